@@ -1,0 +1,86 @@
+"""Findings: what a check saw in an artifact. Facts, not judgements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is, from `INFO` to `CRITICAL`."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Outcome(IntEnum):
+    """What inspecting a file came to. The order is the order of precedence: the highest one of a file counts."""
+
+    NOT_A_MODEL = 0
+    DATA_ONLY = 1
+    NEEDS_APPROVAL = 2
+    UNVERIFIABLE = 3
+    REFUSED = 4
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where in an artifact.
+
+    Args:
+        members: The way through nested archives, outermost first.
+        offset: Bytes from the start of the innermost member.
+    """
+
+    members: tuple[str, ...] = ()
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        path = "!".join(self.members)
+        return path if self.offset is None else f"{path}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a check saw.
+
+    Args:
+        check: The check's name with dashes, as in ``docs/checks.md``.
+        severity: How bad it is.
+        message: One sentence without a full stop, for people; may hold bytes of the artifact, escaped by `output`.
+        location: Where.
+        outcome: What this finding makes of the whole file.
+        imports: Exact names (``module.name``) that the finding is about.
+    """
+
+    check: str
+    severity: Severity
+    message: str
+    location: Location = Location()
+    outcome: Outcome = Outcome.DATA_ONLY
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """All that is known about the bytes of one artifact, under every loader that would accept them.
+
+    Args:
+        format: The loader's format that the bytes have first of all, or ``None`` where no loader takes them.
+        outcome: The highest outcome of all findings.
+        imports: Every name that a loader would import, ``module.name``, sorted; data-only names included.
+        needs: The names among them that are not plain data and need an approval, sorted.
+        findings: In the order of their discovery.
+    """
+
+    format: str | None
+    outcome: Outcome
+    imports: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
