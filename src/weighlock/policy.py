@@ -1,0 +1,227 @@
+"""The policy: what is required, written by a person, and the only place that judges.
+
+Source:
+    ``docs/policy.md`` for the keys, ``docs/concepts.md`` for the words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from weighlock.errors import PolicyError
+from weighlock.evidence import Approval, LockEntry
+from weighlock.finding import Outcome
+from weighlock.verdict import Decision, Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from weighlock.artifact import ModelFile
+    from weighlock.finding import Inspection
+
+MODES = ("enforce", "warn", "off")
+UNLOCKED = ("refuse", "inspect")
+REPOSITORY_TYPES = ("model", "dataset", "space")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIntent:
+    """A model that the project wants, as named in ``[tool.weighlock.models]``.
+
+    Args:
+        name: The key: ``org/name``, a URL or a path.
+        ref: Branch, tag or commit of a Hub repository.
+        type: One of `REPOSITORY_TYPES`.
+        include: File patterns; empty means all.
+        exclude: File patterns that are left out.
+        remote_code: The repository's Python files may be executed.
+    """
+
+    name: str
+    ref: str | None = None
+    type: str = "model"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is required of an artifact before it passes.
+
+    Args:
+        mode: ``enforce`` refuses, ``warn`` reports and lets through, ``off`` does nothing.
+        unlocked: What happens to a file that is not in the lockfile: ``refuse`` it, or ``inspect`` it
+            and let data-only files pass.
+        profiles: Names of profiles whose exact names count as approved.
+        lock: Path of the lockfile, relative to the policy file.
+        models: The models that the lockfile must list.
+    """
+
+    mode: str = "enforce"
+    unlocked: str = "refuse"
+    profiles: tuple[str, ...] = ()
+    lock: str | None = None
+    models: tuple[ModelIntent, ...] = field(default=())
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, profiles: Collection[str] | None = None) -> Policy:
+        """Make a policy from the parsed ``[tool.weighlock]`` table.
+
+        Args:
+            data: The table.
+            profiles: The names of the profiles that exist, to find misspelt ones; ``None`` skips that.
+
+        Raises:
+            PolicyError: A key or value is not known, with the path of the key.
+
+        Source:
+            ``docs/policy.md``.
+        """
+        _refuse_unknown(data, ("mode", "unlocked", "profiles", "lock", "models"), "tool.weighlock")
+        names = _strings(data.get("profiles", []), "tool.weighlock.profiles")
+        for name in names:
+            if profiles is not None and name not in profiles:
+                raise PolicyError(
+                    f"there is no profile {name!r}",
+                    where="tool.weighlock.profiles",
+                    hint=f"choose from {', '.join(sorted(profiles))}",
+                )
+        return cls(
+            mode=_choice(data.get("mode", "enforce"), MODES, "tool.weighlock.mode"),
+            unlocked=_choice(data.get("unlocked", "refuse"), UNLOCKED, "tool.weighlock.unlocked"),
+            profiles=names,
+            lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
+            models=_models(data.get("models", {})),
+        )
+
+    def decide(
+        self,
+        artifact: ModelFile,
+        inspection: Inspection,
+        evidence: Sequence[LockEntry | Approval] = (),
+        *,
+        profile_names: Collection[str] = frozenset(),
+    ) -> Verdict:
+        """Judge one artifact from what was seen in it and what was verified about it.
+
+        Args:
+            artifact: The file, for the messages.
+            inspection: What the checks saw.
+            evidence: Lock entries and approvals that were verified for exactly these bytes.
+            profile_names: All names of the enabled profiles, ``module.name``.
+
+        Returns:
+            `ALLOW` with the evidence that it rests on, or `DENY` with every reason.
+
+        Source:
+            ``docs/policy.md``, the order of the rules.
+        """
+        reasons: list[Reason] = []
+        locked = any(isinstance(item, LockEntry) for item in evidence)
+        if not locked and self.unlocked == "refuse":
+            reasons.append(_not_in_lock(artifact))
+        approvals = [item for item in evidence if isinstance(item, Approval)]
+        if not any(approval.unsafe for approval in approvals):
+            approved = frozenset().union(profile_names, *(approval.imports for approval in approvals))
+            reasons.extend(_judge_outcome(artifact, inspection, approved))
+        if reasons:
+            return Verdict(decision=Decision.DENY, reasons=tuple(reasons))
+        rule = "locked" if locked else str(inspection.outcome)
+        return Verdict(decision=Decision.ALLOW, reasons=(Reason(rule=rule, message=_why_allowed(rule)),))
+
+
+def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozenset[str]) -> Iterable[Reason]:
+    if inspection.outcome in {Outcome.NOT_A_MODEL, Outcome.DATA_ONLY}:
+        return
+    blame = {finding.outcome: finding for finding in reversed(inspection.findings)}
+    if inspection.outcome is Outcome.NEEDS_APPROVAL:
+        missing = [name for name in inspection.needs if name not in approved]
+        if missing or not inspection.needs:
+            yield Reason(
+                rule="needs-approval",
+                message=f"it imports {_listing(missing)}, which no approval or enabled profile names",
+                remedy=f"weighlock approve {artifact.path}",
+            )
+        return
+    finding = blame.get(inspection.outcome)
+    message = finding.message if finding else f"its outcome is {inspection.outcome}"
+    yield Reason(
+        rule=str(inspection.outcome),
+        message=message,
+        remedy=f"weighlock approve {artifact.path} --unsafe --reason TEXT",
+    )
+
+
+def _not_in_lock(artifact: ModelFile) -> Reason:
+    return Reason(
+        rule="not-in-lock",
+        message="its digest is not in the lockfile",
+        remedy=f"weighlock lock {artifact.path}",
+    )
+
+
+def _why_allowed(rule: str) -> str:
+    if rule == "locked":
+        return "its digest is in the lockfile"
+    if rule == str(Outcome.NEEDS_APPROVAL):
+        return "every name that it imports is approved"
+    return "it holds only data"
+
+
+def _listing(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "names that are not known"
+
+
+def _models(data: Any) -> tuple[ModelIntent, ...]:
+    where = "tool.weighlock.models"
+    if not isinstance(data, dict):
+        raise PolicyError("must be a table of models", where=where)
+    return tuple(_model(name, value, f'{where}."{name}"') for name, value in data.items())
+
+
+def _model(name: str, value: Any, where: str) -> ModelIntent:
+    if isinstance(value, str):
+        return ModelIntent(name=name, ref=value)
+    if not isinstance(value, dict):
+        raise PolicyError("must be a ref or a table", where=where, hint='write "main" or { ref = "main" }')
+    _refuse_unknown(value, ("ref", "type", "include", "exclude", "remote-code"), where)
+    remote_code = value.get("remote-code", False)
+    if not isinstance(remote_code, bool):
+        raise PolicyError("must be true or false", where=f"{where}.remote-code")
+    return ModelIntent(
+        name=name,
+        ref=None if value.get("ref") is None else _string(value["ref"], f"{where}.ref"),
+        type=_choice(value.get("type", "model"), REPOSITORY_TYPES, f"{where}.type"),
+        include=_strings(value.get("include", []), f"{where}.include"),
+        exclude=_strings(value.get("exclude", []), f"{where}.exclude"),
+        remote_code=remote_code,
+    )
+
+
+def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    if not isinstance(data, dict):
+        raise PolicyError("must be a table", where=where)
+    for key in data:
+        if key not in known:
+            raise PolicyError(f"unknown key {key!r}", where=where, hint=f"known keys: {', '.join(known)}")
+
+
+def _choice(value: Any, allowed: Sequence[str], where: str) -> str:
+    if value not in allowed or not isinstance(value, str):
+        raise PolicyError(f"must be one of {', '.join(allowed)}, not {value!r}", where=where)
+    return value
+
+
+def _string(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise PolicyError("must be a string", where=where)
+    return value
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise PolicyError("must be a list of strings", where=where)
+    return tuple(value)
