@@ -1,0 +1,1 @@
+"""The demonstration: a loopback Hub and real small models, on this machine alone."""
