@@ -1,0 +1,1 @@
+"""Gates: the places where a verdict is enforced. They hold the sequence and nothing else."""

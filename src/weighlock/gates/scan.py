@@ -1,0 +1,174 @@
+"""The gate of ``weighlock scan``: files are judged where they lie, as if none of them were locked.
+
+One sequence for each file:
+    1. collect: find it, open it once;
+    2. identify: its digest, where one is asked for;
+    3. inspect: findings, under every loader that would take the bytes;
+    4. decide: the policy, with ``unlocked = "inspect"`` and without evidence.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weighlock import allowlist, inspector
+from weighlock.artifact import Digest, ModelFile
+from weighlock.errors import UsageError
+from weighlock.finding import Finding, Inspection, Outcome, Severity
+from weighlock.formats.source import FileSource
+from weighlock.policy import Policy
+from weighlock.sources import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from weighlock.verdict import Verdict
+
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One artifact with all that was seen in it and the policy's answer."""
+
+    artifact: ModelFile
+    inspection: Inspection
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a command judged.
+
+    Args:
+        command: Its name.
+        judged: Every file that a loader would take or that could not be judged, sorted by path.
+        not_models: How many files no loader would take.
+        repeats: How many more paths lead to files that were judged.
+    """
+
+    command: str
+    judged: tuple[Judged, ...]
+    not_models: int = 0
+    repeats: int = 0
+
+    @property
+    def allowed(self) -> bool:
+        """Whether every artifact may pass."""
+        return all(item.verdict.allowed for item in self.judged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """How files are judged; it travels to worker processes.
+
+    Args:
+        profiles: Names of the profiles whose exact names count as approved.
+        digests: Compute the digest of every file.
+    """
+
+    profiles: tuple[str, ...] = ()
+    digests: bool = False
+
+    def __call__(self, found: disk.FoundFile) -> Judged:
+        """Judge one file. Whatever goes wrong with it makes it unverifiable, and never ends the scan."""
+        if found.problem:
+            return self.unverifiable(found, found.problem)
+        try:
+            descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            return self.unverifiable(found, (error.strerror or type(error).__name__).lower())
+        try:
+            return self._judge(found, descriptor)
+        except OSError as error:
+            return self.unverifiable(found, f"it cannot be read: {error.strerror or type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - not knowing is a reason to deny, and the other files still count
+            return self.unverifiable(found, f"judging it failed with {type(error).__name__}: {error}")
+        finally:
+            os.close(descriptor)
+
+    def unverifiable(self, found: disk.FoundFile, why: str) -> Judged:
+        """Return the judgement of a file about which nothing could be learned."""
+        finding = Finding(check=UNREADABLE, severity=Severity.HIGH, message=why, outcome=Outcome.UNVERIFIABLE)
+        inspection = Inspection(format=None, outcome=Outcome.UNVERIFIABLE, findings=(finding,))
+        return self._decide(ModelFile(path=found.path, size=0), inspection)
+
+    def _judge(self, found: disk.FoundFile, descriptor: int) -> Judged:
+        before = os.fstat(descriptor)
+        problem = disk.describe(before)
+        if problem:
+            return self.unverifiable(found, problem)
+        digest = None
+        if self.digests:
+            from weighlock.digests import sha256_file
+
+            digest = Digest.sha256(sha256_file(descriptor, before.st_size))
+        inspection = inspector.inspect(FileSource(descriptor, before.st_size))
+        if _stamp(os.fstat(descriptor)) != _stamp(before):
+            return self.unverifiable(found, "it changed while it was judged")
+        artifact = ModelFile(path=found.path, size=before.st_size, digest=digest, format=inspection.format)
+        return self._decide(artifact, inspection)
+
+    def _decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
+        policy = Policy(unlocked="inspect", profiles=self.profiles)
+        names = frozenset[str]().union(*map(allowlist.profile, self.profiles))
+        verdict = policy.decide(artifact, inspection, profile_names=names)
+        return Judged(artifact=artifact, inspection=inspection, verdict=verdict)
+
+
+def scan(
+    paths: Sequence[str],
+    judge: Judge,
+    *,
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Judge every file under some paths.
+
+    Args:
+        paths: Files and folders.
+        judge: How to judge one file.
+        processes: How many files are judged at the same time.
+        progress: Called after each file with how many are done and how many there are.
+
+    Returns:
+        The report, sorted by path, whatever the number of processes.
+
+    Raises:
+        UsageError: Nothing is there that could be judged.
+    """
+    collection = disk.collect(paths)
+    _demand_files(paths, collection)
+    listed, not_models = [], 0
+    for done, judged in enumerate(_judge_all(collection.files, judge, processes), 1):
+        if judged.inspection.outcome is Outcome.NOT_A_MODEL:
+            not_models += 1
+        else:
+            listed.append(judged)
+        if progress:
+            progress(done, len(collection.files))
+    listed.sort(key=lambda item: item.artifact.path)
+    return Report(command="scan", judged=tuple(listed), not_models=not_models, repeats=collection.repeats)
+
+
+def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, processes: int) -> Iterator[Judged]:
+    processes = min(processes, len(files))
+    if processes < 2:
+        return map(judge, files)
+    from weighlock.gates.workers import judge_in_processes
+
+    return judge_in_processes(files, judge, processes)
+
+
+def _demand_files(paths: Iterable[str], collection: disk.Collection) -> None:
+    if not collection.files:
+        raise UsageError("there is no file in it", where=" ".join(paths))
+    if all(file.problem for file in collection.files):
+        first = collection.files[0]
+        raise UsageError(str(first.problem), where=first.path, hint="name a file or a folder that you may read")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
