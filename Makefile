@@ -1,0 +1,83 @@
+# Everything that a fresh machine needs is Python 3.11 (or newer), git and make.
+#
+#   make demo     the whole story in under a minute: lock, load, and four refusals
+#   make test     the whole suite
+#
+# `make lint`, `make bench`, `make docs`, `make matrix` and `make clean` are for who works on weighlock itself.
+# PYTHON=… chooses the interpreter, VENV=… the environment, JOBS=… how many tests run at once,
+# TORCH_INDEX=… an index that has CPU builds of torch (see CONTRIBUTING.md).
+
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+JOBS ?= 2
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+DATA := .coverage
+
+.PHONY: demo test lint bench docs matrix clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	@$(BIN)/weighlock demo
+
+test: $(VENV)/.test
+	@rm -f $(DATA) $(DATA).*
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+
+# The coverage gate reads what the last `make test` measured.
+lint: $(VENV)/.lint
+	@test -f $(DATA) || $(MAKE) test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/docs.py --check
+	$(BIN)/coverage report
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.core
+	$(BIN)/python tools/docs.py
+
+# The guard under every major version of huggingface_hub that it supports, each in an environment of its own.
+matrix: $(VENV)/.core
+	$(BIN)/python tools/matrix.py
+
+clean:
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f $(DATA) $(DATA).*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: there is no python3 on the PATH" >&2; \
+	  echo "hint: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is older than Python 3.11" >&2; \
+	  echo "hint: name a newer one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "error: $(PYTHON) cannot make an environment" >&2; \
+	  echo "hint: some systems have venv in a package of its own, such as python3-venv" >&2; \
+	  rm -rf $(VENV); exit 2; }
+
+# One stamp for each set of packages, so that a repeated command starts at once.
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(BIN)/python tools/cpu_torch.py $(EXTRA_INDEX)
+	$(PIP) install --quiet $(EXTRA_INDEX) --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.core
+	$(PIP) install --quiet --group lint
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(PIP) install --quiet $(EXTRA_INDEX) --group bench
+	@touch $@
