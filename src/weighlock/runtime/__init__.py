@@ -1,0 +1,171 @@
+"""The runtime guard: nothing is loaded in this interpreter that was not judged.
+
+This module runs in every guarded interpreter, so it imports `sys` and what the interpreter has imported anyway.
+Four moments: `install` puts one finder on ``sys.meta_path`` and one audit hook in place; importing a guarded
+library imports its hook; the first guarded load reads the policy and the lockfile; a load that the lockfile does
+not settle imports the inspector.
+
+Whatever goes wrong while the guard starts ends the process: Python itself would print the error of a ``.pth``
+file or of ``sitecustomize`` and run the program unguarded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from weighlock.runtime import _finder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+MODES = ("enforce", "warn", "off")
+
+_BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
+
+_installed_mode: str | None = None
+
+
+def activate(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
+    """Switch the guard on in this process and in every Python child that it starts from now on.
+
+    Args:
+        mode: ``enforce``, ``warn`` or ``off``; by default ``WEIGHLOCK_MODE``, then the policy's.
+        lock: Path of the lockfile; by default ``WEIGHLOCK_LOCK``, then the policy's, then the nearest ``models.lock``.
+        policy: Path of the policy file; by default ``WEIGHLOCK_POLICY``, then the nearest one.
+
+    Raises:
+        GuardError: The guard cannot start; the program must not go on without it.
+    """
+    install(mode=mode, lock=lock, policy=policy)
+    if _installed_mode is not None:
+        _export_to_children()
+
+
+def deactivate() -> None:
+    """Switch the guard off in this process; children that run already stay guarded."""
+    uninstall()
+    for name in ("WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY"):
+        os.environ.pop(name, None)
+    os.environ["WEIGHLOCK_MODE"] = "off"
+
+
+def install(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
+    """Put the guard in place; does nothing if it is there already.
+
+    What the environment says goes before the arguments of a start-up file, and is the same for an explicit call.
+
+    Raises:
+        GuardError: The guard cannot start.
+    """
+    global _installed_mode  # noqa: PLW0603 - one guard in a process
+    if _installed_mode is not None:
+        return
+    chosen = mode or os.environ.get("WEIGHLOCK_MODE") or None
+    if chosen is not None and chosen not in MODES:
+        raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {chosen!r}")
+    if chosen == "off":
+        return
+    _settle_paths(chosen, lock, policy)
+    _finder.install()
+    _installed_mode = chosen or "policy"
+
+
+def uninstall() -> None:
+    """Take the guard away and undo every patch; the audit hook stays but no longer judges."""
+    global _installed_mode  # noqa: PLW0603 - one guard in a process
+    _finder.uninstall()
+    _installed_mode = None
+
+
+def active() -> bool:
+    """Say whether the guard is in place in this process."""
+    return _installed_mode is not None
+
+
+def start(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
+    """Put the guard in place at the start of an interpreter, or end the process.
+
+    Called by the ``.pth`` file, by the ``.start`` file and by ``sitecustomize``. The environment goes before
+    what was recorded when the guard was activated.
+
+    Args:
+        mode: The recorded mode.
+        lock: The recorded path of the lockfile.
+        policy: The recorded path of the policy file.
+    """
+    environ = os.environ
+    try:
+        install(
+            mode=environ.get("WEIGHLOCK_MODE") or mode,
+            lock=environ.get("WEIGHLOCK_LOCK") or lock,
+            policy=environ.get("WEIGHLOCK_POLICY") or policy,
+        )
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the program must not run unguarded
+        end(error)
+
+
+def end(error: BaseException) -> NoReturn:
+    """Print why the guard cannot start and end the process at once, past every handler."""
+    hint = getattr(error, "hint", None)
+    text = str(error) if hint or type(error).__module__ == "weighlock.errors" else f"{type(error).__name__}: {error}"
+    lines = [f"weighlock: the guard cannot start: {text}"]
+    if hint:
+        lines.append(f"hint: {hint}")
+    message = "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines) + "\n"
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.write(2, message.encode("utf-8", "backslashreplace"))
+    finally:
+        os._exit(2)
+
+
+def _settle_paths(mode: str | None, lock: str | None, policy: str | None) -> None:
+    """Fix the places of the policy and the lockfile, so that a later change of folder cannot move them."""
+    root = os.path.abspath(os.environ.get("WEIGHLOCK_ROOT") or os.curdir)
+    for name, path in (("WEIGHLOCK_LOCK", lock), ("WEIGHLOCK_POLICY", policy)):
+        if path:
+            os.environ[name] = _readable(os.path.join(root, path), name)
+    os.environ["WEIGHLOCK_ROOT"] = root
+    if mode:
+        os.environ["WEIGHLOCK_MODE"] = mode
+    if mode != "warn" and not lock and not _finds_lockfile(root):
+        from weighlock.runtime._admit import require_lockfile
+
+        require_lockfile()
+
+
+def _readable(path: str, name: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise _failure(f"{path}, named by {name}, cannot be read: {error.strerror}") from error
+    return path
+
+
+def _finds_lockfile(folder: str) -> bool:
+    while not os.path.isfile(os.path.join(folder, "models.lock")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent
+    return True
+
+
+def _export_to_children() -> None:
+    """Let Python children find the guard: their ``sitecustomize`` is ours, and it loads the one it hides."""
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != _BOOTSTRAP]
+    os.environ["PYTHONPATH"] = os.pathsep.join([_BOOTSTRAP, *paths])
+
+
+def _failure(message: str) -> Exception:
+    from weighlock.errors import GuardError
+
+    return GuardError(
+        message,
+        hint="write a lockfile with `weighlock lock MODEL`, or set `unlocked = \"inspect\"` in weighlock.toml, "
+        "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
+    )

@@ -1,0 +1,211 @@
+"""The one door from the hooks to the engine.
+
+Nothing of the engine is imported before the first guarded load. The policy and the lockfile are read once in a
+process: a file that changes under a running program does not change what that program may load.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from _thread import RLock, _local
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, Self
+
+    from weighlock.gates.load import Admission, LoadGate
+    from weighlock.lockfile import Lockfile
+
+_mutex = RLock()
+_gate: LoadGate | None = None
+_thread = _local()
+
+
+class Loading:
+    """One admitted load: the names that it may import, and for a file the descriptor that must be loaded from.
+
+    Used as a context manager around the original loader. On leaving, a file that changed meanwhile is refused.
+
+    Args:
+        admission: What the gate decided.
+        label: The artifact's name, for messages.
+        descriptor: The judged open file, or ``None`` for bytes in memory.
+        owned: The descriptor is closed on leaving.
+    """
+
+    def __init__(self, admission: Admission, label: str, descriptor: int | None = None, *, owned: bool = False) -> None:
+        self.admission = admission
+        self.label = label
+        self.descriptor = descriptor
+        self._owned = owned
+        self._stamp = _stamp(descriptor) if descriptor is not None and admission.digest else None
+
+    @property
+    def path(self) -> str:
+        """A path that opens the judged file again, whatever its name points to now.
+
+        Raises:
+            LoadRefused: This system has no such path.
+        """
+        for folder in ("/proc/self/fd", "/dev/fd"):
+            if os.path.exists(f"{folder}/{self.descriptor}"):
+                return f"{folder}/{self.descriptor}"
+        refuse(self.label, "this system cannot open the judged file again, and its name may point to another file")
+
+    def __enter__(self) -> Self:
+        """Restrict this thread's unpicklers to the names of the admission."""
+        stack().append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lift the restriction and check that the file is still the judged one."""
+        stack().remove(self)
+        try:
+            if self._stamp is not None and self.descriptor is not None and _stamp(self.descriptor) != self._stamp:
+                refuse(self.label, "the file was changed while it was being loaded")
+        finally:
+            if self._owned and self.descriptor is not None:
+                os.close(self.descriptor)
+
+
+def admit_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader: str) -> Loading:
+    """Open a file once and judge it.
+
+    Args:
+        path: Any name that `open` takes.
+        loader: Who loads it, such as ``torch.load``.
+
+    Raises:
+        LoadRefused: It may not be loaded.
+        OSError: It cannot be opened.
+    """
+    name = os.fspath(path)
+    descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        return _admit_open(descriptor, os.fsdecode(name), loader, 0, owned=True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def admit_descriptor(descriptor: int, label: str, loader: str, offset: int = 0) -> Loading:
+    """Judge an open file; the descriptor stays the caller's.
+
+    Args:
+        descriptor: A regular file.
+        label: Its name, for messages.
+        loader: Who loads it.
+        offset: Where the load begins.
+
+    Raises:
+        LoadRefused: It may not be loaded.
+    """
+    return _admit_open(descriptor, label, loader, offset, owned=False)
+
+
+def admit_bytes(data: bytes | memoryview, label: str, loader: str) -> Loading:
+    """Judge bytes in memory.
+
+    Raises:
+        LoadRefused: They may not be loaded.
+    """
+    return Loading(gate().admit_bytes(data, label, loader), label)
+
+
+def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned: bool) -> Loading:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(21, "Is a directory", label)
+        refuse(label, "it is not a regular file, so what was judged could not be loaded again")
+    return Loading(gate().admit_file(descriptor, label, loader, offset), label, descriptor, owned=owned)
+
+
+def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
+    """Refuse a load for a reason that no mode can overlook.
+
+    Raises:
+        LoadRefused: Always.
+    """
+    from weighlock.errors import LoadRefused
+    from weighlock.gates.load import refusal
+
+    raise LoadRefused(refusal(label, None, [("guard", why)], remedy))
+
+
+def lockfile() -> Lockfile | None:
+    """Return the lockfile of this process, or ``None`` where there is none and the policy allows that."""
+    return gate().lockfile
+
+
+def judging() -> bool:
+    """Say whether loads are judged: the mode is ``enforce`` or ``warn``."""
+    return gate().mode != "off"
+
+
+def stack() -> list[Loading]:
+    """Return this thread's loads in progress, the innermost last."""
+    try:
+        return _thread.stack  # type: ignore[no-any-return]
+    except AttributeError:
+        _thread.stack = []
+        return _thread.stack  # type: ignore[no-any-return]
+
+
+def require_lockfile() -> None:
+    """Read the policy now, because no lockfile was found where one is looked for first.
+
+    Raises:
+        WeighlockError: There is no lockfile, and the policy does not do without one.
+    """
+    _open()
+
+
+def gate() -> LoadGate:
+    """Return the gate of this process, opened on first use.
+
+    Raises:
+        LoadRefused: The policy or the lockfile cannot be read, so nothing may be loaded.
+    """
+    if _gate is not None:
+        return _gate
+    from weighlock.errors import LoadRefused, WeighlockError
+
+    try:
+        return _open()
+    except WeighlockError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        raise LoadRefused(f"weighlock cannot judge any load: {error}{hint}") from error
+
+
+def forget() -> None:
+    """Drop the gate, so that a guard that is installed again reads policy and lockfile again."""
+    global _gate  # noqa: PLW0603 - one gate in a process
+    _gate = None
+
+
+def _open() -> LoadGate:
+    global _gate  # noqa: PLW0603 - one gate in a process
+    from weighlock.gates.load import open_gate
+
+    with _mutex:
+        if _gate is None:
+            _gate = open_gate(os.environ)
+        return _gate
+
+
+def _stamp(descriptor: int) -> tuple[int, ...]:
+    status = os.fstat(descriptor)
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _reset_after_fork() -> None:
+    """Give a forked child locks of its own: another thread of the parent may have held them."""
+    global _mutex, _thread  # noqa: PLW0603 - see the docstring
+    _mutex = RLock()
+    _thread = _local()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)

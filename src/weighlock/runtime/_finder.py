@@ -1,0 +1,154 @@
+"""Patches guarded libraries as they are imported, and watches every unpickler through an audit hook.
+
+The finder is the first on ``sys.meta_path``. It lets the others find a guarded module and wraps the loader's
+``exec_module``, so that the hook runs right after the module was executed and before anyone else can bind its
+names; that is the only moment at which types of an extension module can be replaced. A hook that fails makes the
+import fail: an unguarded library is worse than none.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from weighlock.runtime._patch import Patches
+
+HOOKS = {
+    "_pickle": "pickle",
+    "huggingface_hub.file_download": "huggingface_hub",
+    "huggingface_hub.hf_file_system": "huggingface_hub",
+    "joblib.numpy_pickle": "joblib",
+    "numpy.lib._npyio_impl": "numpy",
+    "numpy.lib.npyio": "numpy",
+    "pandas.io.pickle": "pandas",
+    "pickle": "pickle",
+    "safetensors._safetensors_rust": "safetensors",
+    "shelve": "shelve",
+    "torch.serialization": "torch",
+}
+"""Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it."""
+
+_patched: dict[str, tuple[ModuleType, Patches]] = {}
+_judging = False
+_watching = False
+
+
+class Finder:
+    """Finds guarded modules by asking the other finders, and patches them when they are executed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a guarded module with a loader that patches it, ``None`` for every other module."""
+        if fullname not in HOOKS:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                _wrap(spec)
+                return spec
+        return None
+
+
+FINDER = Finder()
+
+
+def install() -> None:
+    """Watch imports and unpicklers, and patch what is imported already.
+
+    Raises:
+        GuardError: A library that is imported already cannot be patched; nothing is left patched.
+    """
+    global _judging, _watching  # noqa: PLW0603 - an audit hook cannot be removed, so it is added once in a process
+    sys.meta_path.insert(0, FINDER)
+    if not _watching:
+        sys.addaudithook(_watch)
+        _watching = True
+    _judging = True
+    try:
+        for name in HOOKS:
+            module = sys.modules.get(name)
+            if module is not None:
+                _patch(module, name)
+    except BaseException:
+        uninstall()
+        raise
+
+
+def uninstall() -> None:
+    """Undo every patch and stop watching."""
+    global _judging  # noqa: PLW0603 - see install
+    _judging = False
+    if FINDER in sys.meta_path:
+        sys.meta_path.remove(FINDER)
+    while _patched:
+        _, (_, patches) = _patched.popitem()
+        patches.undo()
+
+
+def patched() -> tuple[str, ...]:
+    """Return the names of the modules that are patched in this process."""
+    return tuple(sorted(_patched))
+
+
+def _watch(event: str, args: tuple[object, ...]) -> None:
+    if event == "pickle.find_class":
+        if _judging:
+            from weighlock.runtime._unpickling import judge
+
+            judge(*args)  # type: ignore[arg-type] # the interpreter passes a module and a name
+    elif event == "import" and args[0] in HOOKS and _judging and sys.meta_path[:1] != [FINDER]:
+        # Another import hook got in front and could load the module without asking the next finder.
+        if FINDER in sys.meta_path:
+            sys.meta_path.remove(FINDER)
+        sys.meta_path.insert(0, FINDER)
+
+
+def _wrap(spec: ModuleSpec) -> None:
+    loader = spec.loader
+    execute = getattr(loader, "exec_module", None)
+    if execute is None or isinstance(loader, type):
+        raise _failure(spec.name, "its loader cannot be wrapped")
+    if getattr(execute, "__module__", None) == __name__:
+        return
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        if module.__name__ in HOOKS and _judging:
+            _patch(module, module.__name__)
+
+    loader.exec_module = exec_module  # type: ignore[union-attr,method-assign] # each spec has a loader of its own
+
+
+def _patch(module: ModuleType, name: str) -> None:
+    from weighlock.runtime._patch import Patches
+
+    patches = Patches()
+    hook = HOOKS[name]
+    try:
+        __import__(f"{__package__}.hooks.{hook}")
+        sys.modules[f"{__package__}.hooks.{hook}"].patch(module, patches)
+    except BaseException as error:
+        patches.undo()
+        if isinstance(error, Exception):
+            raise _failure(name, f"{type(error).__name__}: {error}") from error
+        raise
+    _patched[name] = (module, patches)
+
+
+def _failure(name: str, why: str) -> Exception:
+    from weighlock.errors import GuardError
+
+    root = sys.modules.get(name.partition(".")[0])
+    version = getattr(root, "__version__", None)
+    return GuardError(
+        f"cannot guard {name}{f' {version}' if isinstance(version, str) else ''}: {why}",
+        hint="install a version that `weighlock doctor` lists, or a newer weighlock",
+    )

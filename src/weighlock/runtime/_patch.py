@@ -1,0 +1,106 @@
+"""Replaces names in other people's modules, and takes every replacement back."""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FunctionType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_MISSING: Any = object()
+
+
+class Patches:
+    """The replacements that one hook made in one module, undone together in reverse order."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], None]] = []
+
+    def replace(self, owner: object, name: str, new: object) -> Any:  # noqa: ANN401 - whatever was there
+        """Set an attribute that must exist.
+
+        Returns:
+            What was there.
+
+        Raises:
+            LookupError: There is no such attribute: the library has changed, and the choke point is gone.
+        """
+        old = getattr(owner, name, _MISSING)
+        if old is _MISSING:
+            raise missing(owner, name)
+        setattr(owner, name, new)
+        self._undo.append(lambda: setattr(owner, name, old))
+        return old
+
+    def rebind(self, old: object, new: object) -> None:
+        """Replace every reference to `old` in the namespaces of all imported modules.
+
+        This reaches ``from library import name`` that ran before the guard started. References inside
+        containers, closures and instances stay as they are.
+        """
+        for module in list(sys.modules.values()):
+            if not isinstance(module, ModuleType) or module.__name__.startswith("weighlock."):
+                continue
+            for name in [name for name, value in list(vars(module).items()) if value is old]:
+                setattr(module, name, new)
+                self._undo.append(lambda module=module, name=name: setattr(module, name, old))  # type: ignore[misc]
+
+    def swap_code(self, function: FunctionType, guard: Callable[..., object]) -> Callable[..., Any]:
+        """Make every reference to a function, wherever it is kept, call `guard` with the same arguments.
+
+        Args:
+            function: A plain Python function without free variables.
+            guard: Called instead.
+
+        Returns:
+            A function that does what `function` did.
+
+        Raises:
+            LookupError: It is not such a function: the library has changed.
+        """
+        if not isinstance(function, FunctionType) or function.__closure__:
+            raise LookupError(f"{function!r} is not a plain function")
+        code, namespace = function.__code__, function.__globals__
+        original = FunctionType(code, namespace, function.__name__, function.__defaults__)
+        original.__kwdefaults__ = function.__kwdefaults__
+        key = f"_weighlock_{function.__name__}"
+        signature = _signature(function)
+        namespace[key] = guard
+        function.__code__ = _forwarding(key, code)
+        function.__signature__ = signature  # type: ignore[attr-defined] # inspect.signature reads it
+
+        def undo() -> None:
+            function.__code__ = code
+            del function.__signature__  # type: ignore[attr-defined]
+            namespace.pop(key, None)
+
+        self._undo.append(undo)
+        return original
+
+    def undo(self) -> None:
+        """Take every replacement back."""
+        while self._undo:
+            self._undo.pop()()
+
+
+def missing(owner: object, name: str) -> LookupError:
+    """Return the error for a choke point that is gone."""
+    label = getattr(owner, "__name__", None) or type(owner).__name__
+    return LookupError(f"{label}.{name} does not exist, and the guard needs it")
+
+
+def _forwarding(key: str, code: CodeType) -> CodeType:
+    """Compile a body that calls the global `key`, with the name and the place of the code that it replaces."""
+    namespace: dict[str, Any] = {}
+    exec(f"def forward(*args, **kwargs): return {key}(*args, **kwargs)", namespace)  # noqa: S102 - a constant template
+    forward: CodeType = namespace["forward"].__code__
+    return forward.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+
+
+def _signature(function: FunctionType) -> object:
+    from inspect import signature
+
+    return signature(function)
