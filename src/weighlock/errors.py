@@ -67,6 +67,10 @@ class OverBudgetError(WeighlockError):
     """Judging the bytes would cost more than the budget allows; the artifact is unverifiable."""
 
 
+class UnsupportedError(WeighlockError):
+    """Bytes are in a form that weighlock recognises but cannot unpack, so that the artifact is unverifiable."""
+
+
 class GuardError(WeighlockError):
     """The guard cannot start or cannot reach a choke point of a guarded library."""
 

@@ -1,0 +1,231 @@
+"""Decoders of compressed streams: each pulls compressed bytes from an `Input` and yields the content in chunks."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from typing import TYPE_CHECKING, Protocol
+
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.formats import lz4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from weighlock.formats.source import Budget, Stream
+
+    Decode = Callable[["Input"], Iterator[bytes]]
+
+# xz -9 needs 65 MiB to unpack. What asks for more is not what a library writes.
+LZMA_MEMORY = 80 << 20
+
+_STEP = 1 << 16  # a decompressor is never asked for more than this at once
+_RAW = 1 << 14
+_MEMBER_COST = 1 << 16  # of the inflated budget, for each further member, since a member may be empty
+
+
+class Input:
+    """The compressed bytes that a decoder pulls in.
+
+    Args:
+        stream: Where they come from.
+        budget: Of the artifact.
+        step: Bytes that a decompressor may give out at once.
+    """
+
+    def __init__(self, stream: Stream, budget: Budget, step: int = _STEP) -> None:
+        self._stream = stream
+        self._back = b""
+        self._budget = budget
+        self.step = step
+
+    def read(self) -> bytes:
+        """Return the next bytes, ``b""`` only at the end."""
+        data, self._back = self._back, b""
+        return data or self._stream.read(_RAW)
+
+    def unread(self, data: bytes) -> None:
+        """Put back what was read too much."""
+        self._back = data + self._back
+
+    def take(self, size: int) -> bytes:
+        """Return exactly `size` bytes, fewer only at the end."""
+        parts = []
+        while size and (part := self.read()):
+            parts.append(part[:size])
+            self.unread(part[size:])
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes or all that are left."""
+        kept = min(size, len(self._back))
+        self._back = self._back[kept:]
+        self._stream.skip(size - kept)
+
+    def charge_member(self) -> None:
+        """Spend budget on what yields nothing, so that a million empty members are not free."""
+        self._budget.spend("inflated", _MEMBER_COST)
+
+
+class BrokenStreamError(Exception):
+    """A decompressor failed; bytes that it made in the failing call are lost."""
+
+
+class Decoder(Protocol):
+    """A decompressor of one stream, as `bz2.BZ2Decompressor` is one."""
+
+    @property
+    def eof(self) -> bool: ...  # noqa: D102 - as in the standard library
+    @property
+    def needs_input(self) -> bool: ...  # noqa: D102
+    @property
+    def unused_data(self) -> bytes: ...  # noqa: D102
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...  # noqa: D102
+
+
+class Zlib:
+    """A zlib decompressor in the shape of the others.
+
+    Args:
+        window: As for `zlib.decompressobj`: 15 for zlib's own header, -15 for none.
+    """
+
+    def __init__(self, window: int) -> None:
+        self._inner = zlib.decompressobj(window)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        """Whether the end mark was read."""
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more can come out of what went in."""
+        return not self._full and not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was read beyond the end mark."""
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Return at most `max_length` bytes of the content."""
+        out = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        self._full = len(out) == max_length
+        return out
+
+
+def inflate(data: Input, decoder: Decoder, *, end_mark: bool = True) -> Iterator[bytes]:
+    """Decode one stream to its end mark, or to the end of the data where it needs no end mark.
+
+    Raises:
+        BrokenStreamError: The decompressor fails.
+        FormatError: The data ends before the end mark.
+        OverBudgetError: The stream asks for too much memory.
+    """
+    while not decoder.eof:
+        fresh = b""
+        if decoder.needs_input and not (fresh := data.read()):
+            if end_mark:
+                raise FormatError("the compressed data ends before its end mark")
+            return
+        try:
+            out = decoder.decompress(fresh, data.step)
+        except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError) as error:
+            if "Memory usage limit" in str(error):
+                raise OverBudgetError("unpacking needs more memory than the budget allows") from error
+            raise BrokenStreamError(str(error)) from error
+        if out:
+            yield out
+    data.unread(decoder.unused_data)
+
+
+def _streams(make: Callable[[], Decoder]) -> Decode:
+    """Decode streams one after the other as `bz2.open` and `lzma.open` do: what follows and is no stream is ignored."""
+
+    def decode(data: Input) -> Iterator[bytes]:
+        yield from inflate(data, make())
+        while following := data.read():
+            data.unread(following)
+            data.charge_member()
+            produced = False
+            try:
+                for chunk in inflate(data, make()):
+                    produced = True
+                    yield chunk
+            except BrokenStreamError:
+                if produced or data.step > 1:
+                    raise
+                return
+
+    return decode
+
+
+def _gzip(data: Input) -> Iterator[bytes]:
+    """Decode gzip members as Python's gzip does: zero bytes may follow a member, anything else is an error.
+
+    The checksum is passed over, so that members behind a wrong one are judged as well.
+    """
+    _gzip_header(data)
+    while True:
+        yield from inflate(data, Zlib(-15))
+        if len(data.take(8)) < 8:
+            raise FormatError("the gzip data ends before its checksum")
+        while (padding := data.read()) and not padding.strip(b"\x00"):
+            pass
+        data.unread(padding.lstrip(b"\x00"))
+        if not padding:
+            return
+        data.charge_member()
+        _gzip_header(data)
+
+
+def _gzip_header(data: Input) -> None:
+    head = data.take(10)
+    if len(head) < 10 or head[:3] != b"\x1f\x8b\x08":
+        raise FormatError("there is no gzip member where one must start")
+    flags = head[3]
+    if flags & 4:
+        data.take(int.from_bytes(data.take(2), "little"))
+    for text in (8, 16):
+        if flags & text:
+            _skip_text(data)
+    if flags & 2:
+        data.take(2)
+
+
+def _skip_text(data: Input) -> None:
+    while part := data.read():
+        end = part.find(b"\x00")
+        if end >= 0:
+            data.unread(part[end + 1 :])
+            return
+    raise FormatError("the gzip data ends in its header")
+
+
+def _zlib(data: Input) -> Iterator[bytes]:
+    return inflate(data, Zlib(15))
+
+
+def _deflate(data: Input) -> Iterator[bytes]:
+    return inflate(data, Zlib(-15))
+
+
+def _lz4(data: Input) -> Iterator[bytes]:
+    return lz4.frames(data.take, data.skip, data.charge_member)
+
+
+_xz = _streams(lambda: lzma.LZMADecompressor(memlimit=LZMA_MEMORY))
+
+DECODERS: dict[str, Decode] = {
+    "gzip": _gzip,
+    "bz2": _streams(bz2.BZ2Decompressor),
+    "xz": _xz,
+    "lzma": _xz,
+    "zlib": _zlib,
+    "deflate": _deflate,
+    "lz4": _lz4,
+}
