@@ -9,8 +9,11 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
@@ -106,7 +109,7 @@ def help_of(words: list[str]) -> str:
 
     from weighlock._cli import commands
 
-    context = click.Context(commands, info_name="weighlock", terminal_width=80)
+    context = click.Context(commands, info_name="weighlock", terminal_width=80, **commands.context_settings)
     command: click.Command = commands
     for word in words:
         found = commands.get_command(context, word)

@@ -39,7 +39,7 @@ def render(report: Report, *, width: int = 100, color: bool = False) -> str:
                 lines += ["", *_denied(item, width, color=color)]
     if lines:
         lines.append("")
-    lines += textwrap.wrap(_summary(report), width)
+    lines.append(_summary(report))
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -117,4 +117,4 @@ def _summary(report: Report) -> str:
         parts.append(f"{report.not_models} that no loader would take")
     total = len(report.judged) + report.not_models
     text = f"{total} {'file' if total == 1 else 'files'}: {', '.join(parts)}"
-    return f"{text}; {report.repeats} more names of the same files" if report.repeats else text
+    return f"{text}; {report.repeats} more that are other names of these" if report.repeats else text

@@ -1,0 +1,72 @@
+"""Every test runs as on a machine where no one has used weighlock or the Hub yet, and without the network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+_NOBODY = 65534
+
+_HOME = tempfile.mkdtemp(prefix="weighlock-tests-")
+
+# Before any library reads them, and for child processes as well.
+for _name in [name for name in os.environ if name.startswith(("WEIGHLOCK_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_"))]:
+    del os.environ[_name]
+os.environ.update(
+    {
+        "XDG_CACHE_HOME": os.path.join(_HOME, "cache"),
+        "XDG_CONFIG_HOME": os.path.join(_HOME, "config"),
+        "XDG_DATA_HOME": os.path.join(_HOME, "data"),
+        "XDG_STATE_HOME": os.path.join(_HOME, "state"),
+        "HF_HOME": os.path.join(_HOME, "huggingface"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DISABLE_SAFETENSORS_CONVERSION": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+)
+
+settings.register_profile("weighlock", deadline=None, derandomize=True, print_blob=True, database=None)
+settings.load_profile("weighlock")
+
+
+@pytest.fixture
+def unprivileged() -> Callable[[Path], AbstractContextManager[None]]:
+    """Return a context in which permissions count, also where root runs the tests; the folder stays reachable."""
+
+    @contextlib.contextmanager
+    def drop(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        # Other users may pass through the folders of pytest, which are closed to them.
+        closed = [parent for parent in (folder, *folder.parents) if not parent.stat().st_mode & stat.S_IXOTH]
+        modes = [(parent, stat.S_IMODE(parent.stat().st_mode)) for parent in closed]
+        for parent, mode in modes:
+            parent.chmod(mode | 0o055)
+        os.seteuid(_NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            for parent, mode in modes:
+                parent.chmod(mode)
+
+    return drop
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    del config
+    shutil.rmtree(_HOME, ignore_errors=True)
