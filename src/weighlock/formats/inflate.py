@@ -206,6 +206,46 @@ def _skip_text(data: Input) -> None:
     raise FormatError("the gzip data ends in its header")
 
 
+def raw_lzma(data: Input, filters: list[dict[str, int]], *, end_mark: bool) -> Iterator[bytes]:
+    """Decode LZMA data without a header, as zip and 7z hold it.
+
+    Args:
+        data: The compressed bytes.
+        filters: As for `lzma.LZMADecompressor`.
+        end_mark: Whether the data must have one.
+
+    Raises:
+        FormatError: The filters are not what liblzma knows.
+        OverBudgetError: The dictionary is larger than the budget allows.
+    """
+    if any(each.get("dict_size", 0) > LZMA_MEMORY for each in filters):
+        raise OverBudgetError("unpacking needs more memory than the budget allows")
+    try:
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    except (lzma.LZMAError, ValueError) as error:
+        raise FormatError("the LZMA properties are out of range") from error
+    return inflate(data, decoder, end_mark=end_mark)
+
+
+def lzma1_filter(properties: bytes) -> dict[str, int]:
+    """Turn the five bytes of LZMA properties into a filter for liblzma.
+
+    Raises:
+        FormatError: They are not five bytes, or out of range.
+    """
+    if len(properties) != 5 or properties[0] >= 225:
+        raise FormatError("the LZMA properties are out of range")
+    rest, lc = divmod(properties[0], 9)
+    pb, lp = divmod(rest, 5)
+    size = int.from_bytes(properties[1:], "little")
+    return {"id": lzma.FILTER_LZMA1, "dict_size": max(size, 4096), "lc": lc, "lp": lp, "pb": pb}
+
+
+def bz2_stream(data: Input) -> Iterator[bytes]:
+    """Decode a single bz2 stream."""
+    return inflate(data, bz2.BZ2Decompressor())
+
+
 def _zlib(data: Input) -> Iterator[bytes]:
     return inflate(data, Zlib(15))
 
