@@ -80,6 +80,28 @@ class Patches:
         self._undo.append(undo)
         return original
 
+    def answer(self, owner: object, name: str, guard: Callable[..., Any]) -> None:
+        """Let `guard(original, …)` answer every call of a function, whoever bound it and however it is decorated.
+
+        Args:
+            owner: Its module or class.
+            name: Its name there.
+            guard: Gets what the function did as its first argument, then the caller's arguments.
+
+        Raises:
+            LookupError: There is no such plain function: the library has changed, and the choke point is gone.
+        """
+        function = getattr(owner, name, None)
+        if function is None:
+            raise missing(owner, name)
+        while hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+
+        def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the guarded function
+            return guard(original, *args, **kwargs)
+
+        original = self.swap_code(function, forward)
+
     def undo(self) -> None:
         """Take every replacement back."""
         while self._undo:
