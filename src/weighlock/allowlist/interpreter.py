@@ -1,0 +1,168 @@
+"""Knows what the allowed names do, and watches the machine with that knowledge.
+
+Facts only: what is imported, which uses of allowed names break their contracts, what no pickler writes.
+"""
+
+from __future__ import annotations
+
+from weighlock.allowlist import ENTRIES, STATES, names_of
+from weighlock.allowlist.dangerous import is_dangerous
+from weighlock.allowlist.entry import Entry
+from weighlock.allowlist.spec import is_data, matches
+from weighlock.allowlist.special import CONTRACTS, STATE_CONTRACTS
+from weighlock.allowlist.trace import Event, Import, Nested, PickleTrace, Role
+from weighlock.formats.pickle.values import Container, Global, Instance, Tuple, carried
+
+# More of the same says nothing new, and a hostile stream could make millions.
+_MOST_EVENTS = 64
+
+_FOREIGN = {"foreign", "unknown"}
+
+
+class Interpreter:
+    """The observer of one pickle.
+
+    Args:
+        loader: Whose reading of the bytes this is.
+        persistent_storages: The loader resolves persistent ids that name tensor storages, as torch does.
+    """
+
+    def __init__(self, loader: str, *, persistent_storages: bool = False) -> None:
+        self.trace = PickleTrace(loader)
+        self.offset = 0
+        self._persistent_storages = persistent_storages
+
+    def imported(self, name: Global) -> None:
+        """Note the import and what the allowlist says of it."""
+        names = names_of(name.module, name.name, legacy=name.legacy)
+        for full in names:
+            self._note_import(full, name.offset)
+        # Where the loader decides which of two names is meant, neither is known well enough to be called.
+        entry = ENTRIES.get(names[0]) if all(full in ENTRIES for full in names) else None
+        name.entry = entry
+        name.inert = entry is None or not entry.function
+
+    def _note_import(self, full: str, offset: int) -> None:
+        if full not in self.trace.imports:
+            role = Role.DATA if full in ENTRIES else Role.DANGEROUS if is_dangerous(full) else None
+            self.trace.imports[full] = Import(full, role, offset)
+
+    def called(
+        self, how: str, function: object, args: list[object] | None, keywords: object, offset: int
+    ) -> Instance:
+        """Compare the call with the contract of the name, and return what stands for the result."""
+        self.trace.calls += 1
+        self.offset = offset
+        if isinstance(function, Instance):
+            return self._called_result(function, args, offset)
+        if not isinstance(function, Global):
+            self._add(self.trace.evasions, "it calls something that is not a name", offset)
+            return Instance("unknown")
+        if not isinstance(function.entry, Entry):
+            return self._called_foreign(str(function), args, keywords, offset)
+        result = self._contract(function.entry, how, args, keywords)
+        if result is None:
+            self._add(self.trace.breaches, f"it calls {function} in a way that plain data never does", offset)
+            return Instance("unknown")
+        return result
+
+    def _called_result(self, function: Instance, args: list[object] | None, offset: int) -> Instance:
+        if function.kind == "function" and args is not None:
+            entry = ENTRIES[str(function.detail)]
+            return self._contract(entry, "REDUCE", args, None) or self._breach(str(function.detail), offset)
+        if function.kind == "foreign-attribute":
+            self._note_import(str(function.detail), offset)
+            return self._called_foreign(str(function.detail), args, None, offset)
+        self._add(self.trace.evasions, "it calls the result of a call", offset)
+        return Instance("unknown")
+
+    def _called_foreign(self, name: str, args: list[object] | None, keywords: object, offset: int) -> Instance:
+        values = [*(args or ()), keywords]
+        if any(carried(value) is not None for value in values):
+            self._add(self.trace.breaches, f"it gives {name} a function that rebuilds objects", offset)
+        return Instance("foreign", name)
+
+    def _breach(self, name: str, offset: int) -> Instance:
+        self._add(self.trace.breaches, f"it calls {name} in a way that plain data never does", offset)
+        return Instance("unknown")
+
+    def _contract(self, entry: Entry, how: str, args: list[object] | None, keywords: object) -> Instance | None:
+        if args is None or not _no_keywords(keywords) or (entry.function and how != "REDUCE"):
+            return None
+        if entry.special is not None:
+            return CONTRACTS[entry.special](self, args)
+        if any(matches(signature, args) for signature in entry.calls):
+            return Instance(entry.result)
+        return None
+
+    def built(self, target: object, state: object, offset: int) -> None:
+        """Compare the state with what the target's kind may be given."""
+        self.offset = offset
+        if isinstance(target, Instance) and target.kind in {*_FOREIGN, "foreign-attribute"}:
+            if not is_data(state):
+                self._add(self.trace.breaches, "it gives an object a function that rebuilds objects", offset)
+            return
+        if not isinstance(target, Instance):
+            self._add(self.trace.evasions, "it changes the attributes of something that is not a new object", offset)
+            return
+        contract = STATES.get(target.kind) or getattr(ENTRIES.get(target.kind), "build", None)
+        if contract in STATE_CONTRACTS:
+            agrees = STATE_CONTRACTS[contract](target, state)
+        else:
+            agrees = contract is not None and matches(contract, [state])
+        if not agrees:
+            self._add(self.trace.breaches, f"it gives a {target.kind} a state that plain data never has", offset)
+
+    def extended(self, how: str, target: object, items: list[object], offset: int) -> None:
+        """Compare the method that will be called with those that the target's kind allows."""
+        self.offset = offset
+        if isinstance(target, Instance):
+            if any(carried(item) is not None for item in items):
+                self._add(self.trace.breaches, "it gives an object a function that rebuilds objects", offset)
+            entry = ENTRIES.get(target.kind)
+            if target.kind in _FOREIGN or (entry is not None and how in entry.fill):
+                return
+        self._add(self.trace.evasions, f"it puts items into something that does not take them ({how})", offset)
+
+    def carried(self, function: Global, target: Container, offset: int) -> None:
+        """Note that a function is kept as data."""
+        del target
+        self._add(self.trace.breaches, f"it keeps {function}, which rebuilds objects, as data", offset)
+
+    def persistent(self, identifier: object, offset: int) -> object:
+        """Return a storage for a persistent id that names one, as torch writes them."""
+        if isinstance(identifier, Tuple) and _is_storage_id(identifier.items):
+            if not self._persistent_storages:
+                self._add(self.trace.persistent, "it names a tensor that only torch.load finds", offset)
+            return Instance("torch.storage")
+        self._add(self.trace.persistent, "it names an object that only the program that wrote it finds", offset)
+        return Instance("unknown")
+
+    def constant(self, kind: str, offset: int, size: int) -> None:
+        """Note bytes that look like a pickle."""
+        self.nest(offset, size, "text" if kind == "text" else "bytes", loaded=False)
+
+    def evasive(self, what: str, offset: int) -> None:
+        """Note what no pickler writes."""
+        self._add(self.trace.evasions, what, offset)
+
+    def nest(self, offset: int, size: int, kind: str, *, loaded: bool, data: bytes | None = None) -> None:
+        """Note bytes that are to be judged on their own."""
+        if len(self.trace.nested) >= _MOST_EVENTS and not loaded:
+            return
+        self.trace.nested.append(Nested(offset, size, kind, loaded, data))
+
+    def _add(self, events: list[Event], message: str, offset: int) -> None:
+        if len(events) < _MOST_EVENTS:
+            events.append(Event(message, offset))
+
+
+def _no_keywords(keywords: object) -> bool:
+    return keywords is None or (isinstance(keywords, Container) and keywords.whole and not keywords.items)
+
+
+def _is_storage_id(items: list[object]) -> bool:
+    # torch/serialization.py: ("storage", storage type, key, location, size[, view metadata]).
+    if len(items) not in {5, 6} or items[0] not in {"storage", b"storage"}:
+        return False
+    return isinstance(items[1], Global) and getattr(items[1].entry, "group", None) == "storage-type"

@@ -1,0 +1,92 @@
+"""Plain Python: containers, numbers, text, dates, identifiers and paths.
+
+Source:
+    The ``__reduce_ex__`` of each type in CPython 2.7 and 3.6 to 3.15.
+"""
+
+from __future__ import annotations
+
+from weighlock.allowlist.entry import Entry, constant, constructor, function, table
+
+_FILL_DICT = ("SETITEM", "SETITEMS")
+_FILL_LIST = ("APPEND", "APPENDS")
+_EXCEPTIONS = (
+    "ArithmeticError", "AssertionError", "AttributeError", "BufferError", "EOFError", "Exception",
+    "FileExistsError", "FileNotFoundError", "FloatingPointError", "ImportError", "IndexError", "KeyError",
+    "LookupError", "MemoryError", "NameError", "NotImplementedError", "OSError", "OverflowError",
+    "PermissionError", "RuntimeError", "StopIteration", "TimeoutError", "TypeError", "UserWarning",
+    "ValueError", "ZeroDivisionError",
+)  # fmt: skip
+_PATHS = ("PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath", "Path")
+
+
+def _type(name: str, *calls: str, build: str | None = None, fill: tuple[str, ...] = ()) -> Entry:
+    return constructor(f"builtins.{name}", *calls, group="type", build=build, fill=fill)
+
+
+ENTRIES = table(
+    _type("object", ""),
+    _type("int", "?int|str|float, ?int"),
+    _type("float", "?data"),
+    _type("bool", "?data"),
+    _type("complex", "?float|str|none, ?float|none"),
+    _type("str", "?str|raw, ?str, ?str"),
+    _type("bytes", "", "raw|list|tuple, ?'latin-1'|'latin1'|'ascii'|'utf-8'|'iso-8859-1'"),
+    _type("bytearray", "", "raw|list|tuple, ?'latin-1'|'latin1'|'ascii'|'utf-8'|'iso-8859-1'"),
+    _type("list", "?list|tuple|set|str", fill=_FILL_LIST),
+    _type("tuple", "?list|tuple|set|str"),
+    _type("dict", "?dict|list|tuple|collections.OrderedDict", fill=_FILL_DICT),
+    _type("set", "?list|tuple|set|str", fill=("ADDITEMS",)),
+    _type("frozenset", "?list|tuple|set|str"),
+    _type("range", "int, ?int, ?int"),
+    _type("slice", "data, ?data, ?data"),
+    function("builtins.iter", "list|tuple|str|dict|set", result="builtins.iterator"),
+    function("builtins.reversed", "list|tuple|str", result="builtins.iterator"),
+    function("builtins.getattr", special="attribute", result="attribute"),
+    function("builtins.type", special="type_of_singleton", result="type"),
+    constant("builtins.Ellipsis", "builtins.Ellipsis"),
+    constant("builtins.NotImplemented", "builtins.NotImplemented"),
+    *(_type(name, "*data", build="attributes") for name in _EXCEPTIONS),
+    function("_codecs.encode", special="latin1", result="builtins.bytes"),
+    function("copyreg._reconstructor", special="reconstructor", result="object"),
+    function("copyreg.__newobj__", special="newobj", result="object"),
+    constructor("collections.OrderedDict", "", "list|tuple|dict", fill=_FILL_DICT, build="attributes"),
+    constructor("collections.defaultdict", "", special="defaultdict", fill=_FILL_DICT, build="attributes"),
+    constructor(
+        "collections.deque", "", "list|tuple, ?int|none", "none, int", fill=_FILL_LIST, build="attributes"
+    ),
+    constructor("collections.Counter", "", "dict", fill=_FILL_DICT, build="attributes"),
+    constructor("collections.ChainMap", "*dict|data", build="attributes"),
+    constructor("collections.UserDict", "?dict", build="attributes"),
+    constructor("collections.UserList", "?list", build="attributes"),
+    constructor("types.SimpleNamespace", "", build="attributes"),
+    constructor("argparse.Namespace", "", build="attributes"),
+    constructor("datetime.date", "raw", "int, int, int"),
+    constructor("datetime.datetime", "raw, ?data", "int, int, int, *data"),
+    constructor("datetime.time", "raw, ?data", "int, ?int, ?int, ?int, *data"),
+    constructor("datetime.timedelta", "float, ?float, ?float"),
+    constructor("datetime.timezone", "datetime.timedelta, ?str", build="attributes"),
+    constructor("zoneinfo.ZoneInfo", "str", group="has-unpickle"),
+    function("zoneinfo.ZoneInfo._unpickle", "str, bool", result="zoneinfo.ZoneInfo"),
+    constructor("decimal.Decimal", "str"),
+    constructor("fractions.Fraction", "str", "int, int"),
+    constructor("uuid.UUID", "", "str", build="attributes"),
+    constructor("uuid.SafeUUID", "int|none"),
+    constructor("array.array", "str, ?list|raw|str", fill=_FILL_LIST, group="array-type"),
+    function("array._array_reconstructor", "@array-type, str, int, raw", result="array.array"),
+    constructor("random.Random", "", "int", build="tuple"),
+    constructor("time.struct_time", "tuple, ?dict"),
+    *(
+        constructor(f"{module}.{name}", "*str", group="path")
+        for module in ("pathlib", "pathlib._local")
+        for name in _PATHS
+    ),
+    *(
+        constructor(f"ipaddress.{name}", "int|str", build="data")
+        for name in ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface")
+    ),
+    constructor("_io.BytesIO", "?raw", build="tuple|none"),
+    constructor("_io.StringIO", "?str", build="tuple|none"),
+)
+
+STATES = {"builtins.iterator": "int"}

@@ -1,0 +1,393 @@
+"""The stack machine: executes the opcodes of one pickle over symbols.
+
+Source:
+    ``Lib/pickle.py`` (class ``_Unpickler``) and ``Modules/_pickle.c`` of CPython 3.11 to 3.15.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.formats.pickle.decoder import Decoder
+from weighlock.formats.pickle.memo import Memo
+from weighlock.formats.pickle.values import (
+    CONSTANT,
+    NUMBER,
+    Container,
+    Global,
+    Instance,
+    Opaque,
+    Run,
+    Tuple,
+    carried,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from weighlock.formats.pickle.observer import Observer
+    from weighlock.formats.pickle.window import Window
+
+HIGHEST_PROTOCOL = 5
+
+# Real pickles nest a few hundred levels at most: CPython's pickler recurses.
+_DEEPEST = 100_000
+_CONTAINER_BYTES = 80
+_STACK_BYTES = 16
+
+
+class Machine(Decoder):
+    """Executes one pickle symbolically.
+
+    Args:
+        window: The bytes, at the first opcode. After `run` it stands behind the last opcode that was read.
+        observer: Is told of everything that could reach code.
+
+    Attributes:
+        executed: How many opcodes were executed; a run of plain data counts once.
+        protocol: Of the last PROTO opcode, 0 where there was none.
+        began_with_proto: The first opcode was PROTO.
+    """
+
+    def __init__(self, window: Window, observer: Observer) -> None:
+        super().__init__(window)
+        self.observer = observer
+        self.executed = 0
+        self.protocol = 0
+        self.began_with_proto = False
+        self._stack: list[object] = []
+        self._marks: list[list[object]] = []
+        self._buried = 0
+        self._memo = Memo()
+        self._containers = 0
+        self._running = True
+
+    def run(self) -> object:
+        """Execute until STOP.
+
+        Returns:
+            The symbol that the unpickler would return.
+
+        Raises:
+            FormatError: Every unpickler would fail here. What was executed before has been observed.
+            OverBudgetError: The pickle is too large to be judged.
+        """
+        window = self.window
+        table = [getattr(self, f"_{name}") if name else self._unknown for name in _NAMES]
+        window.on_fill = self._charge
+        self.began_with_proto = window.peek(1) == b"\x80"
+        while self._running:
+            position = window.position
+            if position >= window.end:
+                window.need(1)
+                position = 0
+            window.position = position + 1
+            self.executed += 1
+            table[window.data[position]]()
+        return self._pop()
+
+    def _charge(self) -> None:
+        # Called each time the window moves on, so that the loop itself need not count.
+        window = self.window
+        window.budget.spend("opcodes", self.executed - self._charged)
+        self._charged = self.executed
+        stacked = _STACK_BYTES * (len(self._stack) + self._buried)
+        window.check_retained(stacked + self._memo.retained + _CONTAINER_BYTES * self._containers)
+
+    _charged = 0
+
+    def _unknown(self) -> None:
+        raise FormatError("an unknown opcode")
+
+    # The stack
+
+    def _push(self, value: object) -> None:
+        self._stack.append(value)
+
+    def _pop(self) -> object:
+        stack = self._stack
+        if not stack:
+            raise FormatError("a value is taken from an empty stack")
+        top = stack[-1]
+        if type(top) is Run:
+            top.count -= 1
+            if top.count == 0:
+                del stack[-1]
+            return NUMBER
+        del stack[-1]
+        return top
+
+    def _top(self) -> object:
+        if not self._stack:
+            raise FormatError("a value is read from an empty stack")
+        top = self._stack[-1]
+        return NUMBER if type(top) is Run else top
+
+    def _pop_mark(self) -> list[object]:
+        if not self._marks:
+            raise FormatError("a mark is missing")
+        items = self._stack
+        self._stack = self._marks.pop()
+        self._buried -= len(self._stack)
+        return items
+
+    def _mark(self) -> None:
+        if len(self._marks) >= _DEEPEST:
+            raise OverBudgetError("over the budget for nested marks")
+        self._marks.append(self._stack)
+        self._buried += len(self._stack)
+        self._stack = []
+
+    def _pop_top(self) -> None:
+        if self._stack and type(self._stack[-1]) is not Run:
+            del self._stack[-1]
+        elif self._stack:
+            self._pop()
+        else:
+            self._pop_mark()
+
+    def _dup(self) -> None:
+        self._push(self._top())
+
+    # Protocol and framing
+
+    def _proto(self) -> None:
+        self.protocol = self.window.take(1)[0]
+        if self.protocol > HIGHEST_PROTOCOL:
+            raise FormatError(f"pickle protocol {self.protocol} is not known")
+
+    def _frame(self) -> None:
+        # Only the pure-Python unpickler minds where a frame ends; going on regardless covers both.
+        self.window.take(8)
+
+    def _stop(self) -> None:
+        self._running = False
+
+    # Containers
+
+    def _container(self, kind: str) -> Container:
+        self._containers += 1
+        return Container(kind)
+
+    def _empty_list(self) -> None:
+        self._push(self._container("list"))
+
+    def _empty_dict(self) -> None:
+        self._push(self._container("dict"))
+
+    def _empty_set(self) -> None:
+        self._push(self._container("set"))
+
+    def _empty_tuple(self) -> None:
+        self._push(Tuple([]))
+
+    def _tuple_of(self, count: int) -> None:
+        items = [self._pop() for _ in range(count)]
+        self._push(Tuple(items[::-1]))
+
+    def _tuple1(self) -> None:
+        self._tuple_of(1)
+
+    def _tuple2(self) -> None:
+        self._tuple_of(2)
+
+    def _tuple3(self) -> None:
+        self._tuple_of(3)
+
+    def _tuple(self) -> None:
+        items = self._pop_mark()
+        self._push(Tuple(items))
+
+    def _filled(self, kind: str) -> None:
+        items = self._pop_mark()
+        container = self._container(kind)
+        self._push(container)
+        self._fill(container, items)
+
+    def _list(self) -> None:
+        self._filled("list")
+
+    def _dict(self) -> None:
+        self._filled("dict")
+
+    def _frozenset(self) -> None:
+        self._filled("frozenset")
+
+    def _fill(self, container: Container, items: list[object]) -> None:
+        for item in items:
+            if (function := carried(item)) is not None:
+                self.observer.carried(function, container, self.window.offset)
+        container.extend(items)
+
+    def _put_in(self, how: str, kind: str, items: list[object]) -> None:
+        target = self._top()
+        if not items:
+            return
+        if type(target) is Container and target.kind == kind:
+            self._fill(target, items)
+        else:
+            self.observer.extended(how, target, items, self.window.offset)
+
+    def _append(self) -> None:
+        item = self._pop()
+        self._put_in("APPEND", "list", [item])
+
+    def _appends(self) -> None:
+        items = self._pop_mark()
+        self._put_in("APPENDS", "list", items)
+
+    def _setitem(self) -> None:
+        value = self._pop()
+        key = self._pop()
+        self._put_in("SETITEM", "dict", [key, value])
+
+    def _setitems(self) -> None:
+        items = self._pop_mark()
+        self._put_in("SETITEMS", "dict", items)
+
+    def _additems(self) -> None:
+        items = self._pop_mark()
+        self._put_in("ADDITEMS", "set", items)
+
+    # The memo
+
+    def _store(self, index: int) -> None:
+        if index < 0:
+            raise FormatError("a memo index is negative")
+        self._memo.put(index, self._top())
+
+    def _put(self) -> None:
+        self._store(self._decimal_line())
+
+    def _binput(self) -> None:
+        self._store(self.window.take(1)[0])
+
+    def _long_binput(self) -> None:
+        self._store(int.from_bytes(self.window.take(4), "little"))
+
+    def _memoize(self) -> None:
+        self._store(len(self._memo))
+
+    def _get(self) -> None:
+        self._push(self._memo.get(self._decimal_line()))
+
+    def _binget(self) -> None:
+        self._push(self._memo.get(self.window.take(1)[0]))
+
+    def _long_binget(self) -> None:
+        self._push(self._memo.get(int.from_bytes(self.window.take(4), "little")))
+
+    # Names
+
+    def _import(self, module: str, name: str) -> None:
+        symbol = Global(module, name, legacy=self.protocol < 3, offset=self.window.offset)
+        self.observer.imported(symbol)
+        self._push(symbol)
+
+    def _global(self) -> None:
+        module, name = self._name_line(), self._name_line()
+        self._import(module, name)
+
+    def _stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        if isinstance(name, str) and isinstance(module, str):
+            self._import(module, name)
+            return
+        for part in (name, module):
+            if part is NUMBER or (isinstance(part, CONSTANT) and not isinstance(part, str)):
+                raise FormatError("a name is not text")
+        self.observer.evasive("it imports a name that is computed or too long to be a name", self.window.offset)
+        self._push(Instance("unknown"))
+
+    def _extension(self, size: int) -> None:
+        self.window.take(size)
+        self.observer.evasive("it imports a name by a number from the extension registry", self.window.offset)
+        self._push(Instance("unknown"))
+
+    def _ext1(self) -> None:
+        self._extension(1)
+
+    def _ext2(self) -> None:
+        self._extension(2)
+
+    def _ext4(self) -> None:
+        self._extension(4)
+
+    def _persid(self) -> None:
+        line = self.window.line()
+        self._push(self.observer.persistent(line.decode("ascii", "replace"), self.window.offset))
+
+    def _binpersid(self) -> None:
+        self._push(self.observer.persistent(self._pop(), self.window.offset))
+
+    # Calls
+
+    def _call(self, how: str, function: object, args: object, keywords: object = None) -> None:
+        if type(args) is Tuple:
+            known: list[object] | None = args.items
+        elif type(args) is Container and args.whole and args.kind == "list":
+            # The pure-Python unpickler spreads any iterable.
+            known = args.items
+        elif isinstance(args, CONSTANT) or args is NUMBER:
+            raise FormatError("the arguments of a call are not a tuple")
+        else:
+            known = None
+        self._push(self.observer.called(how, function, known, keywords, self.window.offset))
+
+    def _reduce(self) -> None:
+        args, function = self._pop(), self._pop()
+        self._call("REDUCE", function, args)
+
+    def _newobj(self) -> None:
+        args, cls = self._pop(), self._pop()
+        self._call("NEWOBJ", cls, args)
+
+    def _newobj_ex(self) -> None:
+        keywords, args, cls = self._pop(), self._pop(), self._pop()
+        self._call("NEWOBJ_EX", cls, args, keywords)
+
+    def _obj(self) -> None:
+        items = self._pop_mark()
+        if not items:
+            raise FormatError("OBJ without a class")
+        if type(items[0]) is Run:
+            raise FormatError("OBJ of a number")
+        self._call("OBJ", items[0], Tuple(items[1:]))
+
+    def _inst(self) -> None:
+        module, name = self._name_line(), self._name_line()
+        items = self._pop_mark()
+        self._import(module, name)
+        self._call("INST", self._pop(), Tuple(items))
+
+    def _build(self) -> None:
+        state = self._pop()
+        self.observer.built(self._top(), state, self.window.offset)
+
+    # Buffers
+
+    def _next_buffer(self) -> None:
+        self._push(Opaque("buffer"))
+
+    def _readonly_buffer(self) -> None:
+        self._top()
+
+
+# PEP 307 (0 to 2), 3154 (4), 574 (5): opcode -> handler.
+_OPCODES = {
+    b"(": "mark", b".": "stop", b"0": "pop_top", b"1": "pop_mark", b"2": "dup",
+    b"F": "float", b"I": "int", b"J": "binint", b"K": "binint1", b"L": "long", b"M": "binint2", b"N": "none",
+    b"P": "persid", b"Q": "binpersid", b"R": "reduce", b"S": "string", b"T": "binstring",
+    b"U": "short_binstring", b"V": "unicode", b"X": "binunicode", b"a": "append", b"b": "build", b"c": "global",
+    b"d": "dict", b"}": "empty_dict", b"e": "appends", b"g": "get", b"h": "binget", b"i": "inst",
+    b"j": "long_binget", b"l": "list", b"]": "empty_list", b"o": "obj", b"p": "put", b"q": "binput",
+    b"r": "long_binput", b"s": "setitem", b"t": "tuple", b")": "empty_tuple", b"u": "setitems", b"G": "binfloat",
+    b"\x80": "proto", b"\x81": "newobj", b"\x82": "ext1", b"\x83": "ext2", b"\x84": "ext4", b"\x85": "tuple1",
+    b"\x86": "tuple2", b"\x87": "tuple3", b"\x88": "newtrue", b"\x89": "newfalse", b"\x8a": "long1",
+    b"\x8b": "long4", b"B": "binbytes", b"C": "short_binbytes", b"\x8c": "short_binunicode",
+    b"\x8d": "binunicode8", b"\x8e": "binbytes8", b"\x8f": "empty_set", b"\x90": "additems",
+    b"\x91": "frozenset", b"\x92": "newobj_ex", b"\x93": "stack_global", b"\x94": "memoize", b"\x95": "frame",
+    b"\x96": "bytearray8", b"\x97": "next_buffer", b"\x98": "readonly_buffer",
+}  # fmt: skip
+_NAMES: list[str | None] = [_OPCODES.get(bytes([code])) for code in range(256)]

@@ -1,0 +1,79 @@
+"""The memo of the machine: every object that a stream may fetch again, kept small.
+
+Picklers memoise each string that they write, so a large pickle has millions of entries. Strings lie packed
+in one byte array; everything else in a list.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from weighlock.errors import FormatError
+
+_OBJECT_BYTES = 96
+_SPARSE_BYTES = 160
+
+
+class Memo:
+    """Numbered symbols, as the unpicklers keep them.
+
+    Source:
+        ``_pickle.c``: ``_Unpickler_MemoPut``, ``load_memoize`` (the next index is the number of entries).
+    """
+
+    def __init__(self) -> None:
+        self._codes = array("q")
+        self._packed = bytearray()
+        self._objects: list[object] = []
+        self._sparse: dict[int, object] = {}
+
+    def __len__(self) -> int:
+        return len(self._codes) + len(self._sparse)
+
+    @property
+    def retained(self) -> int:
+        """Bytes in use."""
+        return (
+            8 * len(self._codes)
+            + len(self._packed)
+            + _OBJECT_BYTES * len(self._objects)
+            + _SPARSE_BYTES * len(self._sparse)
+        )
+
+    def put(self, index: int, value: object) -> None:
+        """Store `value` at `index`, in place of what was there."""
+        codes = self._codes
+        if index == len(codes) and index not in self._sparse:
+            codes.append(self._encode(value))
+        elif index < len(codes):
+            codes[index] = self._encode(value)
+        else:
+            self._sparse[index] = value
+
+    def get(self, index: int) -> object:
+        """Return what is stored at `index`.
+
+        Raises:
+            FormatError: Nothing is.
+        """
+        if 0 <= index < len(self._codes):
+            return self._decode(self._codes[index])
+        try:
+            return self._sparse[index]
+        except KeyError:
+            raise FormatError("a memo entry is read that was never written") from None
+
+    def _encode(self, value: object) -> int:
+        if type(value) is str:
+            start = len(self._packed)
+            data = value.encode("utf-8", "surrogatepass")
+            self._packed += len(data).to_bytes(2, "little") + data
+            return start
+        self._objects.append(value)
+        return -len(self._objects)
+
+    def _decode(self, code: int) -> object:
+        if code < 0:
+            return self._objects[-code - 1]
+        size = int.from_bytes(self._packed[code : code + 2], "little")
+        return self._packed[code + 2 : code + 2 + size].decode("utf-8", "surrogatepass")

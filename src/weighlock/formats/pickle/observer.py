@@ -1,0 +1,50 @@
+"""Who watches the machine: the interface between decoding a pickle and having an opinion about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from weighlock.formats.pickle.values import Container, Global, Instance
+
+
+class Observer(Protocol):
+    """Sees everything by which an unpickler could reach code. Each method is called before the effect.
+
+    Where an unpickler would fail for certain, the machine stops; the observer need not know.
+    """
+
+    def imported(self, name: Global) -> None:
+        """`name` is imported; sets ``name.entry`` and ``name.inert``."""
+
+    def called(self, how: str, function: object, args: list[object] | None, keywords: object, offset: int) -> Instance:
+        """`function` is called.
+
+        Args:
+            how: ``"REDUCE"``, ``"NEWOBJ"`` (``__new__`` only), ``"NEWOBJ_EX"``, ``"OBJ"`` or ``"INST"``.
+            function: Any symbol.
+            args: The positional arguments, or ``None`` where they are not known.
+            keywords: A `Container` of kind ``dict``, or ``None``.
+            offset: Of the opcode.
+
+        Returns:
+            What stands for the result.
+        """
+
+    def built(self, target: object, state: object, offset: int) -> None:
+        """BUILD: ``__setstate__`` of `target`, or its attributes, receive `state`."""
+
+    def extended(self, how: str, target: object, items: list[object], offset: int) -> None:
+        """Items go into something that is not a literal container, through its methods."""
+
+    def carried(self, function: Global, target: Container, offset: int) -> None:
+        """A function is put into a literal container as data."""
+
+    def persistent(self, identifier: object, offset: int) -> object:
+        """The loader resolves a persistent id; returns what stands for the result."""
+
+    def constant(self, kind: str, offset: int, size: int) -> None:
+        """A constant of text or bytes begins like something that a loader would unpickle."""
+
+    def evasive(self, what: str, offset: int) -> None:
+        """The stream does something that no pickler writes."""

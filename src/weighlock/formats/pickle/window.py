@@ -1,0 +1,158 @@
+"""The bytes of a stream, a window at a time, so that a pickle of any size is read in little memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.errors import FormatError, OverBudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from weighlock.formats.source import Budget, Stream
+
+_CHUNK = 1 << 16
+
+# Longer lines are passed over without keeping them; no name and no number that matters is as long.
+_LONGEST_LINE = 1 << 16
+
+
+class Window:
+    """A forward reading with one buffer.
+
+    Args:
+        stream: The bytes.
+        budget: Shared by everything that judges the artifact.
+
+    Attributes:
+        data: The buffer.
+        position: Of the next byte, in `data`.
+        end: ``len(data)``.
+        on_fill: Called whenever the buffer is replaced, at least once in 64 KiB of data.
+    """
+
+    def __init__(self, stream: Stream, budget: Budget) -> None:
+        self.budget = budget
+        self.data = b""
+        self.position = 0
+        self.end = 0
+        self.on_fill: Callable[[], None] | None = None
+        self._stream = stream
+        self._base = 0
+
+    @property
+    def offset(self) -> int:
+        """Bytes from the start of the stream to the next byte."""
+        return self._base + self.position
+
+    def check_retained(self, size: int) -> None:
+        """Compare the bytes that are kept in memory with the budget.
+
+        Raises:
+            OverBudgetError: They are more.
+        """
+        if size > self.budget.retained:
+            raise OverBudgetError("over the budget for memory")
+
+    def fill(self, size: int) -> int:
+        """Have at least `size` bytes ahead, if there are as many, and return how many there are."""
+        if self.on_fill is not None:
+            self.on_fill()
+        parts = [self.data[self.position :]]
+        have = len(parts[0])
+        while have < size:
+            part = self._stream.read(max(_CHUNK, size - have))
+            if not part:
+                break
+            parts.append(part)
+            have += len(part)
+        self._base += self.position
+        self.position = 0
+        self.data = b"".join(parts)
+        self.end = have
+        return have
+
+    def need(self, size: int) -> None:
+        """Have at least `size` bytes ahead.
+
+        Raises:
+            FormatError: There are fewer.
+        """
+        if self.fill(size) < size:
+            raise FormatError("the data ends before the pickle does")
+
+    def peek(self, size: int) -> bytes:
+        """Return the next `size` bytes, or fewer at the end, without passing them."""
+        if self.end - self.position < size:
+            self.fill(size)
+        return self.data[self.position : self.position + size]
+
+    def take(self, size: int) -> bytes:
+        """Return the next `size` bytes."""
+        start = self.position
+        if start + size > self.end:
+            self.need(size)
+            start = 0
+        self.position = start + size
+        return self.data[start : start + size]
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes without keeping them.
+
+        Raises:
+            FormatError: There are fewer.
+        """
+        ahead = self.end - self.position
+        if size <= ahead:
+            self.position += size
+            return
+        if self.on_fill is not None:
+            self.on_fill()
+        passed = self._stream.skip(size - ahead)
+        self._base += self.end + passed
+        self.data, self.position, self.end = b"", 0, 0
+        if passed < size - ahead:
+            raise FormatError("the data ends in the middle of a value")
+
+    def line(self) -> bytes:
+        """Return the bytes up to the next newline, without it.
+
+        At the end of the data both unpicklers take the last byte for the newline, whatever it is.
+
+        Raises:
+            OverBudgetError: The line is longer than any that matters.
+        """
+        line = self.line_or_none()
+        if line is None:
+            raise OverBudgetError("over the budget for the length of a line")
+        return line
+
+    def line_or_none(self) -> bytes | None:
+        """Return the same as `line`, but ``None`` for a line that is too long to be kept; it is passed over."""
+        size = 256
+        while (newline := self.data.find(b"\n", self.position)) < 0:
+            have = self.fill(size)
+            if have < size:
+                return self._last_line()
+            if have > _LONGEST_LINE:
+                self._skip_line()
+                return None
+            size = have + 1
+        line = self.data[self.position : newline]
+        self.position = newline + 1
+        return line
+
+    def _last_line(self) -> bytes:
+        newline = self.data.find(b"\n", self.position)
+        if newline < 0 and self.position == self.end:
+            raise FormatError("the data ends before the pickle does")
+        stop = newline if newline >= 0 else self.end - 1
+        line = self.data[self.position : stop]
+        self.position = stop + 1
+        return line
+
+    def _skip_line(self) -> None:
+        while (newline := self.data.find(b"\n", self.position)) < 0:
+            self.position = self.end
+            self.need(1)
+        self.position = newline + 1
