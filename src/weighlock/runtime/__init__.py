@@ -76,6 +76,9 @@ def uninstall() -> None:
     """Take the guard away and undo every patch; the audit hook stays but no longer judges."""
     global _installed_mode  # noqa: PLW0603 - one guard in a process
     _finder.uninstall()
+    door = sys.modules.get("weighlock.runtime._admit")
+    if door is not None:
+        door.forget()
     _installed_mode = None
 
 

@@ -14,18 +14,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, Self
 
+    from weighlock.gates.hub import Pin
     from weighlock.gates.load import Admission, LoadGate
     from weighlock.lockfile import Lockfile
 
 _mutex = RLock()
 _gate: LoadGate | None = None
 _thread = _local()
+_descriptors = next((folder for folder in ("/proc/self/fd", "/dev/fd") if os.path.isdir(folder)), None)
 
 
 class Loading:
     """One admitted load: the names that it may import, and for a file the descriptor that must be loaded from.
 
     Used as a context manager around the original loader. On leaving, a file that changed meanwhile is refused.
+    `passed` holds the names that were judged already.
 
     Args:
         admission: What the gate decided.
@@ -38,6 +41,7 @@ class Loading:
         self.admission = admission
         self.label = label
         self.descriptor = descriptor
+        self.passed: set[tuple[str, str]] = set()
         self._owned = owned
         self._stamp = _stamp(descriptor) if descriptor is not None and admission.digest else None
 
@@ -48,9 +52,8 @@ class Loading:
         Raises:
             LoadRefused: This system has no such path.
         """
-        for folder in ("/proc/self/fd", "/dev/fd"):
-            if os.path.exists(f"{folder}/{self.descriptor}"):
-                return f"{folder}/{self.descriptor}"
+        if _descriptors:
+            return f"{_descriptors}/{self.descriptor}"
         refuse(self.label, "this system cannot open the judged file again, and its name may point to another file")
 
     def __enter__(self) -> Self:
@@ -110,7 +113,24 @@ def admit_bytes(data: bytes | memoryview, label: str, loader: str) -> Loading:
     Raises:
         LoadRefused: They may not be loaded.
     """
+    loads = stack()
+    if loads and not gate().knows_bytes(data):
+        # Bytes that an admitted artifact unpacked are part of it: they may import what it may, and no more.
+        return Loading(loads[-1].admission, label)
     return Loading(gate().admit_bytes(data, label, loader), label)
+
+
+def part_of_a_pickle(label: str, *, message: bool) -> Loading:
+    """Admit bytes that an unpickler, outside any admitted load, found in its own pickle.
+
+    Args:
+        label: Their name, for messages.
+        message: The pickle is a message between processes, and so are these bytes; otherwise they may import
+            names of plain data only.
+    """
+    from weighlock.gates.load import Admission
+
+    return Loading(Admission(anything=message), label)
 
 
 def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned: bool) -> Loading:
@@ -122,6 +142,51 @@ def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned:
     return Loading(gate().admit_file(descriptor, label, loader, offset), label, descriptor, owned=owned)
 
 
+def pin(kind: str, repo: str, revision: str | None) -> Pin | None:
+    """Decide about a request for a repository of a Hub, see `weighlock.gates.hub.pin`.
+
+    Raises:
+        LoadRefused: The repository, or that revision of it, is not locked.
+    """
+    from weighlock.gates import hub
+
+    return hub.pin(gate(), kind, repo, revision)
+
+
+def find_pin(kind: str, repo: str, revision: str | None) -> Pin | None:
+    """Return the locked repository, or ``None`` where it or that revision of it is not locked."""
+    from weighlock.gates import hub
+
+    return hub.find_pin(gate(), kind, repo, revision)
+
+
+def refuse_unlocked(label: str, why: str) -> None:
+    """Refuse what no lockfile can list, unless the policy leaves it to the load gate.
+
+    Raises:
+        LoadRefused: It is refused.
+    """
+    from weighlock.gates import hub
+
+    hub.refuse_unlocked(gate(), label, why)
+
+
+def is_loading(descriptor: int) -> bool:
+    """Say whether an open file is the one that this thread's innermost load was admitted for."""
+    loads = stack()
+    return bool(loads) and loads[-1].descriptor is not None and os.path.sameopenfile(descriptor, loads[-1].descriptor)
+
+
+def require_same_file(loading: Loading, path: str | os.PathLike[str]) -> None:
+    """Check that a name still leads to the judged file, for a loader that insists on opening it by name.
+
+    Raises:
+        LoadRefused: It leads to another file.
+    """
+    if loading.descriptor is None or not os.path.samestat(os.stat(path), os.fstat(loading.descriptor)):
+        refuse(loading.label, "its name led to another file while it was being loaded")
+
+
 def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
     """Refuse a load for a reason that no mode can overlook.
 
@@ -131,7 +196,7 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
     from weighlock.errors import LoadRefused
     from weighlock.gates.load import refusal
 
-    raise LoadRefused(refusal(label, None, [("guard", why)], remedy))
+    raise LoadRefused(refusal(label, "the load", None, [("guard", why)], remedy))
 
 
 def lockfile() -> Lockfile | None:
@@ -201,10 +266,9 @@ def _stamp(descriptor: int) -> tuple[int, ...]:
 
 
 def _reset_after_fork() -> None:
-    """Give a forked child locks of its own: another thread of the parent may have held them."""
-    global _mutex, _thread  # noqa: PLW0603 - see the docstring
+    """Give a forked child a lock of its own: another thread of the parent may have held the old one."""
+    global _mutex  # noqa: PLW0603 - see the docstring
     _mutex = RLock()
-    _thread = _local()
 
 
 if hasattr(os, "register_at_fork"):

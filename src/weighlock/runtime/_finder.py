@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 
 HOOKS = {
     "_pickle": "pickle",
+    "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
-    "huggingface_hub.hf_file_system": "huggingface_hub",
+    "huggingface_hub.hf_api": "huggingface_hub_repositories",
+    "huggingface_hub.hf_file_system": "huggingface_hub_files",
     "joblib.numpy_pickle": "joblib",
-    "numpy.lib._npyio_impl": "numpy",
-    "numpy.lib.npyio": "numpy",
-    "pandas.io.pickle": "pandas",
     "pickle": "pickle",
     "safetensors._safetensors_rust": "safetensors",
-    "shelve": "shelve",
     "torch.serialization": "torch",
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it."""

@@ -1,0 +1,324 @@
+"""The load gate: the bytes of an open file, or of memory, against the lockfile and the policy.
+
+1. Identify: the digest of the opened bytes, from the digest cache where the file is provably the same.
+2. Verify: the lockfile's entries for that digest are the evidence.
+3. Inspect: only bytes that the lockfile does not know, and only where the policy says ``unlocked = "inspect"``.
+4. Decide: the policy.
+5. Enforce: refuse by `LoadRefused`, or in ``warn`` mode say so once and let through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weighlock.artifact import Digest, ModelFile
+from weighlock.digest_cache import DigestCache, Key, is_settled, key_of
+from weighlock.digests import chunk_digests, sha256_file
+from weighlock.errors import DigestMismatchError, LoadRefused
+from weighlock.evidence import Approval, LockEntry
+from weighlock.finding import Inspection, Outcome
+from weighlock.gates.load_settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from weighlock.formats.source import RandomAccess, Source
+    from weighlock.lockfile import Chunks, Located, LockedFile, Lockfile
+    from weighlock.policy import Policy
+    from weighlock.verdict import Verdict
+
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
+
+_LARGEST_DIGEST_FOR_A_MESSAGE = 1 << 30
+"""Bytes; naming the digest of an unlocked file in its refusal should not take longer than a second or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What an admitted load may do.
+
+    Args:
+        digest: Of the judged bytes, where it was computed.
+        imports: The only names (``module.name``) that its unpicklers may import; ``None`` for every data-only name.
+        approved: The names among them that need not be data-only.
+        anything: The load is not restricted, because a person accepted it so, or because the gate only warns.
+    """
+
+    digest: str | None = None
+    imports: frozenset[str] | None = None
+    approved: frozenset[str] = frozenset()
+    anything: bool = False
+
+
+class LoadGate:
+    """Judges loads in one process.
+
+    Args:
+        mode: ``enforce``, ``warn`` or ``off``.
+        policy: What is required.
+        lockfile: What is expected.
+        cache: Digests of files that were hashed before.
+    """
+
+    def __init__(self, mode: str, policy: Policy, lockfile: Lockfile | None, cache: DigestCache) -> None:
+        self.mode = mode
+        self.policy = policy
+        self.lockfile = lockfile
+        self._cache = cache
+        self._admitted: dict[tuple[Key, int], Admission] = {}
+        self._warned: set[str] = set()
+
+    def admit_file(self, descriptor: int, label: str, loader: str, offset: int = 0) -> Admission:
+        """Judge an open regular file.
+
+        Args:
+            descriptor: Read by offset; its position does not change.
+            label: Its name, for messages.
+            loader: Who loads it.
+            offset: Where the load begins. A locked file may be loaded from anywhere; of any other file, only
+                the bytes from there on are judged.
+
+        Raises:
+            LoadRefused: It may not be loaded.
+        """
+        status = os.fstat(descriptor)
+        key = key_of(status)
+        admission = self._admitted.get((key, offset))
+        if admission is not None:
+            return admission
+        if self.mode == "off":
+            return Admission(anything=True)
+        settled = is_settled(status)
+        artifact = _File(descriptor, key, label, loader, settled=settled)
+        admission = self._judge_file(artifact, offset)
+        if key_of(os.fstat(descriptor)) != key:
+            raise LoadRefused(refusal(label, loader, None, [("changed", "the file was changed while it was judged")]))
+        if settled:
+            self._admitted[key, offset] = admission
+        return admission
+
+    def admit_bytes(self, data: bytes | memoryview, label: str, loader: str) -> Admission:
+        """Judge bytes in memory.
+
+        Raises:
+            LoadRefused: They may not be loaded.
+        """
+        if self.mode == "off":
+            return Admission(anything=True)
+        digest = hashlib.sha256(data).hexdigest()
+        located = self.lockfile.by_digest(digest) if self.lockfile else ()
+        if located:
+            return self._decide_locked(located, label, loader)
+        return self._decide_unlocked(_bytes_source(data), len(data), digest, label, loader)
+
+    def knows_bytes(self, data: bytes | memoryview) -> bool:
+        """Say whether bytes in memory are those of a locked file."""
+        if self.lockfile is None or not self.lockfile.of_size(len(data)):
+            return False
+        return bool(self.lockfile.by_digest(hashlib.sha256(data).hexdigest()))
+
+    def holds(self, descriptor: int, locked: LockedFile) -> bool:
+        """Say whether an open file has exactly the bytes of one locked file."""
+        status = os.fstat(descriptor)
+        if status.st_size != locked.size:
+            return False
+        file = _File(descriptor, key_of(status), locked.path, "", settled=is_settled(status))
+        try:
+            same = self._has_chunks(file, locked.chunks) if locked.chunks else self._whole_digest(file) == locked.sha256
+        except DigestMismatchError:
+            return False
+        return same and key_of(os.fstat(descriptor)) == file.key
+
+    def _judge_file(self, file: _File, offset: int) -> Admission:
+        try:
+            located, digest = self._locate(file)
+            if located:
+                return self._decide_locked(located, file.label, file.loader)
+            source, size = file.source(offset), file.size - offset
+            if offset:
+                digest = sha256_of(source)
+                if self.lockfile and (located := self.lockfile.by_digest(digest)):
+                    return self._decide_locked(located, file.label, file.loader)
+            elif digest is None and size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
+                digest = self._whole_digest(file)
+        except DigestMismatchError:
+            reasons = [("changed", "the file was changed while it was judged")]
+            raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
+        return self._decide_unlocked(source, size, digest, file.label, file.loader)
+
+    def _locate(self, file: _File) -> tuple[tuple[Located, ...], str | None]:
+        """Return the lock entries for a file, and its digest where it had to be computed.
+
+        Without a locked file of that size there is nothing that it could be equal to, and nothing is hashed.
+        """
+        candidates = self.lockfile.of_size(file.size) if self.lockfile else ()
+        for chunks in {candidate.chunks for _, candidate in candidates if candidate.chunks}:
+            if self._has_chunks(file, chunks):
+                return tuple(one for one in candidates if one[1].chunks == chunks), None
+        if all(candidate.chunks for _, candidate in candidates):
+            return (), None
+        digest = self._whole_digest(file)
+        return tuple(one for one in candidates if one[1].sha256 == digest), digest
+
+    def _whole_digest(self, file: _File) -> str:
+        known = self._cache.get(file.key, "")
+        if known is None:
+            known = sha256_file(file.descriptor, file.size)
+            file.remember(self._cache, "", known)
+        return known
+
+    def _has_chunks(self, file: _File, chunks: Chunks) -> bool:
+        """Say whether a file has these chunk digests, all of which were verified now or before."""
+        kind = f"chunks-{chunks.size}"
+        known = self._cache.get(file.key, kind)
+        if known is None:
+            known = _joined(chunk_digests(file.descriptor, file.size, chunks.size))
+            file.remember(self._cache, kind, known)
+        return known == _joined(chunks.sha256)
+
+    def _decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+        recorded = max((file for _, file in located), key=lambda file: _outcome(file))
+        inspection = Inspection(
+            format=recorded.format, outcome=_outcome(recorded), imports=recorded.imports, needs=recorded.needs
+        )
+        evidence: list[LockEntry | Approval] = []
+        for model, file in located:
+            evidence.append(LockEntry(model=model.name, path=file.path))
+            evidence.append(Approval(imports=frozenset(file.approved), unsafe=file.unsafe))
+        artifact = ModelFile(
+            path=label, size=recorded.size, digest=Digest.sha256(recorded.sha256), format=recorded.format
+        )
+        profile_names = self._profile_names()
+        verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
+        if not verdict.allowed:
+            return self._deny(artifact, verdict, loader)
+        approvals = [item for item in evidence if isinstance(item, Approval)]
+        return Admission(
+            digest=recorded.sha256,
+            imports=None if recorded.outcome is None else frozenset(recorded.imports),
+            approved=profile_names.union(*(approval.imports for approval in approvals)),
+            anything=any(approval.unsafe for approval in approvals),
+        )
+
+    def _decide_unlocked(self, source: Source, size: int, digest: str | None, label: str, loader: str) -> Admission:
+        artifact = ModelFile(path=label, size=size, digest=Digest.sha256(digest) if digest else None)
+        if self.policy.unlocked == "refuse":
+            inspection = Inspection(format=None, outcome=Outcome.NOT_A_MODEL)
+        else:
+            from weighlock.inspector import inspect
+
+            inspection = inspect(source)
+        profile_names = self._profile_names()
+        verdict = self.policy.decide(artifact, inspection, (), profile_names=profile_names)
+        if not verdict.allowed:
+            return self._deny(artifact, verdict, loader)
+        return Admission(digest=digest, imports=frozenset(inspection.imports), approved=profile_names)
+
+    def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
+        reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
+        remedy = next((reason.remedy for reason in verdict.reasons if reason.remedy), None)
+        self.refuse(artifact.path, loader, str(artifact.digest) if artifact.digest else None, reasons, remedy)
+        return Admission(anything=True)
+
+    def refuse(
+        self, label: str, loader: str, digest: str | None, reasons: Iterable[tuple[str, str]], remedy: str | None
+    ) -> None:
+        """Refuse, or in ``warn`` mode say so once and let through.
+
+        Args:
+            label: The artifact's name.
+            loader: Who loads it.
+            digest: Of the artifact, with its algorithm, if it is known.
+            reasons: Rule and message of each reason.
+            remedy: The one command or line that would approve it on purpose.
+
+        Raises:
+            LoadRefused: The gate enforces.
+        """
+        text = refusal(label, loader, digest, reasons, remedy)
+        if self.mode == "enforce":
+            raise LoadRefused(text)
+        if text not in self._warned and sys.stderr is not None:
+            self._warned.add(text)
+            sys.stderr.write(f"warning: {text}\n")
+
+    def _profile_names(self) -> frozenset[str]:
+        if not self.policy.profiles:
+            return frozenset()
+        from weighlock.allowlist import profile
+
+        return frozenset().union(*(profile(name) for name in self.policy.profiles))
+
+
+class _File:
+    """An open file that is being judged."""
+
+    def __init__(self, descriptor: int, key: Key, label: str, loader: str, *, settled: bool) -> None:
+        self.descriptor = descriptor
+        self.key = key
+        self.label = label
+        self.loader = loader
+        self.size = key[2]
+        self._settled = settled
+
+    def source(self, offset: int) -> RandomAccess:
+        from weighlock.formats.source import FileSource
+
+        source = FileSource(self.descriptor, self.size)
+        return source.slice(offset, self.size) if offset else source
+
+    def remember(self, cache: DigestCache, kind: str, digest: str) -> None:
+        """Keep a digest, unless the file's stamps are too young to notice a change, or did change meanwhile."""
+        if self._settled and key_of(os.fstat(self.descriptor)) == self.key:
+            cache.put(self.key, kind, digest)
+
+
+def open_gate(environ: Mapping[str, str]) -> LoadGate:
+    """Read the policy and the lockfile that this environment asks for.
+
+    Raises:
+        WeighlockError: They cannot be read, or there is no lockfile and the policy does not do without one.
+    """
+    mode, policy, lockfile = load_settings(environ)
+    return LoadGate(mode, policy, lockfile, DigestCache(environ))
+
+
+def refusal(
+    label: str,
+    loader: str,
+    digest: str | None,
+    reasons: Iterable[tuple[str, str]],
+    remedy: str | None = None,
+) -> str:
+    """Write a refusal for a person: artifact, digest, findings with their rules, remedy; one line each."""
+    lines = [f"weighlock refused {loader} of {label}", f"  digest: {digest or 'not computed'}"]
+    lines += [f"  finding: {message} (rule: {rule})" for rule, message in reasons]
+    if remedy:
+        lines.append(f"  hint: {remedy}")
+    return "\n".join(map(printable, lines))
+
+
+def sha256_of(source: Source) -> str:
+    """Return the digest of all bytes of a source."""
+    hasher, stream = hashlib.sha256(), source.open()
+    while data := stream.read(1 << 20):
+        hasher.update(data)
+    return hasher.hexdigest()
+
+
+def _outcome(file: LockedFile) -> Outcome:
+    return Outcome.DATA_ONLY if file.outcome is None else _OUTCOMES[file.outcome]
+
+
+def _joined(digests: tuple[str, ...]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _bytes_source(data: bytes | memoryview) -> RandomAccess:
+    from weighlock.formats.source import BytesSource
+
+    return BytesSource(data)

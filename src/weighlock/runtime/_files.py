@@ -1,0 +1,78 @@
+"""Which real file, if any, is behind a Python file object."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PLAIN = frozenset({io.BufferedReader, io.BufferedRandom})
+_DECOMPRESSORS = frozenset({("gzip", "GzipFile"), ("bz2", "BZ2File"), ("lzma", "LZMAFile"), ("zipfile", "ZipExtFile")})
+_WRAPPERS = frozenset({("tempfile", "_TemporaryFileWrapper")})
+
+
+def unwrapped(file: Any) -> Any:  # noqa: ANN401 - anything with a read method
+    """Return the file object inside a temporary file's wrapper, or the object itself."""
+    return file.file if _kind(file) in _WRAPPERS else file
+
+
+def plain_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything with a read method
+    """Return the descriptor of a regular file whose bytes a file object hands out unchanged.
+
+    Only the exact types of the standard library count: a subclass may answer anything.
+    """
+    return _regular(file) if _is_plain(file) else None
+
+
+def artifact_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything with a read method
+    """Return the descriptor of the regular file that a reader takes its bytes from, through decompressors too."""
+    for _ in range(4):
+        if _is_plain(file):
+            return _regular(file)
+        kind = _kind(file)
+        if type(file) is io.BufferedReader:
+            file = file.raw
+        elif kind in _WRAPPERS:
+            file = file.file
+        elif kind in _DECOMPRESSORS:
+            file = _inner(file)
+        else:
+            return None
+    return None
+
+
+def label_of(file: Any, otherwise: str = "an open file") -> str:  # noqa: ANN401 - anything with a read method
+    """Return the name of a file object, for messages."""
+    name = getattr(file, "name", None)
+    return os.fsdecode(name) if isinstance(name, str | bytes) else otherwise
+
+
+def _is_plain(file: Any) -> bool:  # noqa: ANN401 - anything with a read method
+    return type(file) is io.FileIO or (type(file) in _PLAIN and type(file.raw) is io.FileIO)
+
+
+def _kind(file: object) -> tuple[str, str] | None:
+    """Return module and name of an object's type, if that type really is what it says."""
+    kind = (type(file).__module__, type(file).__qualname__)
+    return kind if getattr(sys.modules.get(kind[0]), kind[1], None) is type(file) else None
+
+
+def _inner(file: Any) -> Any:  # noqa: ANN401 - attributes of the standard library's readers
+    """Return what a decompressor reads from."""
+    for names in (("fileobj",), ("_fileobj", "_file"), ("_fp",)):
+        inner = file
+        for name in names:
+            inner = getattr(inner, name, None)
+        if inner is not None:
+            return inner
+    return None
+
+
+def _regular(file: Any) -> int | None:  # noqa: ANN401 - a file of the standard library
+    descriptor: int = file.fileno()
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

@@ -1,0 +1,194 @@
+"""Judges every name that any unpickler asks for, through the audit event ``pickle.find_class``.
+
+The event reaches unpicklers that no hook can: references bound before the guard started, subclasses, the pure
+Python one, and those inside joblib, numpy, pandas, dill, cloudpickle, shelve and torch. It fires before the name
+is imported.
+
+1. Inside an admitted load, only the names of that admission pass.
+2. Outside, names of plain data pass.
+3. Outside, everything else passes only in messages between processes, recognised by the module whose code calls
+   the unpickler. A file cannot choose that module: it would have to import one of its names first, see 1 and 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from weighlock.runtime import _admit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from weighlock.gates.load import Admission
+
+_CHANNELS = frozenset(
+    {
+        "concurrent.futures.process",
+        "joblib.externals.loky.backend.popen_loky_posix",
+        "joblib.externals.loky.backend.popen_loky_win32",
+        "joblib.externals.loky.backend.queues",
+        "joblib.externals.loky.backend.reduction",
+        "joblib.externals.loky.process_executor",
+        "joblib.pool",
+        "loky.backend.popen_loky_posix",
+        "loky.backend.popen_loky_win32",
+        "loky.backend.queues",
+        "loky.backend.reduction",
+        "loky.process_executor",
+        "multiprocess.connection",
+        "multiprocess.forkserver",
+        "multiprocess.managers",
+        "multiprocess.pool",
+        "multiprocess.queues",
+        "multiprocess.reduction",
+        "multiprocess.resource_sharer",
+        "multiprocess.spawn",
+        "multiprocessing.connection",
+        "multiprocessing.forkserver",
+        "multiprocessing.managers",
+        "multiprocessing.pool",
+        "multiprocessing.queues",
+        "multiprocessing.reduction",
+        "multiprocessing.resource_sharer",
+        "multiprocessing.spawn",
+        "torch.distributed.distributed_c10d",
+        "torch.multiprocessing.queue",
+        "torch.multiprocessing.spawn",
+    }
+)
+"""Modules whose code unpickles messages from other processes of the same program."""
+
+_CARRIERS = frozenset(
+    {
+        "dill._dill",
+        "joblib.externals.loky.cloudpickle_wrapper",
+        "loky.cloudpickle_wrapper",
+        "pickle",
+        "weighlock.runtime._finder",
+        "weighlock.runtime._unpickling",
+        "weighlock.runtime.hooks.pickle",
+    }
+)
+"""Modules that unpickle on behalf of whoever called them."""
+
+Name = tuple[str, str]
+
+_data: set[Name] = set()
+
+
+def judge(module: str, name: str) -> None:
+    """Let a name pass that is about to be imported by an unpickler, or refuse it.
+
+    Args:
+        module: As the pickle says it, before names of Python 2 are mapped.
+        name: Likewise; may have dots.
+
+    Raises:
+        LoadRefused: The gate enforces, and the name may not be imported here.
+    """
+    loads = _admit.stack()
+    if loads:
+        loading = loads[-1]
+        if (module, name) in loading.passed:
+            return
+        if _admits(loading.admission, (module, name)):
+            loading.passed.add((module, name))
+            return
+    elif (module, name) in _data:
+        return
+    elif is_data((module, name)):
+        _data.add((module, name))
+        return
+    elif is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
+        return
+    _refuse(module, name)
+
+
+def is_message(frame: FrameType | None) -> bool:
+    """Say whether the code that called an unpickler does so for a message between processes.
+
+    Args:
+        frame: Where to begin; frames of carriers are passed over, and the first other one decides.
+    """
+    while frame is not None:
+        module = _module_of(frame)
+        if module not in _CARRIERS:
+            return module in _CHANNELS
+        frame = frame.f_back
+    return False
+
+
+def is_data(asked: Name) -> bool:
+    """Say whether a name is plain data, whatever protocol the pickle has and so whichever mapping applies."""
+    from weighlock.allowlist import is_data as listed
+
+    return _both(asked, lambda one: listed(*one))
+
+
+def _admits(admission: Admission, asked: Name) -> bool:
+    if admission.anything:
+        return True
+    if _both(asked, lambda one: ".".join(one) in admission.approved):
+        return True
+    if admission.imports is None:
+        return is_data(asked)
+    return is_data(asked) and not admission.imports.isdisjoint((".".join(asked), ".".join(_mapped(asked))))
+
+
+def _both(asked: Name, passes: Callable[[Name], bool]) -> bool:
+    """Judge a name both as it stands and as a pickle of protocol 2 or less means it.
+
+    The event does not tell the protocol. A module of Python 2 that cannot be imported here does no harm when its
+    name is taken as it stands.
+    """
+    mapped = _mapped(asked)
+    if not passes(mapped):
+        return False
+    return mapped == asked or passes(asked) or not _importable(asked[0])
+
+
+def _mapped(asked: Name) -> Name:
+    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+
+    if asked in NAME_MAPPING:
+        return NAME_MAPPING[asked]
+    return IMPORT_MAPPING.get(asked[0], asked[0]), asked[1]
+
+
+def _importable(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return module in sys.modules or find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _module_of(frame: FrameType) -> str | None:
+    """Return the name of the module whose code a frame runs, if that module really owns the frame's globals."""
+    namespace = frame.f_globals
+    name = namespace.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None or vars(module) is not namespace:
+        return None
+    if name == "__main__":
+        return getattr(namespace.get("__spec__"), "name", None)
+    return name
+
+
+def _refuse(module: str, name: str) -> None:
+    gate = _admit.gate()
+    if gate.mode == "off":
+        return
+    loads = _admit.stack()
+    label, digest = "a pickle", None
+    remedy = "keep the pickle in a file that `weighlock lock` lists, and load it by that file"
+    rule = "unlisted-name"
+    if loads:
+        label, digest = loads[-1].label, loads[-1].admission.digest
+        remedy = f"weighlock approve {label}"
+        rule = "not-approved"
+    message = f"it asks for {module}.{name}, which is not plain data and which no approval names"
+    gate.refuse(label, "unpickling", digest and f"sha256:{digest}", [(rule, message)], remedy)

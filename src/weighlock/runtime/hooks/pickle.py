@@ -1,0 +1,91 @@
+"""Guards the pickle module where a real file is being read.
+
+## Covers
+
+- `pickle.load` of an open file, plain or through gzip, bz2, lzma or a zip member, and so `numpy.load` with
+  ``allow_pickle=True``, `pandas.read_pickle`, `cloudpickle.load` and everything else that calls it.
+- The pure Python unpickler, and so joblib's and the one that pandas falls back to.
+- The file's digest is settled against the lockfile; what it unpickles may import the admitted names only.
+- Pickles in memory, and every other unpickler (`pickle.loads`, `pickle.Unpickler`, dill, shelve), are held to
+  names of plain data by an audit hook, also where their references were bound before the guard started.
+
+## Does not cover
+
+- Approvals for files that are read through `pickle.Unpickler` or dill: the guard sees their names, not their file,
+  and so refuses names that are not plain data. `pickle.load` of the same file works.
+- An unpickler of someone's own that imports names by itself, in a ``find_class`` that does not call the original.
+- Subinterpreters: an audit hook written in Python sees its own interpreter only.
+- `marshal`, which can hold code objects but runs nothing by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from weighlock.runtime import _admit, _files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from weighlock.runtime._patch import Patches
+
+_LOADER = "pickle.load"
+
+
+def patch(module: ModuleType, patches: Patches) -> None:
+    """Replace `load`, and in the pure Python module the unpickler's `load` too.
+
+    Raises:
+        LookupError: The module has no such name.
+    """
+    original = module.load
+    if getattr(original, "__module__", None) != __name__:
+        guarded = _guarded_load(original)
+        patches.replace(module, "load", guarded)
+        patches.rebind(original, guarded)
+    if module.__name__ == "pickle":
+        unpickler = module._Unpickler  # noqa: SLF001 - the documented name of the pure Python unpickler
+        patches.replace(unpickler, "load", _guarded_method(unpickler.load))
+
+
+def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load(file: Any, /, **options: Any) -> Any:  # noqa: ANN401 - the signature is pickle's
+        loading = admission_of(file)
+        if loading is None:
+            return original(file, **options)
+        with loading:
+            return original(file, **options)
+
+    load.__doc__ = original.__doc__
+    return load
+
+
+def _guarded_method(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def load(self: Any) -> Any:  # noqa: ANN401 - the signature is pickle's
+        loading = admission_of(getattr(getattr(self, "_file_read", None), "__self__", None))
+        if loading is None:
+            return original(self)
+        with loading:
+            return original(self)
+
+    load.__doc__ = original.__doc__
+    return load
+
+
+def admission_of(file: Any) -> _admit.Loading | None:  # noqa: ANN401 - anything with a read method
+    """Judge the real file that is behind a file object; ``None`` where there is none, or it is judged already.
+
+    Raises:
+        LoadRefused: The file may not be loaded.
+    """
+    descriptor = _files.artifact_descriptor(file)
+    if descriptor is None or not _admit.judging() or _admit.is_loading(descriptor):
+        return None
+    from weighlock.runtime._unpickling import is_message
+
+    if is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
+        return None
+    return _admit.admit_descriptor(descriptor, _files.label_of(file), _LOADER)
