@@ -1,0 +1,82 @@
+"""Every check and every hook is complete: found by its file, documented in its docstring, proved by vectors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from weighlock import inspector
+from weighlock.formats.source import BytesSource
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "weighlock"
+VECTORS = ROOT / "tests" / "vectors"
+CHECKS = sorted((SOURCE / "checks").glob("[!_]*.py"))
+HOOKS = sorted((SOURCE / "runtime" / "hooks").glob("[!_]*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.stem.replace("_", "-")
+
+
+def _headings(path: Path) -> dict[str, str]:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+
+
+def _vectors(check: str, kind: str) -> list[Path]:
+    return sorted(path for path in (VECTORS / check / kind).glob("*") if path.is_file())
+
+
+def _findings(path: Path) -> set[str]:
+    return {finding.check for finding in inspector.inspect(BytesSource(path.read_bytes())).findings}
+
+
+def test_there_are_checks_and_hooks():
+    assert CHECKS
+    assert HOOKS
+
+
+@pytest.mark.parametrize("path", CHECKS, ids=_name)
+def test_a_check_documents_itself(path: Path):
+    headings = _headings(path)
+    assert list(headings) == ["What it does", "Why it matters", "Known limits", "Sources"]
+    assert all(headings.values())
+
+
+@pytest.mark.parametrize("path", CHECKS, ids=_name)
+def test_a_check_finds_every_bad_vector_and_no_good_one(path: Path):
+    bad, good = _vectors(_name(path), "bad"), _vectors(_name(path), "good")
+    assert bad, f"tests/vectors/{_name(path)}/bad/ is empty"
+    assert good, f"tests/vectors/{_name(path)}/good/ is empty"
+    assert [vector.name for vector in bad if _name(path) not in _findings(vector)] == []
+    assert [vector.name for vector in good if _name(path) in _findings(vector)] == []
+
+
+def test_no_vectors_are_left_of_a_check_that_is_gone():
+    folders = {path.name for path in VECTORS.iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert folders <= {_name(path) for path in CHECKS}
+
+
+@pytest.mark.parametrize("path", HOOKS, ids=_name)
+def test_a_hook_says_what_it_covers_and_what_it_does_not(path: Path):
+    headings = _headings(path)
+    assert headings.get("Covers"), path.name
+    assert headings.get("Does not cover"), path.name
+
+
+@pytest.mark.parametrize("path", HOOKS, ids=_name)
+def test_a_hook_stands_in_the_table_of_the_finder(path: Path):
+    table = (SOURCE / "runtime" / "_finder.py").read_text(encoding="utf-8")
+    assert re.search(rf"[\"'.]{path.stem}[\"']", table), f"runtime/_finder.py does not name {path.stem}"
+
+
+@pytest.mark.parametrize("path", HOOKS, ids=_name)
+def test_hooks_do_not_import_hooks(path: Path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert not (node.module or "").startswith("weighlock.runtime.hooks"), path.name
