@@ -97,11 +97,10 @@ def _download(original: Callable[..., Any], **kwargs: Any) -> Any:
     if pin is None:
         with _Download(None):
             return original(**kwargs)
-    file = pin.file(kwargs["filename"])
-    if file is None:
+    if pin.hides(kwargs["filename"]):
         raise _absence(pin.absence(kwargs["filename"]), local=kwargs["local_files_only"])
     kwargs["revision"] = pin.commit
-    with _Download(pin, file) as download:
+    with _Download(pin, pin.file(kwargs["filename"])) as download:
         place = original(**kwargs)
         if isinstance(place, str):
             download.verify(place)
@@ -141,24 +140,19 @@ def _fetch_xet(original: Callable[..., Any], **kwargs: Any) -> Any:
     return original(**kwargs)
 
 
-def _look_up(
-    original: Callable[..., Any],
-    no_exist: object,
-    repo_id: str,
-    filename: str,
-    cache_dir: str | None = None,
-    revision: str | None = None,
-    repo_type: str | None = None,
-) -> Any:
-    """Answer `try_to_load_from_cache`."""
-    pin = _admit.pin(repo_type or "model", repo_id, revision)
+def _look_up(original: Callable[..., Any], no_exist: object, *args: Any, **kwargs: Any) -> Any:
+    """Answer `try_to_load_from_cache`: a path, None, or the mark for a file that does not exist."""
+    from inspect import signature
+
+    arguments = signature(original).bind(*args, **kwargs).arguments
+    pin = _admit.pin(arguments.get("repo_type") or "model", arguments["repo_id"], arguments.get("revision"))
     if pin is None:
-        return original(repo_id, filename, cache_dir, revision, repo_type)
-    file = pin.file(filename)
-    if file is None:
+        return original(*args, **kwargs)
+    if pin.hides(arguments["filename"]):
         return no_exist
-    place = original(repo_id, filename, cache_dir, pin.commit, repo_type)
-    if isinstance(place, str):
+    file = pin.file(arguments["filename"])
+    place = original(**arguments | {"revision": pin.commit})
+    if isinstance(place, str) and file is not None:
         pin.verify_path(file, place)
     return place
 
@@ -167,5 +161,5 @@ def _absence(message: str, *, local: bool) -> Exception:
     """Return the library's own error for a file that does not exist, which callers expect of optional files."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    return (LocalEntryNotFoundError if local else EntryNotFoundError)(message)
-
+    error: type[Exception] = LocalEntryNotFoundError if local else EntryNotFoundError
+    return error(message)

@@ -91,7 +91,9 @@ def _snapshot(original: Callable[..., Any], filter_paths: Callable[..., Any], re
             ignore_patterns=kwargs.get("ignore_patterns"),
         )
     )
-    kwargs |= {"revision": pin.commit, "allow_patterns": [*map(_exactly, wanted)], "ignore_patterns": None}
+    kwargs["revision"] = pin.commit
+    if pin.enforced:
+        kwargs |= {"allow_patterns": [*map(_exactly, wanted)], "ignore_patterns": None}
     # The listing that snapshot_download asks for is cached on disk, also for unguarded programs: it stays whole.
     _thread.whole_listing = True
     try:
@@ -115,8 +117,7 @@ def _describing(kind: str) -> Callable[..., Any]:
         pin = _pinned(api, kind, repo_id, kwargs)
         info = original(api, repo_id, **kwargs)
         if pin is not None and getattr(info, "siblings", None):
-            listed = set(pin.paths())
-            info.siblings = [sibling for sibling in info.siblings if sibling.rfilename in listed]
+            info.siblings = [sibling for sibling in info.siblings if not pin.hides(sibling.rfilename)]
         return info
 
     return describe
@@ -162,9 +163,8 @@ def _pinned(api: object, kind: str, repo_id: str, kwargs: dict[str, Any]) -> Pin
 
 
 def _listed(pin: Pin, entries: Iterable[Any]) -> Iterator[Any]:
-    listed = set(pin.paths())
     # Folders have no bytes of their own.
-    return (entry for entry in entries if entry.path in listed or type(entry).__name__ == "RepoFolder")
+    return (entry for entry in entries if type(entry).__name__ == "RepoFolder" or not pin.hides(entry.path))
 
 
 def _fetch_bucket(original: Callable[..., Any], api: object, bucket_id: str, *args: Any, **kwargs: Any) -> Any:
