@@ -295,6 +295,8 @@ def refusal(
     remedy: str | None = None,
 ) -> str:
     """Write a refusal for a person: artifact, digest, findings with their rules, remedy; one line each."""
+    from weighlock.output.escape import printable
+
     lines = [f"weighlock refused {loader} of {label}", f"  digest: {digest or 'not computed'}"]
     lines += [f"  finding: {message} (rule: {rule})" for rule, message in reasons]
     if remedy:
