@@ -46,7 +46,7 @@ docs: $(VENV)/.core
 
 # The guard under every major version of huggingface_hub that it supports, each in an environment of its own.
 matrix: $(VENV)/.core
-	$(BIN)/python tools/matrix.py
+	$(BIN)/python tools/matrix.py $(EXTRA_INDEX)
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -22,9 +22,7 @@ def main() -> int:
         group = tomllib.load(file)["dependency-groups"]["test"]
     wanted = next(item for item in group if Requirement(item).name == "torch")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--dry-run", "--no-deps"]
-    answer = subprocess.run(  # noqa: S603 - our own interpreter, with arguments of the Makefile
-        [*pip, "--report", "-", *sys.argv[1:], wanted], check=False, stdout=subprocess.PIPE
-    )
+    answer = subprocess.run([*pip, "--report", "-", *sys.argv[1:], wanted], check=False, stdout=subprocess.PIPE)
     if answer.returncode:
         return answer.returncode
     for package in json.loads(answer.stdout)["install"]:

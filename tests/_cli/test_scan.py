@@ -105,6 +105,23 @@ def test_the_verdict_needs_none_of_the_libraries_whose_files_are_judged(models: 
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("start", [["weighlock"], [sys.executable, "-m", "weighlock"]], ids=["weighlock", "python -m"])
+@pytest.mark.parametrize("options", [[], ["-j", "2", "--digests"], ["--format", "json"], ["--format", "sarif"]])
+def test_modules_that_lie_in_the_scanned_folder_are_judged_and_never_run(
+    models: Path, start: list[str], options: list[str]
+):
+    marker = models.parent / "it ran"
+    for name in sys.stdlib_module_names | {"click", "rich", "numpy"}:
+        (models / f"{name}.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    (models / "evil.bin").write_bytes(EVIL)
+    command = [os.path.join(os.path.dirname(sys.executable), start[0]), *start[1:], "scan", *options, "."]
+    done = subprocess.run(command, cwd=models, capture_output=True, text=True, check=False)
+    assert not marker.exists()
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+
+
 def test_a_terminal_gets_colour_that_can_be_switched_off(models: Path):
     (models / "evil.bin").write_bytes(EVIL)
 

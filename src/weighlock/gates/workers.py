@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_work, args=(theirs, judge), daemon=True)
-        self.process.start()
+        with _safe_path():
+            self.process.start()
         theirs.close()
         self.file: FoundFile | None = None
 
@@ -88,6 +91,20 @@ def judge_in_processes(files: Sequence[FoundFile], judge: Judge, processes: int)
     finally:
         for worker in workers:
             worker.stop()
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let a fresh interpreter not look for modules in the current folder, which may be the one that is scanned."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _work(connection: Connection, judge: Judge) -> None:
