@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from weighlock import allowlist, inspector
 from weighlock.artifact import Digest, ModelFile
-from weighlock.errors import UsageError
+from weighlock.errors import UsageError, WeighlockError
 from weighlock.finding import Finding, Inspection, Outcome, Severity
 from weighlock.formats.source import FileSource
 from weighlock.policy import Policy
@@ -84,6 +84,8 @@ class Judge:
             return self._judge(found, descriptor)
         except OSError as error:
             return self.unverifiable(found, f"it cannot be read: {error.strerror or type(error).__name__}")
+        except WeighlockError as error:
+            return self.unverifiable(found, str(error))
         except Exception as error:  # noqa: BLE001 - not knowing is a reason to deny, and the other files still count
             return self.unverifiable(found, f"judging it failed with {type(error).__name__}: {error}")
         finally:
