@@ -1,0 +1,1 @@
+"""The corpora that prove the inspector: data-only, class-needing and malicious files, all built here, none committed."""

@@ -1,0 +1,128 @@
+"""Prove that payloads are reached: load each file with its real loader, in a child process, and look for the marker.
+
+One process imports the libraries once and forks per file; the fork works in a folder of its own, with nothing on
+standard input, a time limit and a file size limit. An audit hook writes down every name that an unpickler asks for.
+
+Run as ``python -m tests.corpus.reach FOLDER``: reads ``FOLDER/jobs.json``, writes ``FOLDER/results.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.corpus.case import MARKER, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one load did."""
+
+    marker: bool
+    asked: frozenset[tuple[str, str]]
+    error: str
+
+    def proves(self, case: Case) -> bool:
+        """Whether the payload of `case` was reached: the marker appeared, or the gadget's name was resolved."""
+        return self.marker if case.asks is None else case.asks in self.asked
+
+
+def load_all(cases: Iterable[Case], folder: Path) -> dict[str, Reached]:
+    """Load every case with its real loader in a child process, by way of `folder`, and say what happened."""
+    jobs = {}
+    (folder / "files").mkdir(parents=True)
+    for case in cases:
+        (folder / "files" / case.name).write_bytes(case.data)
+        jobs[case.name] = case.loader
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-m", "tests.corpus.reach", str(folder)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=1200)
+    results = json.loads((folder / "results.json").read_text())
+    return {name: Reached(r["marker"], frozenset(map(tuple, r["asked"])), r["error"]) for name, r in results.items()}
+
+
+def _main(folder: Path) -> None:
+    import dill
+    import joblib
+    import numpy
+    import pandas
+    import torch
+
+    from tests.corpus import loaders
+
+    assert all((dill, joblib, numpy, pandas, torch))
+    # Imports done ahead of the forks, so that each fork need not repeat them.
+    import joblib.numpy_pickle_compat
+    import py7zr
+    import sklearn.linear_model
+
+    assert all((py7zr, sklearn))
+    jobs = json.loads((folder / "jobs.json").read_text())
+    results = {}
+    for number, (name, loader) in enumerate(jobs.items()):
+        results[name] = _fork(folder, folder / "files" / name, loaders.LOADERS[loader], number)
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+def _fork(folder: Path, path: Path, loader: object, number: int) -> dict[str, object]:
+    place = folder / "run" / str(number)
+    (place / "here").mkdir(parents=True)
+    pid = os.fork()
+    if not pid:
+        _child(place, path, loader)
+    os.waitpid(pid, 0)
+    output = (place / "output").read_text(errors="replace")
+    lines = (place / "asked").read_text().splitlines()
+    marker = any(MARKER in entry for entry in os.listdir(place / "here")) or f"<{MARKER}>" in output
+    shutil.rmtree(place)
+    return {"marker": marker, "asked": [line.split("\t") for line in lines], "error": output[-2000:]}
+
+
+def _child(place: Path, path: Path, loader: object) -> None:
+    status = 1
+    try:
+        asked = os.open(place / "asked", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        output = os.open(place / "output", os.O_WRONLY | os.O_CREAT)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(place / "here")
+        os.environ.update(HOME=str(place), TMPDIR=str(place))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.alarm(SECONDS)
+        warnings.simplefilter("ignore")
+
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            if event == "pickle.find_class":
+                os.write(asked, f"{arguments[0]}\t{arguments[1]}\n".encode(errors="replace"))
+
+        sys.addaudithook(hook)
+        loader(path)
+        status = 0
+    except BaseException as error:
+        os.write(2, f"\n{type(error).__name__}: {error}\n".encode(errors="replace")[:1500])
+    finally:
+        # Skips every handler at exit: the fork shares its parent's.
+        sys.stdout.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
