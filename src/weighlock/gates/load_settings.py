@@ -48,7 +48,7 @@ def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | N
     if mode == "enforce" and policy.unlocked == "refuse":
         raise GuardError(
             f"there is no {LOCKFILE} in {root} or above it",
-            hint='write one with `weighlock lock MODEL`, or set `unlocked = "inspect"` in weighlock.toml, '
+            hint='write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, or set `unlocked = "inspect"` in weighlock.toml, '
             "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
         )
     return mode, policy, None

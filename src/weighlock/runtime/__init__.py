@@ -24,7 +24,7 @@ MODES = ("enforce", "warn", "off")
 
 _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 
-_installed_mode: str | None = None
+_installed = False
 
 
 def activate(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
@@ -39,7 +39,7 @@ def activate(*, mode: str | None = None, lock: str | None = None, policy: str | 
         GuardError: The guard cannot start; the program must not go on without it.
     """
     install(mode=mode, lock=lock, policy=policy)
-    if _installed_mode is not None:
+    if _installed:
         _export_to_children()
 
 
@@ -52,39 +52,35 @@ def deactivate() -> None:
 
 
 def install(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
-    """Put the guard in place; does nothing if it is there already.
+    """Put the guard in place in this process; does nothing if it is there already.
 
-    What the environment says goes before the arguments of a start-up file, and is the same for an explicit call.
+    Args:
+        mode: As for `activate`.
+        lock: As for `activate`.
+        policy: As for `activate`.
 
     Raises:
         GuardError: The guard cannot start.
     """
-    global _installed_mode  # noqa: PLW0603 - one guard in a process
-    if _installed_mode is not None:
-        return
-    chosen = mode or os.environ.get("WEIGHLOCK_MODE") or None
-    if chosen is not None and chosen not in MODES:
-        raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {chosen!r}")
-    if chosen == "off":
-        return
-    _settle_paths(chosen, lock, policy)
-    _finder.install()
-    _installed_mode = chosen or "policy"
+    global _installed  # noqa: PLW0603 - one guard in a process
+    if not _installed and _settle(mode, lock, policy):
+        _finder.install()
+        _installed = True
 
 
 def uninstall() -> None:
     """Take the guard away and undo every patch; the audit hook stays but no longer judges."""
-    global _installed_mode  # noqa: PLW0603 - one guard in a process
+    global _installed  # noqa: PLW0603 - one guard in a process
     _finder.uninstall()
     door = sys.modules.get("weighlock.runtime._admit")
     if door is not None:
         door.forget()
-    _installed_mode = None
+    _installed = False
 
 
 def active() -> bool:
     """Say whether the guard is in place in this process."""
-    return _installed_mode is not None
+    return _installed
 
 
 def start(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
@@ -118,26 +114,53 @@ def end(error: BaseException) -> NoReturn:
         lines.append(f"hint: {hint}")
     message = "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines) + "\n"
     try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
         os.write(2, message.encode("utf-8", "backslashreplace"))
     finally:
         os._exit(2)
 
 
-def _settle_paths(mode: str | None, lock: str | None, policy: str | None) -> None:
-    """Fix the places of the policy and the lockfile, so that a later change of folder cannot move them."""
-    root = os.path.abspath(os.environ.get("WEIGHLOCK_ROOT") or os.curdir)
-    for name, path in (("WEIGHLOCK_LOCK", lock), ("WEIGHLOCK_POLICY", policy)):
-        if path:
-            os.environ[name] = _readable(os.path.join(root, path), name)
-    os.environ["WEIGHLOCK_ROOT"] = root
+def prepare(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
+    """Change the environment so that a Python child started now is guarded.
+
+    Args:
+        mode: As for `activate`.
+        lock: As for `activate`.
+        policy: As for `activate`.
+
+    Raises:
+        GuardError: The guard could not start there.
+    """
+    if _settle(mode, lock, policy):
+        _export_to_children()
+
+
+def _settle(mode: str | None, lock: str | None, policy: str | None) -> bool:
+    """Fix mode and places in the environment, so that a later change of folder cannot move them.
+
+    Returns:
+        Whether there is anything to guard: the mode is not ``off``.
+    """
+    environ = os.environ
+    mode = mode or environ.get("WEIGHLOCK_MODE")
+    if mode and mode not in MODES:
+        raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}")
     if mode:
-        os.environ["WEIGHLOCK_MODE"] = mode
-    if mode != "warn" and not lock and not _finds_lockfile(root):
+        environ["WEIGHLOCK_MODE"] = mode
+    if mode == "off":
+        return False
+    root = environ["WEIGHLOCK_ROOT"] = os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
+    for name, path in (("WEIGHLOCK_LOCK", lock), ("WEIGHLOCK_POLICY", policy)):
+        place = path or environ.get(name)
+        if place:
+            environ[name] = _readable(os.path.join(root, place), name)
+    if mode != "warn" and not environ.get("WEIGHLOCK_LOCK") and not _finds_lockfile(root):
         from weighlock.runtime._admit import require_lockfile
 
         require_lockfile()
+    return True
 
 
 def _readable(path: str, name: str) -> str:
@@ -169,6 +192,6 @@ def _failure(message: str) -> Exception:
 
     return GuardError(
         message,
-        hint="write a lockfile with `weighlock lock MODEL`, or set `unlocked = \"inspect\"` in weighlock.toml, "
+        hint="write a lockfile with `WEIGHLOCK_MODE=off weighlock lock MODEL`, or set `unlocked = \"inspect\"` in weighlock.toml, "
         "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
     )

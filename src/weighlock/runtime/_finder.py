@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from weighlock.runtime._patch import Patches
 
 HOOKS = {
-    "_pickle": "pickle",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
     "huggingface_hub.hf_api": "huggingface_hub_repositories",

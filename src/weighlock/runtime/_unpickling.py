@@ -73,6 +73,9 @@ _CARRIERS = frozenset(
 )
 """Modules that unpickle on behalf of whoever called them."""
 
+_ONLY_INSPECTED = frozenset({"getattr", "memmap"})
+"""Data uses these names in one harmless way, which only an inspection of the whole pickle can tell from the others."""
+
 Name = tuple[str, str]
 
 _data: set[Name] = set()
@@ -121,7 +124,11 @@ def is_message(frame: FrameType | None) -> bool:
 
 
 def is_data(asked: Name) -> bool:
-    """Say whether a name is plain data, whatever protocol the pickle has and so whichever mapping applies."""
+    """Say whether a name is plain data in whatever way it is used and whatever protocol the pickle has."""
+    return asked[1] not in _ONLY_INSPECTED and _is_listed(asked)
+
+
+def _is_listed(asked: Name) -> bool:
     from weighlock.allowlist import is_data as listed
 
     return _both(asked, lambda one: listed(*one))
@@ -134,7 +141,7 @@ def _admits(admission: Admission, asked: Name) -> bool:
         return True
     if admission.imports is None:
         return is_data(asked)
-    return is_data(asked) and not admission.imports.isdisjoint((".".join(asked), ".".join(_mapped(asked))))
+    return _is_listed(asked) and not admission.imports.isdisjoint((".".join(asked), ".".join(_mapped(asked))))
 
 
 def _both(asked: Name, passes: Callable[[Name], bool]) -> bool:

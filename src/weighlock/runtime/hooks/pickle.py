@@ -36,19 +36,17 @@ _LOADER = "pickle.load"
 
 
 def patch(module: ModuleType, patches: Patches) -> None:
-    """Replace `load`, and in the pure Python module the unpickler's `load` too.
+    """Replace `load`, and that of the pure Python unpickler.
 
     Raises:
         LookupError: The module has no such name.
     """
-    original = module.load
-    if getattr(original, "__module__", None) != __name__:
-        guarded = _guarded_load(original)
-        patches.replace(module, "load", guarded)
-        patches.rebind(original, guarded)
-    if module.__name__ == "pickle":
-        unpickler = module._Unpickler  # noqa: SLF001 - the documented name of the pure Python unpickler
-        patches.replace(unpickler, "load", _guarded_method(unpickler.load))
+    original = getattr(module, "load", None)
+    guarded = _guarded_load(original) if callable(original) else None
+    patches.replace(module, "load", guarded)
+    patches.rebind(original, guarded)  # in _pickle, and in modules that imported it before the guard started
+    unpickler = module._Unpickler  # noqa: SLF001 - the documented name of the pure Python unpickler
+    patches.replace(unpickler, "load", _guarded_method(unpickler.load))
 
 
 def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,67 @@
+"""The Python environment that a command is about, asked from its own interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from weighlock.errors import GuardError, UsageError
+
+_OLDEST = (3, 11)
+
+_QUESTION = "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'), sep='\\n')"
+
+_IS_GUARDED = "import sys; guard = sys.modules.get('weighlock.runtime'); sys.exit(0 if guard and guard.active() else 3)"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A Python environment.
+
+    Args:
+        python: Its interpreter.
+        folder: Its ``site-packages``.
+    """
+
+    python: str
+    folder: str
+
+
+def environment_of(python: str | None) -> Environment:
+    """Ask an interpreter for its environment.
+
+    Raises:
+        UsageError: It cannot be asked.
+        GuardError: Its Python is too old for the guard.
+    """
+    python = python or sys.executable
+    try:
+        answer = _run(python, "-I", _QUESTION, mode="off")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"cannot be run: {error}", where=python, hint="give an interpreter, such as venv/bin/python") from error
+    lines = answer.stdout.splitlines()
+    if answer.returncode or len(lines) != 3:
+        raise UsageError("does not answer like a Python interpreter", where=python)
+    if (int(lines[0]), int(lines[1])) < _OLDEST:
+        raise GuardError(f"Python {lines[0]}.{lines[1]} is too old, the guard needs 3.11", where=python)
+    return Environment(python, lines[2])
+
+
+def is_guarded(environment: Environment) -> bool:
+    """Say whether the guard starts in a new interpreter of an environment, wherever its lockfile may be."""
+    return _run(environment.python, "-I", _IS_GUARDED, mode="warn").returncode == 0
+
+
+def _run(python: str, *arguments: str, mode: str) -> subprocess.CompletedProcess[str]:
+    *options, code = arguments
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHLOCK_")}
+    return subprocess.run(  # noqa: S603 - the interpreter that the user named
+        [python, *options, "-c", code],
+        env={**environ, "WEIGHLOCK_MODE": mode},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,46 @@
+"""`weighlock activate`: switch the guard on for every interpreter of an environment."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+import weighlock
+from weighlock._cli._environment import environment_of, is_guarded
+from weighlock.errors import GuardError
+from weighlock.files import read_lockfile
+from weighlock.runtime import MODES, _site
+
+
+@click.command()
+@click.option("--python", type=click.Path(dir_okay=False), help="An interpreter of the environment; by default this one.")
+@click.option("--lock", type=click.Path(dir_okay=False), help="The lockfile; by default each program's nearest models.lock.")
+@click.option("--policy", type=click.Path(dir_okay=False), help="The policy file; by default each program's nearest one.")
+@click.option("--mode", type=click.Choice(MODES), help="What a refusal does; by default the policy says.")
+def command(python: str | None, lock: str | None, policy: str | None, mode: str | None) -> None:
+    """Switch the guard on for every interpreter of an environment.
+
+    WEIGHLOCK_MODE, WEIGHLOCK_LOCK and WEIGHLOCK_POLICY go before what is recorded here.
+    """
+    environment = environment_of(python)
+    if lock:
+        read_lockfile(lock)
+    files = _site.start_up_files(
+        environment.folder,
+        os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__))),
+        mode=mode,
+        lock=lock and os.path.abspath(lock),
+        policy=policy and os.path.abspath(policy),
+    )
+    try:
+        _site.write(files)
+    except OSError as error:
+        _site.remove(environment.folder)
+        raise GuardError(f"cannot be written: {error.strerror}", where=environment.folder) from error
+    if mode != "off" and not is_guarded(environment):
+        _site.remove(environment.folder)
+        raise GuardError("this interpreter does not run its start-up files", where=environment.python)
+    click.echo(f"the guard is on for {environment.python}, recorded in {environment.folder}", err=True)
+    if not lock:
+        click.echo("programs without a models.lock in their folder or above it will not start", err=True)

@@ -1,0 +1,91 @@
+"""The start-up files that switch the guard on for every interpreter of an environment.
+
+``.pth`` files run in every interpreter, also under ``-E`` and ``-I``. Python prints an error in one and goes on
+unguarded, so the line itself ends the process, also when weighlock is gone. Since PEP 829 a ``.start`` file takes
+the place of such lines; it names a function, and that lies in a module of its own, for the same reason.
+"""
+
+from __future__ import annotations
+
+import os
+
+PTH = "00_weighlock.pth"
+"""Start-up files run in the order of their names, and the guard must be first."""
+
+START = "00_weighlock.start"
+MODULE = "_weighlock_guard.py"
+
+_CODE = '''\
+def start():
+    import os, sys
+    if (os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off":
+        return
+    try:
+        sys.path.insert(0, {location!a})
+        try:
+            from weighlock.runtime import start
+        finally:
+            sys.path.remove({location!a})
+        start(mode={mode!a}, lock={lock!a}, policy={policy!a})
+    except BaseException as error:
+        try:
+            os.write(2, ("weighlock: the guard cannot start: %a\\nhint: install weighlock again in " % error
+                + {location!a} + ", or delete " + {pth!a} + "\\n").encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(2)
+'''
+
+
+def start_up_files(
+    folder: str, location: str, *, mode: str | None, lock: str | None, policy: str | None
+) -> dict[str, str]:
+    """Return path and content of each start-up file.
+
+    Args:
+        folder: The environment's ``site-packages``.
+        location: The folder from which `weighlock` is imported there.
+        mode: Recorded; the environment variable goes before it.
+        lock: Absolute path, recorded likewise.
+        policy: Absolute path, recorded likewise.
+    """
+    pth = os.path.join(folder, PTH)
+    code = _CODE.format(location=location, mode=mode, lock=lock, policy=policy, pth=pth)
+    switched_off = f'(os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off"'
+    return {
+        os.path.join(folder, MODULE): f'"""Switches the weighlock guard on; written by `weighlock activate`."""\n\n{code}',
+        os.path.join(folder, START): f"{MODULE.removesuffix('.py')}:start\n",
+        pth: f"import os; {switched_off} or exec({code + chr(10) + 'start()'!a}, {{}})\n",
+    }
+
+
+def write(files: dict[str, str]) -> None:
+    """Write the start-up files, each atomically, the one that takes effect last.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    for path, content in files.items():
+        temporary = f"{path}.{os.getpid()}.new"
+        try:
+            with open(temporary, "x", encoding="utf-8") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+
+
+def remove(folder: str) -> bool:
+    """Remove the start-up files.
+
+    Returns:
+        Whether there were any.
+
+    Raises:
+        OSError: One of them cannot be removed.
+    """
+    found = [path for name in (PTH, START, MODULE) if os.path.lexists(path := os.path.join(folder, name))]
+    for path in found:
+        os.unlink(path)
+    return bool(found)
