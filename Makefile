@@ -44,9 +44,9 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.core
 	$(BIN)/python tools/docs.py
 
-# The guard under every major version of huggingface_hub that it supports, each in an environment of its own.
-matrix: $(VENV)/.core
-	$(BIN)/python tools/matrix.py $(EXTRA_INDEX)
+# The guard under every major version of huggingface_hub that it supports, each in a folder of its own.
+matrix: $(VENV)/.test
+	$(BIN)/python tests/e2e/matrix.py
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

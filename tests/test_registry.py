@@ -80,3 +80,13 @@ def test_hooks_do_not_import_hooks(path: Path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert not (node.module or "").startswith("weighlock.runtime.hooks"), path.name
+
+
+def test_every_finding_bears_the_name_of_a_check():
+    named = {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r"(?:\bcheck=|_unverifiable\()\"([^\"]+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert named <= {_name(path) for path in CHECKS}

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from weighlock.verdict import Verdict
 
-UNREADABLE = "unreadable"
+UNVERIFIABLE = "unverifiable"
+"""The check of that name documents what such a finding means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class Judge:
 
     def unverifiable(self, found: disk.FoundFile, why: str) -> Judged:
         """Return the judgement of a file about which nothing could be learned."""
-        finding = Finding(check=UNREADABLE, severity=Severity.HIGH, message=why, outcome=Outcome.UNVERIFIABLE)
+        finding = Finding(check=UNVERIFIABLE, severity=Severity.HIGH, message=why, outcome=Outcome.UNVERIFIABLE)
         inspection = Inspection(format=None, outcome=Outcome.UNVERIFIABLE, findings=(finding,))
         return self._decide(ModelFile(path=found.path, size=0), inspection)
 
