@@ -67,13 +67,16 @@ def chunk_digests(descriptor: int, size: int, chunk_size: int = CHUNK, threads: 
         return tuple(pool.map(digest, offsets))
 
 
-def sha256_and_chunks(descriptor: int, size: int, chunk_size: int = CHUNK) -> tuple[str, tuple[str, ...]]:
+def sha256_and_chunks(
+    descriptor: int, size: int, chunk_size: int = CHUNK, *, tick: Callable[[int], None] | None = None
+) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a whole open file and those of its chunks, from one reading.
 
     Args:
         descriptor: Read by offset; the file position does not change.
         size: Bytes, from `os.fstat`.
         chunk_size: Bytes of each chunk but the last.
+        tick: Is told how many bytes were hashed; may raise to end it.
 
     Returns:
         The digest, and the digests of the chunks, which are empty for a file of at most `chunk_size` bytes.
@@ -84,7 +87,7 @@ def sha256_and_chunks(descriptor: int, size: int, chunk_size: int = CHUNK) -> tu
     hasher = StreamHasher(chunk_size)
     _will_read(descriptor, 0, size)
     if size <= chunk_size:
-        _feed(descriptor, 0, size, hasher.update)
+        _feed(descriptor, 0, size, hasher.update, tick)
         return hasher.digests()
     from concurrent.futures import ThreadPoolExecutor
 
@@ -95,7 +98,7 @@ def sha256_and_chunks(descriptor: int, size: int, chunk_size: int = CHUNK) -> tu
             hasher.update_whole(data)
             chunks.result()
 
-        _feed(descriptor, 0, size, update)
+        _feed(descriptor, 0, size, update, tick)
     return hasher.digests()
 
 
@@ -151,13 +154,21 @@ def _sha256_range(descriptor: int, offset: int, length: int) -> str:
     return hasher.hexdigest()
 
 
-def _feed(descriptor: int, offset: int, length: int, take: Callable[[memoryview], object]) -> None:
+def _feed(
+    descriptor: int,
+    offset: int,
+    length: int,
+    take: Callable[[memoryview], object],
+    tick: Callable[[int], None] | None = None,
+) -> None:
     buffer = _buffer()
     while length:
         read = _read_into(descriptor, buffer[: min(length, _BUFFER)], offset)
         if read == 0:
             raise DigestMismatchError("the file became shorter while it was read")
         take(buffer[:read])
+        if tick is not None:
+            tick(read)
         offset += read
         length -= read
 

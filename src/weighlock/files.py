@@ -5,18 +5,38 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weighlock.errors import LockfileError, WeighlockError
 from weighlock.lockfile import Lockfile, comments_of, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Comments = dict[tuple[str, str | None], tuple[str, ...]]
+"""Comment lines by model, or by model and file."""
 
 _LARGEST_LOCKFILE = 256 << 20
 """Bytes; a lockfile of a million files has about 200 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A lockfile before and after.
+
+    Args:
+        old: Before.
+        new: After.
+        written: Whether the text changed.
+    """
+
+    old: Lockfile
+    new: Lockfile
+    written: bool
 
 
 def read_lockfile(path: str | os.PathLike[str]) -> Lockfile:
@@ -40,7 +60,7 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
         LockfileError: It is missing, unreadable, not UTF-8 or absurdly large.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs the guard its start-up time
+        with open(path, "rb") as file:
             data = file.read(_LARGEST_LOCKFILE + 1)
     except FileNotFoundError:
         raise LockfileError(
@@ -57,33 +77,35 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
         raise LockfileError("is not UTF-8", where=f"{path}, line {line}") from error
 
 
-def write_lockfile(
-    path: Path, lockfile: Lockfile, comments: Mapping[tuple[str, str | None], Sequence[str]] | None = None
-) -> bool:
-    """Write a lockfile atomically; comments that people wrote in the old one are kept.
+def update_lockfile(
+    path: Path,
+    change: Callable[[Lockfile], Lockfile],
+    comment: Callable[[Lockfile, Lockfile, Comments], Comments] | None = None,
+) -> Update:
+    """Change a lockfile atomically; no other update gets lost, and comments that people wrote are kept.
 
     Args:
         path: Its place; a symbolic link may point to a file of the same folder only.
-        lockfile: What to write.
-        comments: Lines that replace those of the old file, by model and file.
-
-    Returns:
-        Whether the file changed.
+        change: Makes the new lockfile from the one that is there now, or from an empty one.
+        comment: Makes comments that replace those of the old file, from the old and the new lockfile and the old
+            comments.
 
     Raises:
-        LockfileError: The old file is broken, or the new one cannot be written.
+        LockfileError: The old file is broken, or the new one would be.
+        WeighlockError: The file system refused; the old file is untouched.
     """
-    old, kept = "", {}
-    if os.path.lexists(path):
-        old = read_lockfile_text(path)
-        parse(old)
-        kept = comments_of(old)
-    text = lockfile.dumps({**kept, **(comments or {})})
-    parse(text)
-    if text == old:
-        return False
-    write_atomically(_place(path), text.encode())
-    return True
+    with _exclusive(path):
+        place = _place(path)
+        text = read_lockfile_text(place) if os.path.lexists(place) else ""
+        old = read_lockfile(place) if text else Lockfile()
+        kept = comments_of(text)
+        new = change(old)
+        made = comment(old, new, kept) if comment is not None else {}
+        dumped = new.dumps({**kept, **made})
+        parse(dumped)
+        if dumped != text:
+            write_atomically(place, dumped.encode())
+        return Update(old=old, new=new, written=dumped != text)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -154,3 +176,21 @@ def _mode(path: Path) -> int:
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold the folder of a file, so that two updates of the file come one after the other."""
+    if sys.platform == "win32":  # The rename is still atomic, but of two updates at once the last one counts.
+        yield
+        return
+    import fcntl
+
+    with unfinished_file_errors(path):
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with unfinished_file_errors(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -259,7 +259,7 @@ def _table(header: str, values: Mapping[str, Any], comments: Sequence[str]) -> s
     return "\n".join(lines) + "\n"
 
 
-def _value(value: Any) -> str:  # noqa: ANN401 - any value of a TOML document
+def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -229,7 +229,7 @@ def _identity(source: ModelSource) -> str:
             return f"path:{source.path}"
 
 
-def _required(table: Mapping[str, Any], key: str, where: str) -> Any:  # noqa: ANN401 - any value of a TOML document
+def _required(table: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in table:
         raise LockfileError("is missing", where=_join(where, key))
     return table[key]

@@ -1,0 +1,107 @@
+"""Options and progress that the commands of the lockfile share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from weighlock.output.escape import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from weighlock.gates.project import Project
+
+lockfile_option = click.option(
+    "--lockfile", metavar="PATH", help="The lockfile; by default the nearest models.lock. [env: WEIGHLOCK_LOCK]"
+)
+format_option = click.option(
+    "--format", "kind", type=click.Choice(["text", "json"]), default="text", help="How to report."
+)
+offline_option = click.option("--offline", is_flag=True, help="Ask no server. [env: HF_HUB_OFFLINE]")
+allow_http_option = click.option("--allow-http", is_flag=True, help="Accept URLs without encryption.")
+
+_PATIENCE = 0.5
+"""Seconds before a progress bar is worth looking at."""
+
+
+def project_of(lockfile: str | None) -> Project:
+    """Return the project of the current folder."""
+    from weighlock.gates.project import find_project
+
+    return find_project(os.environ, lockfile)
+
+
+def is_offline(*, option: bool) -> bool:
+    """Whether servers may not be asked."""
+    from weighlock.sources.hub import is_offline as hub_is_offline
+
+    return option or hub_is_offline()
+
+
+class TerminalProgress:
+    """Bytes on a bar on standard error, if that is a terminal and it takes a while; a context manager."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._total = self._done = 0
+        self._start = time.monotonic()
+        self._lock = threading.Lock()
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+            self._terminal = False
+
+    def expect(self, size: int) -> None:
+        """Make the whole larger."""
+        with self._lock:
+            self._total += size
+
+    def advance(self, size: int) -> None:
+        """Move the bar."""
+        with self._lock:
+            self._done += size
+            if not self._terminal:
+                return
+            if self._bar is None and time.monotonic() - self._start > _PATIENCE:
+                self._show()
+            if self._bar is not None:
+                self._bar.update(self._task, completed=self._done, total=max(self._total, self._done))
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.console.print(printable(line), markup=False, highlight=False)
+            else:
+                click.echo(printable(line), err=True)
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+        self._bar = Progress(
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._bar.start()

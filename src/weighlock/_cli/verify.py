@@ -1,0 +1,46 @@
+"""``weighlock verify``: hash what is on disk again and compare it with the lockfile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from weighlock._cli._transfer import TerminalProgress, format_option, lockfile_option, project_of
+
+
+@click.command("verify", short_help="Re-hash what is on disk against models.lock.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
+@lockfile_option
+@format_option
+def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: str) -> int:
+    """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
+
+    PATH is a file, a folder, or the name of a locked model. Unlocked files beside a locked model that a loader
+    would take are a mismatch, too; in the Hub cache, which other projects share, they are listed only.
+
+    \b
+    Exit codes: 0 as locked, 1 missing, changed or extra files, 2 something could not be read.
+    """
+    from weighlock.gates.places import Places
+    from weighlock.gates.sync import choose
+    from weighlock.gates.verify import VerifiedFile, VerifyReport, verify_models, verify_paths
+    from weighlock.output.lockfile import verify_json, verify_text
+
+    project = project_of(lockfile)
+    locked = project.read(required=True)
+    names = [path for path in paths if locked.by_name(path) is not None]
+    others = [Path(path) for path in paths if path not in names]
+    files: list[VerifiedFile] = []
+    with TerminalProgress() as progress:
+        if names or not paths:
+            models = choose(locked, names)
+            places = Places(folder=project.folder)
+            files += verify_models(models, locked, places, deep=deep, progress=progress).files
+        if others:
+            files += verify_paths(others, locked, deep=deep, progress=progress).files
+    report = VerifyReport(files=tuple(files))
+    render = verify_json if kind == "json" else verify_text
+    click.echo(render(report), nl=False)
+    return report.exit_code

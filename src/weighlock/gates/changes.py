@@ -1,0 +1,123 @@
+"""What a new lockfile says that the old one did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weighlock.lockfile import HubSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from weighlock.files import Comments
+    from weighlock.lockfile import LockedFile, LockedModel, Lockfile
+
+_MARK = "# changed: "
+_MOST = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChange:
+    """What changed in one model.
+
+    Args:
+        name: Of the model.
+        kind: ``added``, ``removed``, ``changed`` or ``unchanged``.
+        revision: Commits before and after, where it moved.
+        added: Paths.
+        removed: Paths.
+        changed: Paths whose digest is another.
+        imports: Names that some file imports now and none did before.
+    """
+
+    name: str
+    kind: str
+    revision: tuple[str, str] | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+
+def compare(old: Lockfile, new: Lockfile, names: Sequence[str]) -> tuple[ModelChange, ...]:
+    """Compare two lockfiles, model by model.
+
+    Args:
+        old: Before.
+        new: After.
+        names: Of the models that were asked for; the others are listed only if they changed.
+    """
+    every = sorted({model.name for lockfile in (old, new) for model in lockfile.models})
+    changes = [_compare_model(name, old.by_name(name), new.by_name(name)) for name in every]
+    return tuple(change for change in changes if change.kind != "unchanged" or change.name in names)
+
+
+def comments(changes: Sequence[ModelChange], kept: Comments) -> Comments:
+    """Return the comment above each model that changed: what people wrote there, and one line that says what changed.
+
+    The line stays until the model changes again, so locking twice gives the same file.
+
+    Args:
+        changes: What changed.
+        kept: The comments of the old lockfile.
+    """
+    result: Comments = {}
+    for change in changes:
+        if change.kind != "changed":
+            continue
+        own = tuple(line for line in kept.get((change.name, None), ()) if not line.startswith(_MARK))
+        result[change.name, None] = (*own, _MARK + describe(change))
+    return result
+
+
+def describe(change: ModelChange) -> str:
+    """Say what changed in a model, in one line without commits' full names."""
+    parts = []
+    if change.revision:
+        parts.append(f"revision {change.revision[0][:7]} to {change.revision[1][:7]}")
+    for word in ("added", "removed", "changed"):
+        paths = getattr(change, word)
+        if paths:
+            parts.append(f"{word} {_listing(paths)}")
+    if change.imports:
+        parts.append(f"new imports {_listing(change.imports)}")
+    return "; ".join(parts) or change.kind
+
+
+def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) -> ModelChange:
+    before = {file.path: file for file in old.files} if old else {}
+    after = {file.path: file for file in new.files} if new else {}
+    changed = tuple(path for path in sorted(before.keys() & after.keys()) if before[path].sha256 != after[path].sha256)
+    added, removed = tuple(sorted(after.keys() - before.keys())), tuple(sorted(before.keys() - after.keys()))
+    revision = _revisions(old, new)
+    if old is None or new is None:
+        kind = "added" if old is None else "removed"
+    else:
+        kind = "changed" if added or removed or changed or revision else "unchanged"
+    return ModelChange(
+        name=name,
+        kind=kind,
+        revision=revision,
+        added=added,
+        removed=removed,
+        changed=changed,
+        imports=tuple(sorted(_imports(after.values()) - _imports(before.values()))),
+    )
+
+
+def _revisions(old: LockedModel | None, new: LockedModel | None) -> tuple[str, str] | None:
+    if old is None or new is None or not isinstance(old.source, HubSource) or not isinstance(new.source, HubSource):
+        return None
+    if old.source.revision == new.source.revision:
+        return None
+    return old.source.revision, new.source.revision
+
+
+def _imports(files: Iterable[LockedFile]) -> set[str]:
+    return {name for file in files for name in file.imports}
+
+
+def _listing(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")

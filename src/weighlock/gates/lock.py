@@ -1,0 +1,321 @@
+"""The gate of ``weighlock lock``: nothing is written that was not fetched, hashed and judged.
+
+For all models that are asked for, together:
+    1. collect: the source lists its files at one commit, and those to be locked are selected;
+    2. identify: each file is hashed where it lies, or downloaded into quarantine and hashed on the way;
+    3. inspect: each file is inspected under every loader;
+    4. verify: what people approved for the same bytes is carried over;
+    5. decide: the policy judges each file as the load gate will judge it;
+    6. enforce: if no file is refused, files are published to the caches and the lockfile is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from weighlock.errors import AdmissionError, DigestMismatchError, UsageError
+from weighlock.files import update_lockfile
+from weighlock.gates import changes
+from weighlock.gates.collect import Brought, Collector, Errand
+from weighlock.gates.judge import JudgedFile, inspect_file, judge, locked_file, with_approvals
+from weighlock.gates.request import HubRequest, ModelRequest, find
+from weighlock.gates.selection import Selection, select
+from weighlock.lockfile import HubSource, LockedModel, Lockfile, PathSource, UrlSource
+from weighlock.sources.directory import list_directory
+from weighlock.sources.hub import Hub
+from weighlock.sources.hub_cache import HubCache, publish_to_folder
+from weighlock.sources.interface import Listing, Offer, Silence
+from weighlock.sources.transport import Transport
+from weighlock.sources.url import TorchHubCache, list_url, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from weighlock.gates.project import Project
+    from weighlock.sources.interface import Progress
+
+EVERYTHING = "*"
+"""In `LockOptions.upgrade`: all models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOptions:
+    """How to lock.
+
+    Args:
+        upgrade: Names of models whose refs are resolved anew; the others stay at their commits.
+        all_formats: Do not prefer safetensors.
+        offline: Ask no server; only files of this machine can be locked.
+        allow_http: URLs of other machines without encryption are acceptable.
+        cache: Where Hub files are published.
+        checkpoints: Where URL files are published.
+    """
+
+    upgrade: frozenset[str] = frozenset()
+    all_formats: bool = False
+    offline: bool = False
+    allow_http: bool = False
+    cache: HubCache = field(default_factory=HubCache)
+    checkpoints: TorchHubCache = field(default_factory=TorchHubCache)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockReport:
+    """What was locked.
+
+    Args:
+        lockfile: The new one.
+        written: Whether the file on disk changed.
+        changes: Compared to the old one.
+        judged: Every file that was locked.
+        left_out: Selections that left files out, by model.
+    """
+
+    lockfile: Lockfile
+    written: bool
+    changes: tuple[changes.ModelChange, ...]
+    judged: tuple[JudgedFile, ...]
+    left_out: tuple[tuple[str, Selection], ...] = ()
+
+    @property
+    def waiting(self) -> tuple[JudgedFile, ...]:
+        """The files that need an approval before they can be loaded."""
+        return tuple(item for item in self.judged if not item.verdict.allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """One model on its way into the lockfile."""
+
+    request: ModelRequest
+    old: LockedModel | None
+    listing: Listing
+    selection: Selection
+    errands: tuple[Errand, ...]
+
+    @property
+    def name(self) -> str:
+        return self.old.name if self.old else self.request.name
+
+
+def lock(
+    requests: Sequence[ModelRequest],
+    project: Project,
+    options: LockOptions,
+    progress: Progress | None = None,
+    transport: Transport | None = None,
+) -> LockReport:
+    """Lock models.
+
+    Args:
+        requests: What to lock, or to lock again.
+        project: Its lockfile is read, and written if every file may be.
+        options: How.
+        progress: Is told what happens.
+        transport: For downloads.
+
+    Raises:
+        AdmissionError: A file is refused; the lockfile was not changed.
+        WeighlockError: A source, the disk or the old lockfile is at fault; the lockfile was not changed.
+    """
+    old = project.read(required=False)
+    transport = transport or Transport(allow_http=options.allow_http)
+    # 1. Collect
+    planner = _Planner(old, project, options)
+    plans = [planner.plan(request) for request in requests]
+    _refuse_same_names(plans)
+    with Collector(transport, progress or Silence(), offline=options.offline) as collector:
+        # 2. Identify
+        brought = collector.bring([errand for plan in plans for errand in plan.errands])
+        _say_replaced(brought, collector.progress)
+        # 3. Inspect
+        inspections = collector.map(lambda item: inspect_file(item.fetched), brought)
+        # 4. Verify, and 5. Decide
+        accepted = {(plan.name, path): reason for plan in plans for path, reason in plan.request.unsafe}
+        judged = []
+        for item, inspection in zip(brought, inspections, strict=True):
+            entry = locked_file(item.errand.offer.path, item.fetched, inspection)
+            entry = with_approvals(entry, old.by_digest(entry.sha256))
+            reason = accepted.get((item.errand.model, entry.path))
+            if reason is not None:
+                entry = replace(entry, unsafe=True, reason=reason)
+            judged.append(judge(item.errand.model, entry, inspection, project.policy, project.profile_names))
+        # 6. Enforce
+        _refuse(plans, judged, brought, collector)
+        for plan in plans:
+            _publish(plan, [item for item in brought if item.errand.model == plan.name], options)
+    return _write(project, plans, judged)
+
+
+class _Planner:
+    def __init__(self, old: Lockfile, project: Project, options: LockOptions) -> None:
+        self._old = old
+        self._project = project
+        self._options = options
+        self._hub: Hub | None = None
+
+    def plan(self, request: ModelRequest) -> _Plan:
+        old = find(self._old, request)
+        listing = self._list(request, old)
+        selection = select(listing.files, request.include, request.exclude, all_formats=self._options.all_formats)
+        name = old.name if old else request.name
+        errands = tuple(self._errand(name, listing, offer) for offer in selection.files)
+        return _Plan(request=request, old=old, listing=listing, selection=selection, errands=errands)
+
+    def _list(self, request: ModelRequest, old: LockedModel | None) -> Listing:
+        target = request.target
+        if isinstance(target, UrlSource):
+            return self._list_url(target, old)
+        if not isinstance(target, HubRequest):
+            return list_directory(self._project.folder / target.path, target.path)
+        if self._options.offline:
+            raise UsageError("cannot be locked offline", where=request.name, hint="run it again without --offline")
+        self._hub = self._hub or Hub()
+        kept = old.source if old is not None and isinstance(old.source, HubSource) else None
+        if kept is None or self._is_upgraded(old) or target.ref not in (None, kept.ref):
+            ref = target.ref or (kept.ref if kept else "main")
+            return self._hub.list(target.repo, target.type, ref)
+        return self._hub.list(target.repo, target.type, kept.ref, kept.revision)
+
+    def _list_url(self, target: UrlSource, old: LockedModel | None) -> Listing:
+        listing = list_url(target.url, allow_http=self._options.allow_http)
+        if old is None or self._is_upgraded(old):
+            return listing
+        file = old.files[0]
+        return replace(listing, files=(Offer(path=file.path, size=file.size, sha256=file.sha256),))
+
+    def _is_upgraded(self, old: LockedModel | None) -> bool:
+        return old is not None and bool(self._options.upgrade & {EVERYTHING, old.name})
+
+    def _errand(self, name: str, listing: Listing, offer: Offer) -> Errand:
+        source = listing.source
+        if isinstance(source, HubSource) and self._hub is not None:
+            cache = self._options.cache
+            return Errand(
+                model=name,
+                offer=offer,
+                place=cache.snapshot(source) / offer.path,
+                wanted=self._hub.wanted(source, offer),
+                quarantine=cache.quarantine,
+            )
+        if isinstance(source, UrlSource):
+            checkpoints = self._options.checkpoints
+            return Errand(
+                model=name,
+                offer=offer,
+                place=checkpoints.place(source),
+                wanted=wanted(source, offer),
+                quarantine=checkpoints.quarantine,
+            )
+        return Errand(model=name, offer=offer, place=offer.local)
+
+
+def _refuse_same_names(plans: Sequence[_Plan]) -> None:
+    seen: set[str] = set()
+    for plan in plans:
+        if plan.name in seen:
+            raise UsageError("is asked for twice", where=plan.name)
+        seen.add(plan.name)
+
+
+def _say_replaced(brought: Sequence[Brought], progress: Progress) -> None:
+    for item in brought:
+        if item.replaces and item.errand.place is not None:
+            progress.say(f"{item.errand.place} has other bytes and will be replaced")
+
+
+def _refuse(
+    plans: Sequence[_Plan], judged: Sequence[JudgedFile], brought: Sequence[Brought], collector: Collector
+) -> None:
+    for plan in plans:
+        _refuse_rewritten(plan, judged)
+    refused = [(item, origin) for item, origin in zip(judged, brought, strict=True) if not item.writable]
+    for _, origin in refused:
+        collector.discard(origin)
+    if refused:
+        texts = [
+            f"{item.model}: {item.locked.path} is {item.inspection.outcome}: {item.verdict.reasons[0].message}"
+            for item, _ in refused
+        ]
+        plan = next(plan for plan in plans if plan.name == refused[0][0].model)
+        raise AdmissionError("; ".join(texts), hint=_remedy(plan, refused[0][0]))
+
+
+def _refuse_rewritten(plan: _Plan, judged: Sequence[JudgedFile]) -> None:
+    """Refuse other bytes under the same commit: a commit does not change, so somebody changed them."""
+    source = plan.listing.source
+    if plan.old is None or not isinstance(source, HubSource) or plan.old.source != source:
+        return
+    before = {file.path: file.sha256 for file in plan.old.files}
+    for item in judged:
+        if item.model == plan.name and before.get(item.locked.path, item.locked.sha256) != item.locked.sha256:
+            raise DigestMismatchError(
+                f"the Hub has sha256 {item.locked.sha256} at commit {source.revision}, "
+                f"the lockfile says {before[item.locked.path]}",
+                where=f"{plan.name}: {item.locked.path}",
+                hint="the repository's history was rewritten or the Hub is not the one it was; "
+                "the lockfile was not changed",
+            )
+
+
+def _remedy(plan: _Plan, item: JudgedFile) -> str:
+    leave_out = f"leave it out with `--exclude {quote(item.locked.path)}`"
+    if plan.old is not None:
+        return f"{leave_out}, or stay with what is locked; the lockfile was not changed"
+    subject = f"{item.model}:{item.locked.path}"
+    if isinstance(plan.listing.source, PathSource):
+        place = next(errand.place for errand in plan.errands if errand.offer.path == item.locked.path)
+        subject = str(place)
+    return (
+        f"{leave_out}, or accept it whatever it does with "
+        f"`weighlock approve {quote(subject)} --unsafe --reason TEXT`; the lockfile was not changed"
+    )
+
+
+def _merge(old: Lockfile, plans: Sequence[_Plan], judged: Sequence[JudgedFile]) -> Lockfile:
+    models = {model.name: model for model in old.models}
+    for plan in plans:
+        files = {item.locked.path: item.locked for item in judged if item.model == plan.name}
+        before = models.get(plan.name)
+        if before is not None and plan.request.keep and before.source == plan.listing.source:
+            files = {**{file.path: file for file in before.files}, **files}
+        models[plan.name] = LockedModel(
+            name=plan.name,
+            source=plan.listing.source,
+            license=plan.listing.license,
+            remote_code=plan.request.remote_code or (plan.old is not None and plan.old.remote_code),
+            files=tuple(files[path] for path in sorted(files)),
+        )
+    return Lockfile(models=tuple(models[name] for name in sorted(models)))
+
+
+def _publish(plan: _Plan, brought: Sequence[Brought], options: LockOptions) -> None:
+    source = plan.listing.source
+    for item in brought:
+        if not item.fetched.quarantined:
+            continue
+        if isinstance(source, HubSource):
+            options.cache.publish(source, item.errand.offer.path, item.fetched)
+        elif isinstance(source, UrlSource):
+            publish_to_folder(options.checkpoints.root, item.errand.offer.path, item.fetched)
+    if isinstance(source, HubSource):
+        options.cache.set_ref(source)
+
+
+def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile]) -> LockReport:
+    names = [plan.name for plan in plans]
+    update = update_lockfile(
+        project.lock,
+        lambda now: _merge(now, plans, judged),
+        lambda old, new, kept: changes.comments(changes.compare(old, new, names), kept),
+    )
+    left_out = tuple((plan.name, plan.selection) for plan in plans if plan.selection.covered or plan.selection.other)
+    return LockReport(
+        lockfile=update.new,
+        written=update.written,
+        changes=changes.compare(update.old, update.new, names),
+        judged=tuple(judged),
+        left_out=left_out,
+    )

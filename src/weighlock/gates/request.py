@@ -1,0 +1,122 @@
+"""Which model a person asks for: ``org/name@ref``, ``hf:datasets/org/name``, a URL or a path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weighlock.errors import LockfileError, UsageError
+from weighlock.lockfile import HubSource, LockedModel, Lockfile, PathSource, UrlSource
+from weighlock.lockfile_schema import check_repo
+from weighlock.toml import is_printable
+
+if TYPE_CHECKING:
+    from weighlock.policy import ModelIntent
+
+_TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
+_PATHS = ("./", "../", "/", "~", ".\\", "..\\")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubRequest:
+    """A repository of a Hub, at a ref or at whatever is locked or default."""
+
+    repo: str
+    type: str = "model"
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """A model that is to be locked.
+
+    Args:
+        name: In the lockfile.
+        target: Where it comes from.
+        include: File patterns; empty means all.
+        exclude: File patterns that are left out.
+        remote_code: Its Python files may be executed.
+        unsafe: Why a person accepts files whatever they do, by path.
+        keep: Files that are locked and not asked for stay.
+    """
+
+    name: str
+    target: HubRequest | UrlSource | PathSource
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    remote_code: bool = False
+    unsafe: tuple[tuple[str, str], ...] = ()
+    keep: bool = False
+
+
+def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | None = None) -> ModelRequest:  # noqa: A002
+    """Understand what a person wrote.
+
+    Args:
+        text: A repository, a URL or a path.
+        folder: The folder of the lockfile, to which paths will be relative.
+        type: Of the repository, where `text` does not say it.
+        ref: Of the repository, where `text` does not say it.
+
+    Raises:
+        UsageError: It is none of these, or two of them.
+    """
+    if not text or not is_printable(text):
+        raise UsageError("is not the name of a model", where=ascii(text))
+    if text.startswith(("https://", "http://")):
+        return ModelRequest(name=text, target=UrlSource(url=text))
+    if text.startswith(_PATHS) or text in (".", ".."):
+        return _path_request(text, folder)
+    explicit = text.startswith("hf:")
+    if not explicit and Path(text.partition("@")[0]).exists():
+        raise UsageError(
+            "is a path here and could be a repository", where=text, hint=f"write ./{text} or hf:{text} to say which"
+        )
+    return _hub_request(text.removeprefix("hf:").removeprefix("//"), type, ref)
+
+
+def intent_request(intent: ModelIntent, folder: Path) -> ModelRequest:
+    """Turn an entry of ``[tool.weighlock.models]`` into a request."""
+    request = parse_request(intent.name, folder, type=intent.type, ref=intent.ref)
+    return replace(request, include=intent.include, exclude=intent.exclude, remote_code=intent.remote_code)
+
+
+def locked_request(model: LockedModel) -> ModelRequest:
+    """Turn a locked model into the request that would lock it again."""
+    target = model.source
+    if isinstance(target, HubSource):
+        return ModelRequest(name=model.name, target=HubRequest(repo=target.repo, type=target.type, ref=target.ref))
+    return ModelRequest(name=model.name, target=target)
+
+
+def find(lockfile: Lockfile, request: ModelRequest) -> LockedModel | None:
+    """Return the locked model that a request is about, whatever its name."""
+    target = request.target
+    if isinstance(target, HubRequest):
+        return lockfile.by_repo(target.type, target.repo)
+    return next((model for model in lockfile.models if model.source == target), None)
+
+
+def _hub_request(text: str, type: str, ref: str | None) -> ModelRequest:  # noqa: A002 - the Hub's own word
+    repo, separator, given = text.partition("@")
+    prefix, _, rest = repo.partition("/")
+    if prefix in _TYPES and rest:
+        repo, type = rest, _TYPES[prefix]  # noqa: A001 - the Hub's own word
+    try:
+        check_repo(repo, text)
+    except LockfileError as error:
+        raise UsageError(error.message, where=error.where, hint="write org/name, a URL, or ./a/path") from error
+    if separator and not given:
+        raise UsageError("names no ref after @", where=text)
+    name = repo if type == "model" else f"{type}s/{repo}"
+    return ModelRequest(name=name, target=HubRequest(repo=repo, type=type, ref=given or ref))
+
+
+def _path_request(text: str, folder: Path) -> ModelRequest:
+    place = Path(text).expanduser()
+    relative = Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
+    if not relative.startswith("../"):
+        relative = f"./{relative}" if relative != "." else "."
+    return ModelRequest(name=relative, target=PathSource(path=relative))

@@ -1,0 +1,201 @@
+"""The gate of ``weighlock verify``: what is on this disk against the lockfile, without a network.
+
+1. collect: every locked file where it belongs, and every file beside it;
+2. identify: hash them, on every core;
+3. verify: each digest against the lockfile;
+4. inspect (``deep``): look at the bytes again with the inspector of today, and compare with what was locked.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weighlock.digests import CHUNK
+from weighlock.errors import SourceError
+from weighlock.finding import Outcome
+from weighlock.gates.collect import Collector
+from weighlock.gates.judge import inspect_file, locked_file
+from weighlock.lockfile import Chunks, HubSource, PathSource
+from weighlock.sources.directory import identify, list_directory
+from weighlock.sources.interface import Silence
+from weighlock.sources.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from weighlock.gates.places import Places
+    from weighlock.lockfile import LockedFile, LockedModel, Lockfile
+    from weighlock.sources.interface import Fetched, Progress
+
+GOOD = "good"
+MISSING = "missing"
+CHANGED = "changed"
+EXTRA = "extra"
+BESIDE = "beside"
+UNREADABLE = "unreadable"
+JUDGED_ANEW = "judged-anew"
+"""What can be said of a file. `BESIDE` is an unlocked file in the shared Hub cache, which no other project's tools
+can be forbidden to put there; the load gate refuses it. Everywhere else such a file is `EXTRA`, a mismatch."""
+
+_MISMATCHES = frozenset({MISSING, CHANGED, EXTRA, JUDGED_ANEW})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """What was found of one file.
+
+    Args:
+        path: Of the file, as a person would name it.
+        status: One of the words above.
+        model: Name of its model, if it is in the lockfile.
+        message: What is wrong.
+    """
+
+    path: str
+    status: str
+    model: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What was verified."""
+
+    files: tuple[VerifiedFile, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """2 if something could not be read, else 1 if something is not as locked, else 0."""
+        statuses = {file.status for file in self.files}
+        if UNREADABLE in statuses:
+            return 2
+        return 1 if statuses & _MISMATCHES else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    place: Path
+    shown: str
+    model: LockedModel | None = None
+    file: LockedFile | None = None
+    shared: bool = False
+
+
+def verify_models(
+    models: Sequence[LockedModel],
+    lockfile: Lockfile,
+    places: Places,
+    *,
+    deep: bool = False,
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Verify locked models where they belong.
+
+    Args:
+        models: Of the lockfile.
+        lockfile: A file beside a model that another model of it lists is not extra.
+        places: Where models lie.
+        deep: Inspect again.
+        progress: Is told what happens.
+    """
+    subjects = [subject for model in models for subject in _subjects(model, places)]
+    return _verify(subjects, lockfile, deep=deep, progress=progress)
+
+
+def verify_paths(
+    paths: Sequence[Path], lockfile: Lockfile, *, deep: bool = False, progress: Progress | None = None
+) -> VerifyReport:
+    """Verify files and folders, wherever they are: each file that a loader would take must be in the lockfile."""
+    subjects = []
+    for path in paths:
+        root = path.is_dir()
+        for offer in list_directory(path, str(path)).files:
+            shown = os.path.join(path, offer.path) if root else str(path)
+            subjects.append(_Subject(place=offer.local or path, shown=shown))
+    return _verify(subjects, lockfile, deep=deep, progress=progress)
+
+
+def _subjects(model: LockedModel, places: Places) -> Iterable[_Subject]:
+    for file in model.files:
+        shown = f"{model.name}:{file.path}"
+        yield _Subject(place=places.file(model, file.path), shown=shown, model=model, file=file)
+    root = places.root(model)
+    if not root.is_dir() or not (isinstance(model.source, HubSource | PathSource) or places.local):
+        return
+    locked = {file.path for file in model.files}
+    shared = isinstance(model.source, HubSource) and places.local is None
+    for offer in list_directory(root, str(root)).files:
+        if offer.path not in locked and offer.local is not None:
+            yield _Subject(place=offer.local, shown=f"{model.name}:{offer.path}", shared=shared)
+
+
+def _verify(subjects: Sequence[_Subject], lockfile: Lockfile, *, deep: bool, progress: Progress | None) -> VerifyReport:
+    with Collector(Transport(), progress or Silence(), offline=True) as collector:
+        for subject in subjects:
+            if subject.place.is_file():
+                collector.progress.expect(subject.place.stat().st_size)
+
+        def examine(subject: _Subject) -> VerifiedFile | None:
+            return _examine(subject, lockfile, collector.progress, deep=deep)
+
+        found = collector.map(examine, subjects)
+    return VerifyReport(files=tuple(item for item in found if item is not None))
+
+
+def _examine(subject: _Subject, lockfile: Lockfile, progress: Progress, *, deep: bool) -> VerifiedFile | None:
+    if not subject.place.exists():
+        return _found(subject, MISSING, "is not there")
+    try:
+        fetched = identify(subject.place, tick=progress.advance)
+        if subject.file is not None:
+            return _compare(subject, subject.file, fetched, deep=deep)
+        return _recognise(subject, lockfile, fetched, deep=deep)
+    except SourceError as error:
+        return _found(subject, UNREADABLE, error.message)
+
+
+def _compare(subject: _Subject, file: LockedFile, fetched: Fetched, *, deep: bool) -> VerifiedFile:
+    if fetched.sha256 != file.sha256:
+        return _found(subject, CHANGED, f"has sha256 {fetched.sha256}, the lockfile says {file.sha256}")
+    chunks = Chunks(size=CHUNK, sha256=fetched.chunks)
+    if file.chunks is not None and file.chunks.size == CHUNK and file.chunks != chunks:
+        return _found(subject, CHANGED, "has the locked digest, but the lockfile's chunk digests are others")
+    difference = _judge_anew(file, fetched) if deep else None
+    return _found(subject, JUDGED_ANEW if difference else GOOD, difference)
+
+
+def _recognise(subject: _Subject, lockfile: Lockfile, fetched: Fetched, *, deep: bool) -> VerifiedFile | None:
+    """Say what an unlisted file is: known by its digest, no model at all, or one too many."""
+    for model, file in lockfile.by_digest(fetched.sha256):
+        difference = _judge_anew(file, fetched) if deep else None
+        return VerifiedFile(
+            path=subject.shown, status=JUDGED_ANEW if difference else GOOD, model=model.name, message=difference
+        )
+    is_code = subject.place.suffix in (".py", ".so", ".pyd")
+    if not is_code and inspect_file(fetched).outcome is Outcome.NOT_A_MODEL:
+        return None
+    return _found(subject, BESIDE if subject.shared else EXTRA, "is not in the lockfile")
+
+
+def _judge_anew(file: LockedFile, fetched: Fetched) -> str | None:
+    """Inspect again and say what differs from the lockfile."""
+    now = locked_file(file.path, fetched, inspect_file(fetched))
+    for word in ("format", "outcome", "imports", "needs"):
+        if getattr(now, word) != getattr(file, word):
+            return f"its {word} was locked as {_shown(getattr(file, word))}, today it is {_shown(getattr(now, word))}"
+    return None
+
+
+def _shown(value: str | tuple[str, ...] | None) -> str:
+    if not value:
+        return "nothing"
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _found(subject: _Subject, status: str, message: str | None) -> VerifiedFile:
+    return VerifiedFile(
+        path=subject.shown, status=status, model=subject.model.name if subject.model else None, message=message
+    )

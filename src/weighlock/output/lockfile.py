@@ -1,0 +1,184 @@
+"""Reports of the commands of the lockfile, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from weighlock import __version__
+from weighlock.gates.changes import describe
+from weighlock.gates.verify import GOOD
+from weighlock.output.escape import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from weighlock.gates.approve import Approved, Proposal
+    from weighlock.gates.lock import LockReport
+    from weighlock.gates.sync import SyncedFile
+    from weighlock.gates.verify import VerifyReport
+
+_MOST = 12
+
+
+def lock_text(report: LockReport, place: str) -> str:
+    """Say what was locked, what was left out, and what still needs an approval."""
+    lines = [
+        f"{change.kind:<10}{change.name}" + (f": {describe(change)}" if change.kind == "changed" else "")
+        for change in report.changes
+    ]
+    for name, selection in report.left_out:
+        if selection.covered:
+            lines.append(f"left out  {name}: {_listing(selection.covered)}, covered by safetensors")
+        if selection.other:
+            lines.append(f"left out  {name}: {_listing(selection.other)}, of other frameworks")
+    if report.left_out:
+        lines.append("          `--all-formats` or `--include PATTERN` locks them, too")
+    for item in report.waiting:
+        lines.append(f"waiting   {item.model}:{item.locked.path} needs {_listing(item.locked.needs)}")
+        lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
+    lines.append(f"{'wrote' if report.written else 'unchanged':<10}{place}")
+    return _lines(lines)
+
+
+def lock_json(report: LockReport, place: str) -> str:
+    """Return the same facts for programs."""
+    document = _document("lock")
+    document["lockfile"] = place
+    document["written"] = report.written
+    document["changes"] = [asdict(change) for change in report.changes]
+    document["left-out"] = [
+        {"model": name, "covered": list(selection.covered), "other": list(selection.other)}
+        for name, selection in report.left_out
+    ]
+    document["artifacts"] = [
+        {
+            "model": item.model,
+            "path": item.locked.path,
+            "size": item.locked.size,
+            "sha256": item.locked.sha256,
+            "format": item.locked.format,
+            "outcome": str(item.inspection.outcome),
+            "imports": list(item.locked.imports),
+            "needs": list(item.locked.needs),
+            "verdict": str(item.verdict.decision),
+        }
+        for item in report.judged
+    ]
+    document["summary"] = {"files": len(report.judged), "needs-approval": len(report.waiting)}
+    return _dump(document)
+
+
+def stale_text(differences: Sequence[str], place: str, *, offline: bool) -> str:
+    """Say what is stale."""
+    lines = [f"stale     {line}" for line in differences]
+    how = "; refs were not asked for, because of --offline" if offline else ""
+    lines.append(f"{'stale' if differences else 'good':<10}{place}{how}")
+    return _lines(lines)
+
+
+def stale_json(differences: Sequence[str], place: str, *, offline: bool) -> str:
+    """Return the same facts for programs."""
+    return _dump({**_document("lock"), "lockfile": place, "offline": offline, "stale": list(differences)})
+
+
+def sync_text(files: Sequence[SyncedFile]) -> str:
+    """Say what was downloaded or replaced, and how much was there already."""
+    lines = [f"{file.status:<11}{file.model}:{file.path}" for file in files if file.status != "present"]
+    counts = [f"{sum(file.status == word for file in files)} {word}" for word in ("present", "downloaded", "replaced")]
+    lines.append(f"verified   {len(files)} files: {', '.join(counts)}")
+    return _lines(lines)
+
+
+def sync_json(files: Sequence[SyncedFile]) -> str:
+    """Return the same facts for programs."""
+    summary = {word: sum(file.status == word for file in files) for word in ("present", "downloaded", "replaced")}
+    return _dump({**_document("sync"), "artifacts": [asdict(file) for file in files], "summary": summary})
+
+
+def verify_text(report: VerifyReport) -> str:
+    """Say what is not as locked."""
+    lines = [
+        f"{file.status:<12}{file.path}{': ' if file.message else ''}{file.message or ''}"
+        for file in report.files
+        if file.status != GOOD
+    ]
+    lines.append(f"verified    {sum(file.status == GOOD for file in report.files)} of {len(report.files)} files")
+    return _lines(lines)
+
+
+def verify_json(report: VerifyReport) -> str:
+    """Return the same facts for programs."""
+    summary: dict[str, int] = {}
+    for file in report.files:
+        summary[file.status] = summary.get(file.status, 0) + 1
+    return _dump({**_document("verify"), "artifacts": [asdict(file) for file in report.files], "summary": summary})
+
+
+def proposal_text(proposal: Proposal) -> str:
+    """Say what a person is asked to accept."""
+    entry = proposal.entry
+    if entry is None:
+        return _lines([f"{proposal.subject} will be downloaded, locked and accepted, whatever it does"])
+    lines = [f"{proposal.subject}, {entry.format or 'format not known'}, sha256 {entry.sha256}"]
+    if proposal.new:
+        lines.append("it is not in the lockfile and will be added as a local file")
+    if entry.unsafe:
+        lines.append("it will be accepted whatever it does; what was seen in it:")
+        findings = proposal.inspection.findings if proposal.inspection else ()
+        lines += [f"    {finding.check}: {finding.message}" for finding in findings[:_MOST]]
+    else:
+        lines.append("loading it imports, beyond plain data:")
+        lines += [f"    {name}" for name in entry.needs]
+    return _lines(lines)
+
+
+def approve_text(approved: Approved, place: str) -> str:
+    """Say what was written."""
+    entry = approved.proposal.entry
+    if entry is None or not (entry.approved or entry.unsafe):
+        hint = f"; `weighlock lock {quote(approved.proposal.subject)}` locks it" if approved.proposal.new else ""
+        return _lines([f"nothing to approve: {approved.proposal.subject} holds only data{hint}"])
+    what = "whatever it does" if entry.unsafe else f"{len(entry.approved)} names"
+    return _lines(
+        [f"{'approved' if approved.written else 'unchanged'}  {approved.proposal.subject}: {what}, in {place}"]
+    )
+
+
+def approve_json(approved: Approved, place: str) -> str:
+    """Return the same facts for programs."""
+    document = {**_document("approve"), "lockfile": place, "written": approved.written}
+    document["path"] = approved.proposal.subject
+    entry = approved.proposal.entry
+    if entry is not None:
+        document |= {
+            "sha256": entry.sha256,
+            "needs": list(entry.needs),
+            "approved": list(entry.approved),
+            "unsafe": entry.unsafe,
+            "reason": entry.reason,
+        }
+    return _dump(document)
+
+
+def _document(command: str) -> dict[str, Any]:
+    return {"weighlock": __version__, "command": command}
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def _listing(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in _printable(lines))
+
+
+def _printable(lines: Iterable[str]) -> Iterator[str]:
+    return (printable(line) for line in lines)

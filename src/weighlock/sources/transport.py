@@ -1,0 +1,351 @@
+"""HTTP GET for large files: bounded redirects, ranges, no silent decoding, and it can be stopped at any moment.
+
+The Hub's own client is used for its API. Bodies go through this file, because huggingface_hub 0.36, 1.x and 2.x
+stand on different HTTP clients, and because every redirect and every byte of a download has to be in our hands.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Self
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from weighlock.errors import SourceError
+from weighlock.toml import is_printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+_REDIRECTS = 8
+_TIMEOUT = 30.0
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class TransientError(SourceError):
+    """Trying again may help."""
+
+
+class NoSuchRangeError(TransientError):
+    """The file has no bytes from there on; only starting over can help."""
+
+
+class Transport:
+    """Makes GET requests.
+
+    Args:
+        allow_http: Whether other hosts than this machine may be asked without encryption.
+        timeout: Seconds of silence after which a server counts as unreachable.
+    """
+
+    def __init__(self, *, allow_http: bool = False, timeout: float = _TIMEOUT) -> None:
+        self._allow_http = allow_http
+        self._timeout = timeout
+        self._stopped = threading.Event()
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
+
+    def get(self, url: str, headers: Mapping[str, str], *, offset: int = 0, validator: str | None = None) -> Body:
+        """Start a GET request and follow its redirects.
+
+        Args:
+            url: An https URL, or an http one where that is allowed.
+            headers: ``Authorization`` is sent to the first origin only.
+            offset: Ask for the bytes from there; the answer may still start at 0.
+            validator: A strong ETag, so that the rest of other bytes is not taken for the rest of these.
+
+        Raises:
+            SourceError: The server cannot be reached, refuses, or redirects to where it must not.
+        """
+        sent = {**headers, "Accept-Encoding": "identity"}
+        if offset:
+            sent["Range"] = f"bytes={offset}-"
+            if validator:
+                sent["If-Range"] = validator
+        seen: dict[str, str] = {}
+        for _ in range(_REDIRECTS):
+            parts = self._checked(url)
+            used, response = self._request(parts, sent)
+            seen = {**{key.lower(): value for key, value in response.getheaders()}, **_linked(seen)}
+            if response.status not in _MOVED:
+                return _body(self, used, response, seen, offset=offset, url=url)
+            response.close()
+            self.forget(used)
+            url, sent = self._next(url, response.getheader("Location"), sent)
+        raise SourceError(f"redirects more than {_REDIRECTS} times", where=shown_url(url))
+
+    def stop(self) -> None:
+        """End every running request; the threads that read them get an error at once."""
+        self._stopped.set()
+        with self._lock:
+            for open_socket in self._sockets:
+                _shut(open_socket)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless stopped.
+
+        Raises:
+            SourceError: Stopped.
+        """
+        if self._stopped.wait(seconds):
+            raise SourceError("stopped")
+
+    def forget(self, used: socket.socket) -> None:
+        """Close the socket of a finished request."""
+        with self._lock:
+            self._sockets.discard(used)
+        used.close()
+
+    def _checked(self, url: str) -> SplitResult:
+        if self._stopped.is_set():
+            raise SourceError("stopped")
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise SourceError("is not a URL", where=shown_url(url)) from None
+        if not host or not is_printable(url) or not url.isascii() or " " in url:
+            raise SourceError("is not a URL", where=shown_url(url))
+        if parts.scheme == "http" and not self._allow_http and host not in _LOOPBACK:
+            raise SourceError(
+                "would be fetched without encryption",
+                where=shown_url(url),
+                hint="use https, or allow it with --allow-http",
+            )
+        if parts.scheme not in ("http", "https"):
+            raise SourceError("is neither https nor http", where=shown_url(url))
+        return parts
+
+    def _next(self, url: str, location: str | None, sent: dict[str, str]) -> tuple[str, dict[str, str]]:
+        if not location:
+            raise SourceError("redirects to nowhere", where=shown_url(url))
+        target = urljoin(url, location)
+        if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+            raise SourceError("redirects away from https", where=shown_url(url))
+        if _origin(self._checked(target)) != _origin(urlsplit(url)):
+            sent = {key: value for key, value in sent.items() if key.lower() not in ("authorization", "cookie")}
+        return target, sent
+
+    def _request(
+        self, parts: SplitResult, headers: Mapping[str, str]
+    ) -> tuple[socket.socket, http.client.HTTPResponse]:
+        connection, target = self._connection(parts)
+        headers = {**headers, **_proxy_headers(connection, parts)}
+        used: socket.socket | None = None
+        try:
+            connection.connect()
+            used = connection.sock  # The connection lets go of it when the server wants to close after this answer.
+            self._remember(used)
+            connection.request("GET", target, headers=headers)
+            return used, connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            if used is not None:
+                self.forget(used)
+            if self._stopped.is_set():
+                raise SourceError("stopped") from None
+            raise TransientError(
+                f"cannot be reached: {_why(error)}", where=shown_url(parts.geturl()), hint="is the network up?"
+            ) from None
+
+    def _connection(self, parts: SplitResult) -> tuple[http.client.HTTPConnection, str]:
+        target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        host, port = parts.hostname or "", parts.port
+        proxy = _proxy(parts)
+        if parts.scheme == "http":
+            if proxy is None:
+                return http.client.HTTPConnection(host, port, timeout=self._timeout), target
+            whole = parts._replace(fragment="").geturl()
+            return http.client.HTTPConnection(proxy.hostname or "", proxy.port, timeout=self._timeout), whole
+        if proxy is None:
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context()), target
+        tunnel = http.client.HTTPSConnection(
+            proxy.hostname or "", proxy.port, timeout=self._timeout, context=self._context()
+        )
+        tunnel.set_tunnel(host, port, _credentials(proxy))
+        return tunnel, target
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = _tls_context()
+            return self._tls
+
+    def _remember(self, used: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(used)
+            if self._stopped.is_set():
+                _shut(used)
+
+
+class Body:
+    """The body of an answer, a context manager.
+
+    Attributes:
+        offset: Where in the whole its first byte stands.
+        size: Bytes of the whole, where the server says so.
+        headers: Lower-case names; ``x-linked-etag`` also from before a redirect.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        used: socket.socket,
+        response: http.client.HTTPResponse,
+        *,
+        headers: Mapping[str, str],
+        offset: int,
+        size: int | None,
+    ) -> None:
+        self.offset = offset
+        self.size = size
+        self.headers = headers
+        self._transport = transport
+        self._socket = used
+        self._response = response
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._response.close()
+        self._transport.forget(self._socket)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` as far as one reading goes and return how many bytes came, 0 at the end.
+
+        Raises:
+            TransientError: The connection broke.
+        """
+        try:
+            return self._response.readinto(buffer)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise TransientError(f"the connection broke: {_why(error)}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine."""
+    return host in _LOOPBACK
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without credentials and query, which may be secrets."""
+    head, separator, rest = url.partition("://")
+    rest = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = rest.partition("/")
+    return f"{head}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _body(
+    transport: Transport,
+    used: socket.socket,
+    response: http.client.HTTPResponse,
+    headers: Mapping[str, str],
+    *,
+    offset: int,
+    url: str,
+) -> Body:
+    try:
+        start, size = _extent(response, headers, offset, url)
+    except SourceError:
+        response.close()
+        transport.forget(used)
+        raise
+    return Body(transport, used, response, headers=headers, offset=start, size=size)
+
+
+def _extent(
+    response: http.client.HTTPResponse, headers: Mapping[str, str], offset: int, url: str
+) -> tuple[int, int | None]:
+    where = shown_url(url)
+    if response.status == 416 and offset:
+        raise NoSuchRangeError("has no bytes from there on", where=where)
+    if response.status not in (200, 206):
+        kind = TransientError if response.status in _TRANSIENT else SourceError
+        raise kind(f"the server answers {response.status} {response.reason}", where=where, hint=_remedy(response))
+    if headers.get("content-encoding", "identity") != "identity":
+        raise SourceError("the server sends encoded bytes that were not asked for", where=where)
+    length = response.length
+    if response.status == 200:
+        return 0, length
+    start, _, total = headers.get("content-range", "").removeprefix("bytes ").partition("-")
+    whole = total.rpartition("/")[2]
+    if not offset or start != str(offset):
+        raise SourceError("the server sends another range than was asked for", where=where)
+    return offset, int(whole) if whole.isdecimal() else None
+
+
+def _remedy(response: http.client.HTTPResponse) -> str | None:
+    if response.status in (401, 403):
+        return "log in with `hf auth login`, or set HF_TOKEN to a token that may read it"
+    return None
+
+
+def _linked(seen: Mapping[str, str]) -> dict[str, str]:
+    return {"x-linked-etag": seen["x-linked-etag"]} if "x-linked-etag" in seen else {}
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    host = parts.hostname or ""
+    url = getproxies().get(parts.scheme) or getproxies().get("all")
+    if not url or is_loopback(host) or proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
+        return None
+    proxy = urlsplit(url if "://" in url else f"http://{url}")
+    if proxy.scheme not in ("http", "https"):
+        raise SourceError("only HTTP proxies are known", where=shown_url(url))
+    return proxy
+
+
+def _proxy_headers(connection: http.client.HTTPConnection, parts: SplitResult) -> dict[str, str]:
+    proxy = _proxy(parts) if parts.scheme == "http" else None
+    return _credentials(proxy) if proxy is not None and connection.host == proxy.hostname else {}
+
+
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        bundle = os.environ.get(variable)
+        if bundle:
+            context.load_verify_locations(**({"capath": bundle} if os.path.isdir(bundle) else {"cafile": bundle}))
+    paths = ssl.get_default_verify_paths()
+    if not context.cert_store_stats()["x509_ca"] and not paths.capath:
+        import certifi  # huggingface_hub brings it; a Python without a system store needs it
+
+        context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
+def _shut(used: socket.socket) -> None:
+    try:
+        used.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # It was closed in the meantime.
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
