@@ -8,7 +8,8 @@
 # TORCH_INDEX=… an index that has CPU builds of torch (see CONTRIBUTING.md).
 
 SHELL := /bin/sh
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for python in python3.11 python3 python3.14 python3.13 python3.12; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
 VENV ?= .venv
 JOBS ?= 2
 TORCH_INDEX ?=
@@ -54,11 +55,9 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "error: there is no python3 on the PATH" >&2; \
-	  echo "hint: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: $(PYTHON) is older than Python 3.11" >&2; \
-	  echo "hint: name a newer one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: $(if $(PYTHON),$(PYTHON) is not Python 3.11 or newer,there is no Python 3.11 or newer on the PATH)" >&2; \
+	  echo "hint: name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@"$(PYTHON)" -m venv $(VENV) || { echo "error: $(PYTHON) cannot make an environment" >&2; \
 	  echo "hint: some systems have venv in a package of its own, such as python3-venv" >&2; \
 	  rm -rf $(VENV); exit 2; }
