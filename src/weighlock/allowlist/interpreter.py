@@ -8,9 +8,11 @@ from __future__ import annotations
 from weighlock.allowlist import ENTRIES, STATES, names_of
 from weighlock.allowlist.dangerous import is_dangerous
 from weighlock.allowlist.entry import Entry
+from weighlock.allowlist.numpy import JOBLIB_ARRAY
 from weighlock.allowlist.spec import is_data, matches
 from weighlock.allowlist.special import CONTRACTS, STATE_CONTRACTS
 from weighlock.allowlist.trace import Event, Import, Nested, PickleTrace, Role
+from weighlock.errors import FormatError
 from weighlock.formats.pickle.values import Container, Global, Instance, Tuple, carried
 
 # More of the same says nothing new, and a hostile stream could make millions.
@@ -18,19 +20,20 @@ _MOST_EVENTS = 64
 
 _FOREIGN = {"foreign", "unknown"}
 
+# To pickle.load the array behind a joblib wrapper is opcodes, and its first byte may well be a call.
+_NOT_ITERABLE = {JOBLIB_ARRAY}
+
 
 class Interpreter:
     """The observer of one pickle.
 
     Args:
         loader: Whose reading of the bytes this is.
-        persistent_storages: The loader resolves persistent ids that name tensor storages, as torch does.
     """
 
-    def __init__(self, loader: str, *, persistent_storages: bool = False) -> None:
+    def __init__(self, loader: str) -> None:
         self.trace = PickleTrace(loader)
         self.offset = 0
-        self._persistent_storages = persistent_storages
 
     def imported(self, name: Global) -> None:
         """Note the import and what the allowlist says of it."""
@@ -48,9 +51,13 @@ class Interpreter:
             self.trace.imports[full] = Import(full, role, offset)
 
     def called(
-        self, how: str, function: object, args: list[object] | None, keywords: object, offset: int
+        self, how: str, function: object, args: list[object] | Instance | None, keywords: object, offset: int
     ) -> Instance:
         """Compare the call with the contract of the name, and return what stands for the result."""
+        if isinstance(args, Instance):
+            if args.kind in _NOT_ITERABLE:
+                raise FormatError("the arguments of a call are not a tuple")
+            args = None
         self.trace.calls += 1
         self.offset = offset
         if isinstance(function, Instance):
@@ -130,11 +137,11 @@ class Interpreter:
         self._add(self.trace.breaches, f"it keeps {function}, which rebuilds objects, as data", offset)
 
     def persistent(self, identifier: object, offset: int) -> object:
-        """Return a storage for a persistent id that names one, as torch writes them."""
+        """Return what torch finds for the persistent ids that it writes: a storage, or the class of a module."""
         if isinstance(identifier, Tuple) and _is_storage_id(identifier.items):
-            if not self._persistent_storages:
-                self._add(self.trace.persistent, "it names a tensor that only torch.load finds", offset)
             return Instance("torch.storage")
+        if isinstance(identifier, Tuple) and _is_module_id(identifier.items):
+            return identifier.items[1]
         self._add(self.trace.persistent, "it names an object that only the program that wrote it finds", offset)
         return Instance("unknown")
 
@@ -159,6 +166,11 @@ class Interpreter:
 
 def _no_keywords(keywords: object) -> bool:
     return keywords is None or (isinstance(keywords, Container) and keywords.whole and not keywords.items)
+
+
+def _is_module_id(items: list[object]) -> bool:
+    # Until 1.12: ("module", class, path of its source file, its source). Only compared, never executed.
+    return len(items) == 4 and items[0] in {"module", b"module"} and isinstance(items[1], Global)
 
 
 def _is_storage_id(items: list[object]) -> bool:

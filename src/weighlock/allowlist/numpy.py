@@ -1,4 +1,4 @@
-"""NumPy: arrays, scalars, data types and random states.
+"""NumPy: arrays, scalars, data types and random states; also the arrays that joblib writes between opcodes.
 
 Source:
     ``array_reduce_ex``, ``arraydescr_reduce`` and ``gentype_reduce`` in NumPy 1.x and 2.x;
@@ -31,6 +31,7 @@ _MASKED = ("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray", "numpy.ma.mrecor
 _BIT_GENERATORS = {
     "MT19937": "_mt19937", "PCG64": "_pcg64", "PCG64DXSM": "_pcg64", "Philox": "_philox", "SFC64": "_sfc64",
 }  # fmt: skip
+JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
 _RANDOM = "numpy.random._pickle."
 
 
@@ -61,6 +62,7 @@ ENTRIES = table(
         constructor(name, group="masked", special="never", result="numpy.ma.MaskedArray")
         for name in _MASKED
     ),
+    constructor(JOBLIB_ARRAY, ""),
     constructor("numpy.ma.core.MaskedConstant", "", build="data"),
     constructor("numpy.ma.core.mvoid", special="never", group="masked", result="numpy.ma.MaskedArray"),
     function(_RANDOM + "__randomstate_ctor", "?str|@bit-generator|numpy.BitGenerator", result="numpy.random.RandomState"),
@@ -82,6 +84,7 @@ ENTRIES = table(
 
 # What BUILD may give to the results of the functions above.
 STATES = {
+    JOBLIB_ARRAY: "joblib_wrapper",
     "numpy.dtype": "numpy_dtype",
     "numpy.ndarray": "numpy_array",
     "numpy.ma.MaskedArray": "numpy_array",

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist.spec import is_attributes, is_data, is_int, is_ints, is_raw
+from weighlock.formats.joblib import ArrayInStream
 from weighlock.formats.pickle.values import CONSTANT, Container, Global, Instance, Opaque, Tuple
 
 if TYPE_CHECKING:
@@ -271,6 +272,30 @@ def _rebuild_from_type(interpreter: Interpreter, args: _Args) -> Instance | None
     return Instance("torch.Tensor") if _is_tensor_state(state) else None
 
 
+def joblib_wrapper_state(target: Instance, state: object) -> bool:
+    """Tell whether `state` is what joblib writes for an array in the stream, and note where its memory ends.
+
+    Source:
+        ``NumpyArrayWrapper`` in ``joblib/numpy_pickle.py``.
+    """
+    pairs = state.pairs() if isinstance(state, Container) and is_attributes(state) else None
+    if pairs is None:
+        return False
+    subclass, shape, dtype = pairs.get("subclass"), pairs.get("shape"), pairs.get("dtype")
+    if not isinstance(subclass, Global) or getattr(subclass.entry, "group", None) != "array":
+        return False
+    if not isinstance(shape, Tuple) or not all(type(item) is int for item in shape.items):
+        return False
+    if not isinstance(dtype, Instance) or not isinstance(dtype.detail, _DataType) or pairs.keys() - _WRAPPER_KEYS:
+        return False
+    aligned = pairs.get("numpy_array_alignment_bytes") is not None
+    shape_items = tuple(item for item in shape.items if isinstance(item, int))
+    target.detail = ArrayInStream(shape_items, dtype.detail.size, dtype.detail.references, aligned)
+    return True
+
+
+_WRAPPER_KEYS = {"subclass", "shape", "dtype", "order", "allow_mmap", "numpy_array_alignment_bytes"}
+
 CONTRACTS: dict[str, Callable[[Interpreter, _Args], Instance | None]] = {
     "attribute": _attribute,
     "defaultdict": _defaultdict,
@@ -287,6 +312,7 @@ CONTRACTS: dict[str, Callable[[Interpreter, _Args], Instance | None]] = {
 }
 
 STATE_CONTRACTS: dict[str, Callable[[Instance, object], bool]] = {
+    "joblib_wrapper": joblib_wrapper_state,
     "numpy_array": numpy_array_state,
     "numpy_dtype": numpy_dtype_state,
 }

@@ -103,6 +103,9 @@ ENTRIES = table(
     ),
     function("torch._tensor._rebuild_from_type_v2", special="rebuild_from_type", result=_TENSOR),
     function("torch._tensor._rebuild_from_type", special="rebuild_from_type", result=_TENSOR),
+    # The module's name before 1.8, which torch.load still maps.
+    function("torch.tensor._rebuild_from_type", special="rebuild_from_type", result=_TENSOR),
+    function("torch.tensor._rebuild_from_type_v2", special="rebuild_from_type", result=_TENSOR),
     constant("torch.nested._internal.nested_tensor.NestedTensor", "tensor-type", group="tensor-type"),
     function("torch.nested._internal.nested_tensor._rebuild_njt", "dict", result=_TENSOR),
 )

@@ -34,6 +34,11 @@ HIGHEST_PROTOCOL = 5
 # Real pickles nest a few hundred levels at most: CPython's pickler recurses.
 _DEEPEST = 100_000
 _CONTAINER_BYTES = 80
+
+# Every unpickler fails when one of these is called, or gets items through a method that it does not have.
+_WITHOUT_METHODS = (str, int, bytes, float, type(None), Tuple)
+_NOT_CALLABLE = (*_WITHOUT_METHODS, Opaque, Container)
+
 _STACK_BYTES = 16
 
 
@@ -224,10 +229,14 @@ class Machine(Decoder):
         target = self._top()
         if not items:
             return
-        if type(target) is Container and target.kind == kind:
+        if type(target) is Container and (target.kind == kind or (how.startswith("SETITEM") and target.kind == "list")):
             self._fill(target, items)
-        else:
+        elif type(target) is Container or isinstance(target, _WITHOUT_METHODS):
+            raise FormatError(f"{how} to something that takes no items")
+        elif type(target) is not Opaque:
             self.observer.extended(how, target, items, self.window.offset)
+        elif target.kind not in {"bytearray", "buffer"}:
+            raise FormatError(f"{how} to something that takes no items")
 
     def _append(self) -> None:
         item = self._pop()
@@ -324,15 +333,18 @@ class Machine(Decoder):
     # Calls
 
     def _call(self, how: str, function: object, args: object, keywords: object = None) -> None:
+        if isinstance(function, _NOT_CALLABLE):
+            raise FormatError("something is called that cannot be called")
+        known: list[object] | Instance | None
         if type(args) is Tuple:
-            known: list[object] | None = args.items
+            known = args.items
         elif type(args) is Container and args.whole and args.kind == "list":
             # The pure-Python unpickler spreads any iterable.
             known = args.items
         elif isinstance(args, CONSTANT) or args is NUMBER:
             raise FormatError("the arguments of a call are not a tuple")
         else:
-            known = None
+            known = args if type(args) is Instance else None
         self._push(self.observer.called(how, function, known, keywords, self.window.offset))
 
     def _reduce(self) -> None:
@@ -363,7 +375,11 @@ class Machine(Decoder):
 
     def _build(self) -> None:
         state = self._pop()
-        self.observer.built(self._top(), state, self.window.offset)
+        target = self._top()
+        if not isinstance(target, _NOT_CALLABLE):
+            self.observer.built(target, state, self.window.offset)
+        elif state is not None:
+            raise FormatError("a state is given to something that has no attributes")
 
     # Buffers
 

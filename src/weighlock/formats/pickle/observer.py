@@ -17,18 +17,23 @@ class Observer(Protocol):
     def imported(self, name: Global) -> None:
         """`name` is imported; sets ``name.entry`` and ``name.inert``."""
 
-    def called(self, how: str, function: object, args: list[object] | None, keywords: object, offset: int) -> Instance:
+    def called(
+        self, how: str, function: object, args: list[object] | Instance | None, keywords: object, offset: int
+    ) -> Instance:
         """`function` is called.
 
         Args:
             how: ``"REDUCE"``, ``"NEWOBJ"`` (``__new__`` only), ``"NEWOBJ_EX"``, ``"OBJ"`` or ``"INST"``.
             function: Any symbol.
-            args: The positional arguments, or ``None`` where they are not known.
+            args: The positional arguments, or what stands for them where they are not a literal.
             keywords: A `Container` of kind ``dict``, or ``None``.
             offset: Of the opcode.
 
         Returns:
             What stands for the result.
+
+        Raises:
+            FormatError: Every unpickler would fail here.
         """
 
     def built(self, target: object, state: object, offset: int) -> None:

@@ -1,0 +1,284 @@
+"""One judging: goes through all readings of an artifact and gathers what the checks say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from weighlock import checks
+from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
+from weighlock.finding import Inspection, Location, Outcome
+from weighlock.formats import npy, safetensors, seven_zip, tar, zip as zip_format
+from weighlock.formats.compression import HEAD, InflatedSource, codec_of
+from weighlock.formats.obstacle import BrokenHeader, Obstacle
+from weighlock.formats.source import BytesSource, RandomAccess
+from weighlock.formats.tar_headers import header_at
+from weighlock.inspector.members import describe_zip, is_storage
+from weighlock.inspector.pickles import read_pickle, read_pickles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weighlock.allowlist.trace import Nested, PickleTrace
+    from weighlock.finding import Finding
+    from weighlock.formats.seven_zip import SevenZipArchive
+    from weighlock.formats.source import Budget, Source
+    from weighlock.formats.tar import TarArchive
+    from weighlock.formats.zip import ZipArchive
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_END_OF_ZIP = b"PK\x05\x06"
+_LONGEST_ZIP_TAIL = 22 + 0xFFFF
+_MOST_FINDINGS = 200
+
+# A nested constant is text that stands for Latin-1 bytes: read whole, so bounded.
+_LONGEST_NESTED_TEXT = 32 << 20
+
+
+class Judging:
+    """Gathers formats, imports and findings of one artifact.
+
+    Args:
+        budget: Shared by all readings.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._members: tuple[str, ...] = ()
+        self._formats: list[str] = []
+        self._imports: set[str] = set()
+        self._needs: set[str] = set()
+        self._findings: list[Finding] = []
+        self._outcome = Outcome.NOT_A_MODEL
+
+    def inspection(self) -> Inspection:
+        """Return what was gathered."""
+        return Inspection(
+            format=self._formats[0] if self._formats else None,
+            outcome=self._outcome,
+            imports=tuple(sorted(self._imports)),
+            needs=tuple(sorted(self._needs)),
+            findings=tuple(sorted(self._findings, key=lambda finding: -finding.outcome)),
+        )
+
+    def source(self, source: Source) -> None:
+        """Judge bytes under every loader that would accept them."""
+        with self._obstacles("a nested file"), self._deeper():
+            head = source.head(512)
+            if not head:
+                return
+            self._other_readings(source, head)
+            with self._obstacles("pickle"):
+                self._pickles(source)
+
+    # Readings
+
+    def _other_readings(self, source: Source, head: bytes) -> None:
+        """Judge every reading but that of a pickle."""
+        codec = codec_of(head[:HEAD])
+        if codec:
+            self._compressed(source, codec)
+        if head.startswith(npy.MAGIC):
+            self._npy(source)
+        if head.startswith(seven_zip.MAGIC):
+            self._seven_zip(source)
+        if head[8:9] == b"{" and isinstance(source, RandomAccess):
+            self._safetensors(source, head)
+        if head.startswith(_ZIP_MAGIC) or self._ends_like_zip(source):
+            self._zip(source)
+        if header_at(head) is not None:
+            self._tar(source)
+
+    def _pickles(self, source: Source) -> None:
+        for trace in read_pickles(source, self._budget):
+            self._trace(trace, source)
+
+    def _trace(self, trace: PickleTrace, source: Source) -> None:
+        self._note(trace.loader)
+        self._imports.update(trace.imports)
+        self._needs.update(trace.needs)
+        self._check(trace)
+        for nested in trace.nested:
+            self._nested(nested, source)
+
+    def _nested(self, nested: Nested, source: Source) -> None:
+        with self._member(f"constant at {nested.offset}"), self._obstacles("a nested pickle"):
+            inner = self._nested_source(nested, source)
+            if nested.loaded:
+                self.source(inner)
+                return
+            # Nobody unpickles it, as far as the file says: it counts only where it was made to do harm.
+            apart = Judging(self._budget)
+            apart._members = self._members  # noqa: SLF001 - another judging of the same artifact
+            with self._deeper():
+                apart.source(inner)
+            if apart._outcome is Outcome.REFUSED:  # noqa: SLF001
+                self._merge(apart)
+
+    def _merge(self, other: Judging) -> None:
+        self._imports |= other._imports
+        self._needs |= other._needs
+        for finding in other._findings:
+            self._add(finding)
+
+    def _nested_source(self, nested: Nested, source: Source) -> Source:
+        if nested.data is not None:
+            return BytesSource(nested.data)
+        if isinstance(source, RandomAccess) and nested.kind == "bytes":
+            return source.slice(nested.offset, nested.size)
+        if nested.size > _LONGEST_NESTED_TEXT:
+            raise OverBudgetError("over the budget for a nested constant")
+        stream = source.open()
+        stream.skip(nested.offset)
+        data = stream.read_exactly(nested.size)
+        if nested.kind == "text":
+            try:
+                data = data.decode("utf-8", "surrogatepass").encode("latin-1")
+            except UnicodeError:
+                return BytesSource(b"")
+        return BytesSource(data)
+
+    def _compressed(self, source: Source, codec: str) -> None:
+        with self._obstacles(codec):
+            try:
+                inner = InflatedSource(source, codec, self._budget)
+            except UnsupportedError as error:
+                self._note(codec)
+                raise OverBudgetError(error.message) from None
+            before = len(self._formats)
+            self.source(inner)
+            self._formats[before:] = [f"{name}+{codec}" for name in self._formats[before:]]
+
+    def _npy(self, source: Source) -> None:
+        stream = source.open()
+        try:
+            header = npy.parse_header(stream)
+        except FormatError:
+            return
+        self._note("npy")
+        if header.has_object:
+            trace = read_pickle(stream, self._budget, "npy")
+            if trace is not None:
+                trace.nested = [replace(item, offset=item.offset + header.offset) for item in trace.nested]
+                self._trace(trace, source)
+
+    def _safetensors(self, source: RandomAccess, head: bytes) -> None:
+        if int.from_bytes(head[:8], "little") > source.size:
+            return
+        try:
+            safetensors.parse(source)
+        except FormatError as error:
+            self._note("safetensors")
+            self._check(BrokenHeader(error.message))
+        else:
+            self._note("safetensors")
+
+    def _ends_like_zip(self, source: Source) -> bool:
+        if not isinstance(source, RandomAccess):
+            return False
+        start = max(0, source.size - _LONGEST_ZIP_TAIL)
+        return _END_OF_ZIP in source.read_at(start, _LONGEST_ZIP_TAIL)
+
+    # Archives
+
+    def _zip(self, source: Source) -> None:
+        with self._obstacles("zip"):
+            try:
+                archive = zip_format.parse(self._random_access(source), self._budget)
+            except FormatError:
+                return
+            kind = describe_zip(archive)
+            self._archive(archive, kind, certain=kind != "zip")
+
+    def _tar(self, source: Source) -> None:
+        with self._obstacles("tar"):
+            try:
+                archive = tar.parse(self._random_access(source), self._budget)
+            except FormatError:
+                return
+            self._archive(archive, "tar", certain=False)
+
+    def _seven_zip(self, source: Source) -> None:
+        with self._obstacles("7z"):
+            try:
+                archive = seven_zip.parse(self._random_access(source), self._budget)
+            except FormatError:
+                return
+            self._archive(archive, "7z", certain=False)
+
+    def _archive(self, archive: ZipArchive | TarArchive | SevenZipArchive, kind: str, *, certain: bool) -> None:
+        before, outcome = len(self._formats), self._outcome
+        self._outcome = Outcome.NOT_A_MODEL
+        for entry in archive.entries:
+            with self._member(entry.name), self._obstacles("a member of an archive"):
+                try:
+                    content = entry.open(self._budget)
+                    if kind == "torch-zip" and is_storage(entry.name):
+                        # Raw memory that no loader unpickles; but numpy.load looks at every member.
+                        if content.head(6) == npy.MAGIC:
+                            self._npy(content)
+                        continue
+                    self.source(content)
+                except FormatError as error:
+                    raise OverBudgetError(error.message) from None
+        # An archive without anything that a loader would take is none of our business, odd or not.
+        if certain or self._outcome is not Outcome.NOT_A_MODEL:
+            self._formats[before:] = [kind]
+            self._note_outcome(Outcome.DATA_ONLY)
+            self._check(archive)
+        self._outcome = max(self._outcome, outcome)
+
+    def _random_access(self, source: Source) -> RandomAccess:
+        if isinstance(source, RandomAccess):
+            return source
+        spooled = self._budget.spool(source.open())
+        if not isinstance(spooled, RandomAccess):
+            raise OverBudgetError("over the budget for unpacking")
+        return spooled
+
+    # Gathering
+
+    def _note(self, name: str) -> None:
+        self._formats.append(name)
+        self._note_outcome(Outcome.DATA_ONLY)
+
+    def _note_outcome(self, outcome: Outcome) -> None:
+        self._outcome = max(self._outcome, outcome)
+
+    def _check(self, structure: object) -> None:
+        for finding in checks.run(structure):
+            place = Location(members=self._members, offset=finding.location.offset)
+            self._add(replace(finding, location=place))
+
+    def _add(self, finding: Finding) -> None:
+        self._note_outcome(finding.outcome)
+        if len(self._findings) < _MOST_FINDINGS:
+            self._findings.append(finding)
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[None]:
+        self._members = (*self._members, name)
+        try:
+            yield
+        finally:
+            self._members = self._members[:-1]
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self._budget.spend("depth", 1)
+        try:
+            yield
+        finally:
+            self._budget.depth += 1
+
+    @contextmanager
+    def _obstacles(self, loader: str) -> Iterator[None]:
+        """Turn what ends a reading early into a finding; the other readings go on."""
+        try:
+            yield
+        except (OverBudgetError, UnsupportedError) as error:
+            self._check(Obstacle(loader, error.message))
+        except FormatError:
+            # The loader would fail as well, before it gets anything out of the bytes.
+            return
