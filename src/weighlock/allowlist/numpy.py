@@ -46,8 +46,12 @@ def _multiarray(prefix: str) -> list[Entry]:
     ]
 
 
+# 1.24 to 1.26 wrote the function that makes the bit generator, too.
+_GENERATOR_ARGS = f"?str|@bit-generator|numpy.BitGenerator, ?&{_RANDOM}__bit_generator_ctor"
+
 ENTRIES = table(
     *_multiarray("numpy.core"),
+    function("numpy.core._internal._reconstruct", "@array, ints, raw", result="numpy.ndarray"),
     *_multiarray("numpy._core"),
     *(constructor(name, group="array", special="never", result="numpy.ndarray") for name in sorted(_ARRAYS)),
     constructor("numpy.dtype", special="numpy_dtype", result="numpy.dtype"),
@@ -65,10 +69,8 @@ ENTRIES = table(
     constructor(JOBLIB_ARRAY, ""),
     constructor("numpy.ma.core.MaskedConstant", "", build="data"),
     constructor("numpy.ma.core.mvoid", special="never", group="masked", result="numpy.ma.MaskedArray"),
-    function(_RANDOM + "__randomstate_ctor", "?str|@bit-generator|numpy.BitGenerator", result="numpy.random.RandomState"),
-    function(
-        _RANDOM + "__generator_ctor", "?str|@bit-generator|numpy.BitGenerator, ?data", result="numpy.random.Generator"
-    ),
+    function(_RANDOM + "__randomstate_ctor", _GENERATOR_ARGS, result="numpy.random.RandomState"),
+    function(_RANDOM + "__generator_ctor", _GENERATOR_ARGS, result="numpy.random.Generator"),
     function(_RANDOM + "__bit_generator_ctor", "?str|@bit-generator", result="numpy.BitGenerator"),
     *(
         constructor(f"numpy.random.{module}.{name}", group="bit-generator", special="never")

@@ -14,6 +14,7 @@ the rest. The alternatives are:
 ``attributes``       a literal dict from plain attribute names to data, or ``None``
 ``'text'``           exactly that text
 ``@group``           an imported name of that group
+``&module.name``     that function itself, as a value
 anything else        the result of a call (or an imported constant) of that kind
 ===================  =====================================================================
 """
@@ -134,6 +135,8 @@ def _test(word: str) -> Callable[[object], bool]:
         return _TESTS[word]
     if word.startswith("'"):
         return lambda value: value == word.strip("'")
+    if word.startswith("&"):
+        return lambda value: isinstance(value, Global) and getattr(value.entry, "name", None) == word[1:]
     if word.startswith("@"):
         return lambda value: isinstance(value, Global) and getattr(value.entry, "group", None) == word[1:]
     return lambda value: _kind(value) == word

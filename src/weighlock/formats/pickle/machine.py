@@ -325,7 +325,10 @@ class Machine(Decoder):
 
     def _persid(self) -> None:
         line = self.window.line()
-        self._push(self.observer.persistent(line.decode("ascii", "replace"), self.window.offset))
+        if not (line.isascii() and line.decode("ascii").isprintable()):
+            # Unpicklers want ASCII here, and no loader has ids with control characters; zip files begin with P.
+            raise FormatError("a persistent id is not text")
+        self._push(self.observer.persistent(line.decode("ascii"), self.window.offset))
 
     def _binpersid(self) -> None:
         self._push(self.observer.persistent(self._pop(), self.window.offset))
