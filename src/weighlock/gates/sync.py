@@ -78,7 +78,8 @@ def sync(
     _refuse_collisions(models)
     transport = transport or Transport(allow_http=allow_http)
     # 1. Collect, and 4. Decide, which needs no bytes
-    errands = [_errand(model, file, places) for model in models for file in _admitted(model)]
+    hub = Hub()
+    errands = [_errand(model, file, places, hub) for model in models for file in _admitted(model)]
     with Collector(transport, progress or Silence(), offline=offline) as collector:
         # 2. Identify, and 3. Verify
         brought = collector.bring(errands)
@@ -120,13 +121,13 @@ def _admitted(model: LockedModel) -> tuple[LockedFile, ...]:
     return model.files
 
 
-def _errand(model: LockedModel, file: LockedFile, places: Places) -> Errand:
+def _errand(model: LockedModel, file: LockedFile, places: Places, hub: Hub) -> Errand:
     offer = locked_offer(file)
     source = model.source
     place = places.file(model, file.path)
     if isinstance(source, PathSource):
         return Errand(model=model.name, offer=offer, place=place)
-    download = Hub().wanted(source, offer, announced="the lockfile") if isinstance(source, HubSource) else None
+    download = hub.wanted(source, offer, announced="the lockfile") if isinstance(source, HubSource) else None
     if isinstance(source, UrlSource):
         download = wanted(source, offer)
     return Errand(model=model.name, offer=offer, place=place, wanted=download, quarantine=places.quarantine(model))

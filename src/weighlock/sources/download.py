@@ -162,7 +162,6 @@ def _fill(part: _Part, wanted: Wanted, transport: Transport, progress: Progress)
             with transport.get(wanted.url, wanted.headers, offset=before, validator=validator) as body:
                 validator = _begin(part, body, wanted)
                 _pour(part, body, wanted, progress)
-            return
         except TransientError as error:
             failures = 0 if part.hasher.size > before else failures + 1
             if isinstance(error, NoSuchRangeError):
@@ -170,6 +169,8 @@ def _fill(part: _Part, wanted: Wanted, transport: Transport, progress: Progress)
             if failures >= _ATTEMPTS:
                 raise
             transport.wait(0.2 * 4**failures if failures else 0)
+        else:
+            return
 
 
 def _begin(part: _Part, body: Body, wanted: Wanted) -> str | None:

@@ -6,7 +6,6 @@ have in common is used.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +39,9 @@ class Hub:
     """The Hub that huggingface_hub is configured for."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         from huggingface_hub import HfApi, constants
 
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # Else 2.x asks the Hub for a list of programs to look for.
         self.endpoint: str = constants.ENDPOINT
         self._api = HfApi(endpoint=self.endpoint, library_name="weighlock")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
 import shutil
 import stat
@@ -153,10 +154,7 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
 
 
 def _lock_on_windows(descriptor: int, *, wait: bool) -> bool:
-    if sys.platform != "win32":
-        raise OSError("only Windows locks like this")
-    import msvcrt
-
+    msvcrt = importlib.import_module("msvcrt")  # Not there on other systems, where this is never called.
     while True:
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
