@@ -9,8 +9,6 @@ Whatever goes wrong while the guard starts ends the process: Python itself would
 file or of ``sitecustomize`` and run the program unguarded.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -105,7 +103,7 @@ def start(*, mode: str | None = None, lock: str | None = None, policy: str | Non
         end(error)
 
 
-def end(error: BaseException) -> NoReturn:
+def end(error: BaseException) -> "NoReturn":
     """Print why the guard cannot start and end the process at once, past every handler."""
     hint = getattr(error, "hint", None)
     text = str(error) if hint or type(error).__module__ == "weighlock.errors" else f"{type(error).__name__}: {error}"

@@ -6,8 +6,6 @@ names; that is the only moment at which types of an extension module can be repl
 import fail: an unguarded library is worse than none.
 """
 
-from __future__ import annotations
-
 import sys
 
 TYPE_CHECKING = False
@@ -30,7 +28,7 @@ HOOKS = {
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it."""
 
-_patched: dict[str, tuple[ModuleType, Patches]] = {}
+_patched: "dict[str, tuple[ModuleType, Patches]]" = {}
 _judging = False
 _watching = False
 
@@ -39,8 +37,8 @@ class Finder:
     """Finds guarded modules by asking the other finders, and patches them when they are executed."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+        self, fullname: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         """Return the spec of a guarded module with a loader that patches it, ``None`` for every other module."""
         if fullname not in HOOKS:
             return None
@@ -108,7 +106,7 @@ def _watch(event: str, args: tuple[object, ...]) -> None:
         sys.meta_path.insert(0, FINDER)
 
 
-def _wrap(spec: ModuleSpec) -> None:
+def _wrap(spec: "ModuleSpec") -> None:
     loader = spec.loader
     execute = getattr(loader, "exec_module", None)
     if execute is None or isinstance(loader, type):
@@ -116,7 +114,7 @@ def _wrap(spec: ModuleSpec) -> None:
     if getattr(execute, "__module__", None) == __name__:
         return
 
-    def exec_module(module: ModuleType) -> None:
+    def exec_module(module: "ModuleType") -> None:
         execute(module)
         if module.__name__ in HOOKS and _judging:
             _patch(module, module.__name__)
@@ -124,7 +122,7 @@ def _wrap(spec: ModuleSpec) -> None:
     loader.exec_module = exec_module  # type: ignore[union-attr,method-assign] # each spec has a loader of its own
 
 
-def _patch(module: ModuleType, name: str) -> None:
+def _patch(module: "ModuleType", name: str) -> None:
     from weighlock.runtime._patch import Patches
 
     patches = Patches()

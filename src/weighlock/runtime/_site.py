@@ -15,25 +15,32 @@ PTH = "00_weighlock.pth"
 START = "00_weighlock.start"
 MODULE = "_weighlock_guard.py"
 
-_CODE = '''\
-def start():
-    import os, sys
-    if (os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off":
-        return
+# Compiled in every interpreter, hence short.
+_CODE = """\
+import os, sys
+try:
+    sys.path.insert(0, {location!a})
     try:
-        sys.path.insert(0, {location!a})
-        try:
-            from weighlock.runtime import start
-        finally:
-            sys.path.remove({location!a})
-        start(mode={mode!a}, lock={lock!a}, policy={policy!a})
-    except BaseException as error:
-        try:
-            os.write(2, ("weighlock: the guard cannot start: %a\\nhint: install weighlock again in " % error
-                + {location!a} + ", or delete " + {pth!a} + "\\n").encode("utf-8", "backslashreplace"))
-        finally:
-            os._exit(2)
-'''
+        from weighlock.runtime import start
+    finally:
+        sys.path.remove({location!a})
+    start(mode={mode!a}, lock={lock!a}, policy={policy!a})
+except BaseException as error:
+    try:
+        os.write(2, b"weighlock: the guard cannot start: %a\\nhint: %a\\n" % (error, {hint!a}))
+    finally:
+        os._exit(2)
+"""
+
+_MODULE = """\
+\"\"\"Switches the weighlock guard on; written by `weighlock activate`.\"\"\"
+
+
+def start():
+    import os
+    if not ({switched_off}):
+        exec({code!a}, {{}})
+"""
 
 
 def start_up_files(
@@ -49,12 +56,13 @@ def start_up_files(
         policy: Absolute path, recorded likewise.
     """
     pth = os.path.join(folder, PTH)
-    code = _CODE.format(location=location, mode=mode, lock=lock, policy=policy, pth=pth)
+    hint = f"install weighlock again in {location}, or delete {pth}"
+    code = _CODE.format(location=location, mode=mode, lock=lock, policy=policy, hint=hint)
     switched_off = f'(os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off"'
     return {
-        os.path.join(folder, MODULE): f'"""Switches the weighlock guard on; written by `weighlock activate`."""\n\n{code}',
+        os.path.join(folder, MODULE): _MODULE.format(switched_off=switched_off, code=code),
         os.path.join(folder, START): f"{MODULE.removesuffix('.py')}:start\n",
-        pth: f"import os; {switched_off} or exec({code + chr(10) + 'start()'!a}, {{}})\n",
+        pth: f"import os; {switched_off} or exec({code!a}, {{}})\n",
     }
 
 
