@@ -1,0 +1,130 @@
+"""transformers under the guard: a locked repository loads, and no refusal is swallowed."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.hub]
+
+LOAD = """
+    import sys
+    from transformers import AutoModel
+    model = AutoModel.from_pretrained("org/tiny")
+    print("LOADED", sum(p.numel() for p in model.parameters()))
+"""
+KINDS = ["bert", "bert-pickled"]
+WEIGHTS = {"bert": "model.safetensors", "bert-pickled": "pytorch_model.bin"}
+
+
+def refused(done, *parts):
+    """Whether a child was stopped by a refusal: not zero, no model, and the reason on standard error."""
+    assert "LOADED" not in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1, done.stderr
+    assert all(part in done.stderr for part in ("weighlock refused", *parts)), done.stderr
+    return True
+
+
+def loaded(done):
+    assert done.returncode == 0, done.stderr
+    assert "LOADED" in done.stdout
+    assert "weighlock" not in done.stderr, done.stderr
+    return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_locked_repository_loads_cold_warm_and_offline_whatever_its_branch_is_now(workshop, tiny, kind):
+    workshop.serve("org/tiny", tiny(kind))
+    workshop.hub.commit("org/tiny", {WEIGHTS[kind]: b"swapped"})
+    assert loaded(workshop.run(LOAD))
+    workshop.hub.requests.clear()
+    assert loaded(workshop.run(LOAD, HF_HUB_OFFLINE="1"))
+    assert not workshop.hub.requests
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tampered_cache_is_refused_warm_and_offline(workshop, tiny, kind):
+    workshop.serve("org/tiny", tiny(kind))
+    assert loaded(workshop.run(LOAD))
+    workshop.poison("org/tiny", WEIGHTS[kind])
+    assert loaded(workshop.run(LOAD, guard=False)), "the client itself does not notice"
+    assert refused(workshop.run(LOAD), WEIGHTS[kind])
+    assert refused(workshop.run(LOAD, HF_HUB_OFFLINE="1"), WEIGHTS[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tampered_cache_is_refused_when_the_folder_is_loaded(workshop, tiny, kind):
+    workshop.serve("org/tiny", tiny(kind))
+    code = """
+        import os
+        from huggingface_hub import snapshot_download
+        from transformers import AutoModel
+        folder = snapshot_download("org/tiny")
+        if os.environ.get("POISON"):
+            with open(os.path.join(folder, os.environ["POISON"]), "r+b") as file:
+                file.seek(-1, 2)
+                last = file.read(1)
+                file.seek(-1, 2)
+                file.write(bytes([last[0] ^ 1]))
+        model = AutoModel.from_pretrained(folder)
+        print("LOADED")
+    """
+    assert loaded(workshop.run(code))
+    assert refused(workshop.run(code, POISON=WEIGHTS[kind]), WEIGHTS[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tampered_download_is_refused_and_never_published(workshop, tiny, kind):
+    files = tiny(kind)
+    workshop.serve("org/tiny", files)
+    data = files[WEIGHTS[kind]]
+    workshop.hub.tamper("org/tiny", WEIGHTS[kind], data[:-1] + bytes([data[-1] ^ 1]))
+    assert refused(workshop.run(LOAD), WEIGHTS[kind])
+    assert not list(workshop.cache.glob(f"*/snapshots/*/{WEIGHTS[kind]}"))
+
+
+def test_an_unlocked_repository_is_refused_with_the_command_that_locks_it(workshop, tiny):
+    workshop.serve("org/tiny", tiny("bert"), lock=False)
+    assert refused(workshop.run(LOAD), "hint: weighlock lock org/tiny")
+    assert not workshop.hub.requests
+
+
+@pytest.mark.parametrize("exception", ["Exception", "OSError", "(RuntimeError, ValueError, OSError)"])
+def test_a_refusal_is_not_swallowed_by_the_program(workshop, tiny, exception):
+    workshop.serve("org/tiny", tiny("bert"), lock=False)
+    code = f"""
+        from transformers import AutoModel
+        try:
+            AutoModel.from_pretrained("org/tiny")
+        except {exception}:
+            pass
+        print("LOADED")
+    """
+    assert refused(workshop.run(code))
+
+
+def test_code_of_a_repository_is_not_run_unless_the_lockfile_admits_it(workshop, tiny):
+    config = tiny("bert")["config.json"].replace(b"{", b'{"auto_map": {"AutoModel": "code.Model"},', 1)
+    workshop.serve("org/tiny", {**tiny("bert"), "config.json": config, "code.py": b"print('LOADED')\n"})
+    code = """
+        from transformers import AutoModel
+        AutoModel.from_pretrained("org/tiny", trust_remote_code=True)
+    """
+    assert refused(workshop.run(code), "rule: remote-code", "code.py")
+
+
+def test_code_of_another_repository_needs_its_own_lock_entry(workshop, tiny):
+    config = tiny("bert")["config.json"].replace(b"{", b'{"auto_map": {"AutoModel": "org/code--code.Model"},', 1)
+    workshop.serve("org/tiny", {**tiny("bert"), "config.json": config})
+    workshop.serve("org/code", {"code.py": b"print('LOADED')\n"}, lock=False)
+    code = """
+        from transformers import AutoModel
+        AutoModel.from_pretrained("org/tiny", trust_remote_code=True)
+    """
+    assert refused(workshop.run(code), "hint: weighlock lock org/code")
+
+
+def test_a_conversion_to_safetensors_does_not_leave_the_locked_commit(workshop, tiny):
+    workshop.serve("org/tiny", tiny("bert-pickled"))
+    workshop.hub.commit("org/tiny", {"model.safetensors": tiny("bert")["model.safetensors"]}, ref="refs/pr/1")
+    assert loaded(workshop.run(LOAD, DISABLE_SAFETENSORS_CONVERSION=""))
+    assert not any("pr" in request.path.split("/") or "discussions" in request.path for request in workshop.hub.requests)
