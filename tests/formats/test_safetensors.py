@@ -183,11 +183,12 @@ def test_a_wrong_header_length_is_refused(size: int):
 def test_mutated_headers_are_read_as_the_library_reads_them_or_refused():
     """Differential test: whatever is accepted here, the library accepts too and reads as the same tensors."""
     numbers = random.Random(20261123)  # noqa: S311 - mutations, not secrets
-    tensors = {"a.weight": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.uint8), "c": np.zeros((0, 1), np.int64)}
+    tensors = {"a.w": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.uint8), "c": np.zeros((0, 1), np.int64)}
     base = safetensors.numpy.save(tensors, metadata={"format": "np", "k": "v"})
     size = int.from_bytes(base[:8], "little")
-    pieces = [b"0", b"1", b"24", b"28", b"[", b"]", b"{", b"}", b",", b'"', b":", b" ", b"-", b".", b"e", b"\\u0041",
-              b"null", b"true", b'"U8"', b'"F32"', b'"F4"', b'"a":', b"[0,0]", b"[]", b"18446744073709551616"]  # fmt: skip
+    pieces = (
+        b'0 1 24 28 [ ] { } , " : - . e null true "U8" "F32" "F4" "a": [0,0] [] \\u0041 18446744073709551616'.split()
+    )
     accepted = 0
     for _ in range(6000):
         header = bytearray(base[8 : 8 + size])

@@ -241,6 +241,16 @@ def lzma1_filter(properties: bytes) -> dict[str, int]:
     return {"id": lzma.FILTER_LZMA1, "dict_size": max(size, 4096), "lc": lc, "lp": lp, "pb": pb}
 
 
+def limited(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes of some chunks."""
+    for chunk in chunks:
+        if len(chunk) >= size:
+            yield chunk[:size]
+            return
+        size -= len(chunk)
+        yield chunk
+
+
 def bz2_stream(data: Input) -> Iterator[bytes]:
     """Decode a single bz2 stream."""
     return inflate(data, bz2.BZ2Decompressor())

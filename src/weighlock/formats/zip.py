@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, UnsupportedError
 from weighlock.formats.compression import InflatedSource
-from weighlock.formats.inflate import DECODERS, Input, bz2_stream, lzma1_filter, raw_lzma
+from weighlock.formats.inflate import DECODERS, Input, bz2_stream, limited, lzma1_filter, raw_lzma
 from weighlock.formats.zip_layout import Span, examine
 from weighlock.formats.zip_records import Header, directories, headers, local_header
 
@@ -280,7 +280,8 @@ _METHODS: dict[int, Decode] = {8: DECODERS["deflate"], 12: bz2_stream, 14: _lzma
 def _sized(decode: Decode, size: int, data: Input) -> Iterator[bytes]:
     """Decode and compare with the promised size, at which zipfile stops and which miniz demands."""
     total = 0
-    for chunk in decode(data):
+    # LZMA without an end mark goes on for a few bytes that mean nothing, and zipfile is the only reader of it.
+    for chunk in limited(decode(data), size) if decode is _lzma else decode(data):
         total += len(chunk)
         yield chunk
     if total != size:
