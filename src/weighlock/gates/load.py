@@ -133,6 +133,10 @@ class LoadGate:
             return False
         return same and key_of(os.fstat(descriptor)) == file.key
 
+    def has_digest(self, descriptor: int, sha256: str | None) -> bool:
+        """Say whether an open file still has a digest, by reading it again."""
+        return sha256 is not None and sha256_file(descriptor, os.fstat(descriptor).st_size) == sha256
+
     def _judge_file(self, file: _File, offset: int) -> Admission:
         try:
             located, digest = self._locate(file)

@@ -43,7 +43,8 @@ class Loading:
         self.descriptor = descriptor
         self.passed: set[tuple[str, str]] = set()
         self._owned = owned
-        self._stamp = _stamp(descriptor) if descriptor is not None and admission.digest else None
+        bound = descriptor is not None and (admission.digest or not admission.anything)
+        self._stamp = _stamp(descriptor) if bound else None  # type: ignore[arg-type] # bound says that it is there
 
     @property
     def path(self) -> str:
@@ -65,11 +66,20 @@ class Loading:
         """Lift the restriction and check that the file is still the judged one."""
         stack().remove(self)
         try:
-            if self._stamp is not None and self.descriptor is not None and _stamp(self.descriptor) != self._stamp:
+            if self._has_changed():
                 refuse(self.label, "the file was changed while it was being loaded")
         finally:
             if self._owned and self.descriptor is not None:
                 os.close(self.descriptor)
+
+    def _has_changed(self) -> bool:
+        if self._stamp is None or self.descriptor is None:
+            return False
+        stamp = _stamp(self.descriptor)
+        if stamp == self._stamp:
+            return False
+        # A new name, an old one removed or other permissions change the last time alone, and not the bytes.
+        return stamp[:2] != self._stamp[:2] or not gate().has_digest(self.descriptor, self.admission.digest)
 
 
 def admit_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader: str) -> Loading:
