@@ -98,6 +98,14 @@ def torch_load_file(path: Path) -> object:
     return torch.load(io.BytesIO(path.read_bytes()), weights_only=False, map_location="cpu")
 
 
+def gzip_torch_load(path: Path) -> object:
+    """`torch.load(gzip.open(...))`."""
+    import torch
+
+    with gzip.open(path) as file:
+        return torch.load(io.BytesIO(file.read()), weights_only=False)
+
+
 def joblib_load(path: Path) -> object:
     """`joblib.load`, which finds out the compression by itself."""
     import joblib
@@ -219,6 +227,13 @@ def _load_member(data: bytes) -> object:
         return pickle.loads(data)
     except Exception as error:  # the next member may still be a pickle
         return error
+
+
+def safetensors_load(path: Path) -> object:
+    """`safetensors.torch.load_file`."""
+    from safetensors.torch import load_file
+
+    return load_file(path)
 
 
 LOADERS: dict[str, Callable[[Path], object]] = {
