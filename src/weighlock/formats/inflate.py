@@ -22,6 +22,7 @@ LZMA_MEMORY = 80 << 20
 
 _STEP = 1 << 16  # a decompressor is never asked for more than this at once
 _RAW = 1 << 14
+_EMPTY_LZMA = 18  # bytes of an empty .lzma stream: 13 of header, 5 of coded data
 _MEMBER_COST = 1 << 16  # of the inflated budget, for each further member, since a member may be empty
 
 
@@ -64,9 +65,13 @@ class Input:
         self._back = self._back[kept:]
         self._stream.skip(size - kept)
 
+    def charge(self, size: int) -> None:
+        """Spend budget on what yields nothing."""
+        self._budget.spend("inflated", size)
+
     def charge_member(self) -> None:
-        """Spend budget on what yields nothing, so that a million empty members are not free."""
-        self._budget.spend("inflated", _MEMBER_COST)
+        """Spend budget on a member, so that a million empty ones are not free."""
+        self.charge(_MEMBER_COST)
 
 
 class BrokenStreamError(Exception):
@@ -143,13 +148,15 @@ def inflate(data: Input, decoder: Decoder, *, end_mark: bool = True) -> Iterator
     data.unread(decoder.unused_data)
 
 
-def _streams(make: Callable[[], Decoder]) -> Decode:
+def _streams(make: Callable[[], Decoder], pass_empty: Callable[[Input], bool] | None = None) -> Decode:
     """Decode streams one after the other as `bz2.open` and `lzma.open` do: what follows and is no stream is ignored."""
 
     def decode(data: Input) -> Iterator[bytes]:
         yield from inflate(data, make())
         while following := data.read():
             data.unread(following)
+            if pass_empty and pass_empty(data):
+                continue
             data.charge_member()
             produced = False
             try:
@@ -162,6 +169,20 @@ def _streams(make: Callable[[], Decoder]) -> Decode:
                 return
 
     return decode
+
+
+def _pass_zeros(data: Input) -> bool:
+    """Pass over zeros quickly, since 18 of them are an empty .lzma stream and whole files are made of them."""
+    run = 0
+    while chunk := data.read():
+        rest = chunk.lstrip(b"\x00")
+        run += len(chunk) - len(rest)
+        data.charge(len(chunk) - len(rest))
+        if rest:
+            data.unread(rest)
+            break
+    data.unread(bytes(run % _EMPTY_LZMA))
+    return run >= _EMPTY_LZMA
 
 
 def _gzip(data: Input) -> Iterator[bytes]:
@@ -268,7 +289,7 @@ def _lz4(data: Input) -> Iterator[bytes]:
     return lz4.frames(data.take, data.skip, data.charge_member)
 
 
-_xz = _streams(lambda: lzma.LZMADecompressor(memlimit=LZMA_MEMORY))
+_xz = _streams(lambda: lzma.LZMADecompressor(memlimit=LZMA_MEMORY), _pass_zeros)
 
 DECODERS: dict[str, Decode] = {
     "gzip": _gzip,
