@@ -1,13 +1,12 @@
-"""Run the command line: ``python -m weighlock``."""
+"""Run the command line: ``python -m weighlock``.
+
+In a folder that is not trusted call ``weighlock``, or ``python -P -m weighlock``: without ``-P`` Python looks for
+modules in the current folder first, and runs an ``importlib.py`` that lies there before it comes to this file.
+"""
 
 import sys
 
+from weighlock._cli import main
+
 if __name__ == "__main__":
-    # `python -m` puts the current folder first, and it may be the very folder that is not trusted: a `json.py`
-    # in it would run instead of being judged. Nothing has been imported from there yet but this package itself.
-    if not sys.flags.safe_path:
-        del sys.path[0]
-
-    from weighlock._cli import main
-
     sys.exit(main())

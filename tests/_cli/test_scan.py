@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from weighlock._cli import main
+from weighlock.allowlist import PROFILES
 
 EVIL = b"cposix\nsystem\n(S'true'\ntR."
 """Names what would run a command; it is never unpickled."""
@@ -26,7 +27,9 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["text", "json", "sarif"])
-@pytest.mark.parametrize("options", [[], ["--digests"], ["-j", "2"], ["-j", "0"], ["--profile", "sklearn"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--digests"], ["-j", "2"], ["-j", "0"], [f"--profile={name}" for name in PROFILES]]
+)
 def test_no_option_turns_a_denied_file_into_a_success(models: Path, capsys, kind: str, options: list[str]):
     (models / "evil.bin").write_bytes(EVIL)
     assert main(["scan", "--format", kind, *options, str(models)]) == 1
@@ -106,7 +109,9 @@ def test_the_verdict_needs_none_of_the_libraries_whose_files_are_judged(models: 
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("start", [["weighlock"], [sys.executable, "-m", "weighlock"]], ids=["weighlock", "python -m"])
+@pytest.mark.parametrize(
+    "start", [["weighlock"], [sys.executable, "-P", "-m", "weighlock"]], ids=lambda start: start[0][-9:]
+)
 @pytest.mark.parametrize("options", [[], ["-j", "2", "--digests"], ["--format", "json"], ["--format", "sarif"]])
 def test_modules_that_lie_in_the_scanned_folder_are_judged_and_never_run(
     models: Path, start: list[str], options: list[str]

@@ -12,7 +12,7 @@ def test_a_refusal_says_artifact_finding_rule_and_the_step_that_approves_it():
     assert text == (
         "DENY   dir/evil.bin\n"
         "  file      torch-zip, 1.23 kB, refused\n"
-        "  found     critical dangerous-import: it calls posix.system (at archive/data.pkl@23)\n"
+        "  found     critical dangerous-import: it calls posix.system (in archive/data.pkl, at byte 23)\n"
         "  rule      refused: as found above\n"
         "  approve   weighlock approve dir/evil.bin --unsafe --reason TEXT\n"
         "\n"

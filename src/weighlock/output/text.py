@@ -94,8 +94,14 @@ def _remedies(item: Judged) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> str:
-    where = str(finding.location)
-    return f"{finding.severity} {finding.check}: {finding.message}{f' (at {where})' if where else ''}"
+    members, offset = finding.location.members, finding.location.offset
+    where = [f"in {'!'.join(members)}"] if members else []
+    where += [] if offset is None else [f"at byte {offset}"]
+    return f"{finding.severity} {finding.check}: {finding.message}{_in_brackets(where)}"
+
+
+def _in_brackets(words: list[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _field(label: str, text: str, width: int) -> Iterable[str]:
