@@ -32,7 +32,7 @@ class Budget:
     def __init__(
         self,
         *,
-        opcodes: int = 15_000_000,
+        opcodes: int = 10_000_000,
         retained: int = 512 << 20,
         inflated: int = 8 << 30,
         depth: int = 8,

@@ -33,13 +33,14 @@ HIGHEST_PROTOCOL = 5
 
 # Real pickles nest a few hundred levels at most: CPython's pickler recurses.
 _DEEPEST = 100_000
-_CONTAINER_BYTES = 80
+_CONTAINER_BYTES = 96
+_EMPTY_TUPLE = Tuple([])
 
 # Every unpickler fails when one of these is called, or gets items through a method that it does not have.
 _WITHOUT_METHODS = (str, int, bytes, float, type(None), Tuple)
 _NOT_CALLABLE = (*_WITHOUT_METHODS, Opaque, Container)
 
-_STACK_BYTES = 16
+_STACK_BYTES = 72
 
 
 class Machine(Decoder):
@@ -185,10 +186,11 @@ class Machine(Decoder):
         self._push(self._container("set"))
 
     def _empty_tuple(self) -> None:
-        self._push(Tuple([]))
+        self._push(_EMPTY_TUPLE)
 
     def _tuple_of(self, count: int) -> None:
         items = [self._pop() for _ in range(count)]
+        self._containers += 1
         self._push(Tuple(items[::-1]))
 
     def _tuple1(self) -> None:
@@ -202,6 +204,7 @@ class Machine(Decoder):
 
     def _tuple(self) -> None:
         items = self._pop_mark()
+        self._containers += 1
         self._push(Tuple(items))
 
     def _filled(self, kind: str) -> None:
