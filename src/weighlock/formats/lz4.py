@@ -119,39 +119,45 @@ def decode_block(data: bytes, history: bytes, limit: int) -> bytes:
 
 
 def _sequences(data: bytes, out: bytearray, limit: int) -> bytearray:
-    """Append what the sequences of `data` stand for. One long loop: this is the hot path of every LZ4 file."""
+    """Append what the sequences of `data` stand for.
+
+    One long loop, since this is the hot path of every LZ4 file. The limit is checked where a length may be anything and
+    at the end: between, a sequence adds at most 18 bytes and its literals.
+    """
     position, end = 0, len(data)
     while True:
         token = data[position]
         position += 1
         length = token >> 4
-        if length == 15:
-            length, position = _long_length(data, position, length)
         if length:
-            if position + length > end:
-                raise FormatError("LZ4 literals reach over the end of their block")
+            if length == 15:
+                length, position = _long_length(data, position, length)
             out += data[position : position + length]
             position += length
-        if len(out) > limit:
-            raise FormatError("an LZ4 block decodes to more than its frame allows")
-        if position == end:
-            return out
+        if position >= end:
+            break
         distance = data[position] | data[position + 1] << 8
         position += 2
-        length = token & 15
-        if length == 15:
+        length = (token & 15) + _MIN_MATCH
+        if length == 15 + _MIN_MATCH:
             length, position = _long_length(data, position, length)
-        length += _MIN_MATCH
-        if not distance:
-            raise UnsupportedError("an LZ4 match has distance 0, which decoders read as different bytes")
+            if len(out) + length > limit:
+                raise FormatError("an LZ4 block decodes to more than its frame allows")
         start = len(out) - distance
-        if start < 0 or start + distance + length > limit:
-            raise FormatError("an LZ4 match reaches outside of its block")
+        if start < 0:
+            raise FormatError("an LZ4 match reaches before its block")
         if distance >= length:
             out += out[start : start + length]
-        else:
+        elif distance:
             pattern = out[start:]
             out += pattern * (length // distance) + pattern[: length % distance]
+        else:
+            raise UnsupportedError("an LZ4 match has distance 0, which decoders read as different bytes")
+    if position > end:
+        raise FormatError("LZ4 literals reach over the end of their block")
+    if len(out) > limit:
+        raise FormatError("an LZ4 block decodes to more than its frame allows")
+    return out
 
 
 def _long_length(data: bytes, position: int, length: int) -> tuple[int, int]:
