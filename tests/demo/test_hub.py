@@ -20,6 +20,8 @@ from weighlock.demo.hub import LoopbackHub
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.hub
+
 WEIGHTS = bytes(range(256)) * 64
 FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "sub/dir/vocab.txt": b"one\ntwo\n"}
 

@@ -117,5 +117,3 @@ def tiny() -> Callable[[str], tiny_models.Files]:
         return made[name]
 
     return make
-
-

@@ -86,18 +86,28 @@ def environment(version: str) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
 
 
+def run(version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests that are marked ``hub`` under that version.
+
+    Raises:
+        NoIndexError: It is missing and no package index answers.
+    """
+    command = [sys.executable, "-m", "pytest", "-m", "hub", str(ROOT / "tests"), *arguments]
+    variables = {**os.environ, **environment(version)}
+    return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def main(arguments: list[str]) -> int:
-    """Run the tests that are marked ``hub`` under each version; a version without an index is skipped with a notice."""
+    """Run the Hub tests under each version; a version that no index has is skipped with a notice."""
     failed = 0
     for version in VERSIONS:
         try:
-            variables = environment(version)
+            done = run(version, *arguments)
         except NoIndexError as error:
-            print(f"skipped: huggingface_hub {version}: {error}", file=sys.stderr)  # noqa: T201 - a script
+            print(f"huggingface_hub {version}: skipped: {error}")  # noqa: T201 - a script
             continue
-        print(f"huggingface_hub {version}", file=sys.stderr, flush=True)  # noqa: T201 - a script
-        command = [sys.executable, "-m", "pytest", "-m", "hub", str(ROOT / "tests"), *arguments]
-        failed |= subprocess.run(command, env={**os.environ, **variables}, cwd=ROOT, check=False).returncode
+        print(f"huggingface_hub {version}:\n{done.stdout}{done.stderr}", flush=True)  # noqa: T201 - a script
+        failed |= done.returncode
     return failed
 
 

@@ -88,14 +88,13 @@ def test_an_unlocked_repository_is_refused_with_the_command_that_locks_it(worksh
     assert not workshop.hub.requests
 
 
-@pytest.mark.parametrize("exception", ["Exception", "OSError", "(RuntimeError, ValueError, OSError)"])
-def test_a_refusal_is_not_swallowed_by_the_program(workshop, tiny, exception):
+def test_a_refusal_is_not_swallowed_by_the_program(workshop, tiny):
     workshop.serve("org/tiny", tiny("bert"), lock=False)
-    code = f"""
+    code = """
         from transformers import AutoModel
         try:
             AutoModel.from_pretrained("org/tiny")
-        except {exception}:
+        except Exception:
             pass
         print("LOADED")
     """
@@ -127,4 +126,6 @@ def test_a_conversion_to_safetensors_does_not_leave_the_locked_commit(workshop, 
     workshop.serve("org/tiny", tiny("bert-pickled"))
     workshop.hub.commit("org/tiny", {"model.safetensors": tiny("bert")["model.safetensors"]}, ref="refs/pr/1")
     assert loaded(workshop.run(LOAD, DISABLE_SAFETENSORS_CONVERSION=""))
-    assert not any("pr" in request.path.split("/") or "discussions" in request.path for request in workshop.hub.requests)
+    assert not any(
+        "pr" in request.path.split("/") or "discussions" in request.path for request in workshop.hub.requests
+    )
