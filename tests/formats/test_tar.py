@@ -212,6 +212,11 @@ def test_a_huge_extension_header_is_over_budget_unread():
         read(resummed(bytes(header)))
 
 
+def test_long_names_are_charged():
+    with pytest.raises(OverBudgetError, match="retained"):
+        read(packed(*[info("n" * 5000)] * 50), retained=100_000)
+
+
 def test_too_many_members_are_over_budget():
     with pytest.raises(OverBudgetError):
         read(packed(info("x"))[:512] * 1000, entries=100)

@@ -347,6 +347,23 @@ def test_a_million_entries_are_over_budget_at_once():
     assert time.process_time() - started < 5
 
 
+def test_many_entries_that_share_one_local_header_with_a_long_name_cost_little_memory():
+    local = struct.pack("<I5H3I2H", 0x04034B50, 20, 0, 0, 0, 0, 0, 0, 0, 60_000, 0) + b"n" * 60_000
+    directory = b"".join(central(b"%d" % n, b"", 0) for n in range(2000))
+    archive = read(local + directory + ending(2000, len(directory), len(local)))
+    assert {"name-mismatch"} <= set(archive.anomalies)
+    assert sum(len(entry.name) for entry in archive.entries) < 1_000_000
+
+
+def test_a_zip64_field_behind_the_padding_of_a_page_is_found():
+    extra = b"FB" + (4080).to_bytes(2, "little") + b"Z" * 4080 + struct.pack("<HHQQ", 1, 16, 3, 3)
+    local = struct.pack("<I5H3I2H", 0x04034B50, 45, 0, 0, 0, 0, 0, 0xFFFFFFFF, 0xFFFFFFFF, 1, len(extra)) + b"x" + extra
+    directory = central(b"x", b"abc", 0)
+    data = local + b"abc" + directory + ending(1, len(directory), len(local) + 3)
+    assert read(data).anomalies == ()
+    assert contents(data) == {"x": b"abc"}
+
+
 def test_a_directory_of_gigabytes_is_over_budget_unread(tmp_path):
     with (tmp_path / "sparse.zip").open("wb+") as file:
         file.write(b"PK\x01\x02")

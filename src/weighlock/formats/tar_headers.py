@@ -113,6 +113,7 @@ def next_header(source: RandomAccess, position: int, budget: Budget) -> Header |
             return _member(source, block, given, position)
         if block.size > _EXTENSION:
             raise OverBudgetError("a tar header is over the budget for headers")
+        budget.spend("retained", block.size)
         _extend(given, block.kind, source.read_at(position, block.size))
         position += _padded(block.size)
     if given:

@@ -30,7 +30,8 @@ _TAIL = _END.size + 0xFFFF  # the end record with the longest comment
 _ENDS = 4  # end records whose comment ends with the file; a genuine file has one
 _DIRECTORY = 32 << 20
 _FULL32 = 0xFFFFFFFF
-_SPARE = 128  # read along with a local header: more than the padding that torch writes
+_SPARE = 128  # of a name, more than was expected
+_EXTRA = 8 << 10  # of extra fields that are searched; torch may pad them to a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,23 +224,24 @@ def _zip64_field(extra: bytes) -> bytes:
     return b""
 
 
-def local_header(source: RandomAccess, offset: int, expected_name: int = 0) -> Header | None:
+def local_header(source: RandomAccess, offset: int, expected_name: int = _SPARE) -> Header | None:
     """Return what the local header at an offset says, or ``None`` where there is none.
+
+    Many entries of a hostile directory may point to one header with a long name, so only as much of it is kept
+    as shows that it is another name.
 
     Args:
         source: The zip file.
         offset: Of the header.
-        expected_name: Bytes of the name, if the directory told, so that one read is enough.
+        expected_name: Bytes of the name, as far as the directory told.
     """
     data = source.read_at(offset, _LOCAL.size + expected_name + _SPARE) if offset >= 0 else b""
     if len(data) < _LOCAL.size or data[:4] != LOCAL_MAGIC:
         return None
     _, _, flags, method, _, _, _, packed, size, name_size, extra_size = _LOCAL.unpack_from(data)
-    end = _LOCAL.size + name_size + extra_size
+    name_end = _LOCAL.size + name_size
     saturated = False
-    if _FULL32 in (packed, size) or len(data) < _LOCAL.size + name_size:
-        data = source.read_at(offset, end)
     if _FULL32 in (packed, size):
-        (size, packed), saturated = _wide(data[_LOCAL.size + name_size : end], [size, packed])
-    name = data[_LOCAL.size : _LOCAL.size + name_size]
-    return Header(name, flags, method, packed, size, offset + end, saturated)
+        extra = source.read_at(offset + name_end, min(extra_size, _EXTRA))
+        (size, packed), saturated = _wide(extra, [size, packed])
+    return Header(data[_LOCAL.size : name_end], flags, method, packed, size, offset + name_end + extra_size, saturated)
