@@ -128,7 +128,10 @@ class Transport:
     def _next(self, url: str, location: str | None, sent: dict[str, str]) -> tuple[str, dict[str, str]]:
         if not location:
             raise SourceError("redirects to nowhere", where=shown_url(url))
-        target = urljoin(url, location)
+        try:
+            target = urljoin(url, location)
+        except ValueError:
+            raise SourceError("redirects to what is not a URL", where=shown_url(url)) from None
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
             raise SourceError("redirects away from https", where=shown_url(url))
         if _origin(self._checked(target)) != _origin(urlsplit(url)):
