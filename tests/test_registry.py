@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.vectors.build import vectors
 from weighlock import inspector
 from weighlock.formats.source import BytesSource
 
@@ -55,6 +56,11 @@ def test_a_check_finds_every_bad_vector_and_no_good_one(path: Path):
     assert good, f"tests/vectors/{_name(path)}/good/ is empty"
     assert [vector.name for vector in bad if _name(path) not in _findings(vector)] == []
     assert [vector.name for vector in good if _name(path) in _findings(vector)] == []
+
+
+def test_the_vectors_are_what_their_builder_writes():
+    there = {str(path.relative_to(VECTORS)): path.read_bytes() for path in VECTORS.glob("*/*/*") if path.is_file()}
+    assert there == vectors(), "run python -m tests.vectors.build"
 
 
 def test_no_vectors_are_left_of_a_check_that_is_gone():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.fragile import FragileJudge
+from tests.gates.fragile import FragileJudge
 from weighlock import inspector
 from weighlock.errors import UsageError
 from weighlock.finding import Outcome

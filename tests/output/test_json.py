@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import weighlock
-from output.reports import CLEAN, EVIL, judged, mixed, report
+from tests.output.reports import CLEAN, EVIL, judged, mixed, report
 from weighlock.output.json import render
 
 

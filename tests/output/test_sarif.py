@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 
-from output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
+from tests.output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
 from weighlock.finding import Finding, Inspection, Location, Outcome, Severity
 from weighlock.output.sarif import render
 

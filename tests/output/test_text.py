@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
+from tests.output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
 from weighlock.finding import Finding, Inspection, Outcome, Severity
 from weighlock.output.text import human_size, render
 
