@@ -163,6 +163,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path):
     header = json.dumps({"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
     (models / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
     (models / "data.pkl").write_bytes(pickle.dumps({"a": 1}))
+    (tmp_path / "train.py").write_text("print('trained')\n")
     folder = Path(sys.executable).parent
     assert shutil.which("weighlock", path=str(folder)), "the command is installed beside this interpreter"
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
