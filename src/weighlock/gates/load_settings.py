@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weighlock.allowlist import PROFILES
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 LOCKFILE = "models.lock"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an environment asks for.
+
+    Args:
+        mode: ``enforce``, ``warn`` or ``off``.
+        policy: What is required.
+        policy_path: Where it was read, or ``None`` for the defaults.
+        lock_path: Where the lockfile must be, or ``None`` where there is none.
+    """
+
+    mode: str
+    policy: Policy
+    policy_path: str | None
+    lock_path: str | None
+
+
 def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | None]:
     """Return the mode, the policy and the lockfile that this environment asks for.
 
@@ -33,7 +51,27 @@ def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | N
         LockfileError: The lockfile cannot be read.
         GuardError: There is no lockfile, and the policy does not do without one.
     """
-    root = os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
+    settings = find_settings(environ)
+    if settings.lock_path:
+        return settings.mode, settings.policy, read_lockfile(settings.lock_path)
+    if settings.mode == "enforce" and settings.policy.unlocked == "refuse":
+        raise GuardError(
+            f"there is no {LOCKFILE} in {_root(environ)} or above it",
+            hint="write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
+            'or set `unlocked = "inspect"` in weighlock.toml, '
+            "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
+        )
+    return settings.mode, settings.policy, None
+
+
+def find_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the mode and the policy that this environment asks for, and where they and the lockfile are.
+
+    Raises:
+        PolicyError: The policy cannot be read.
+        GuardError: There is no such mode.
+    """
+    root = _root(environ)
     place = environ.get("WEIGHLOCK_POLICY") or _nearest_policy(root)
     policy = _read_policy(place) if place else Policy()
     mode = environ.get("WEIGHLOCK_MODE") or policy.mode
@@ -42,16 +80,11 @@ def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | N
     lock = environ.get("WEIGHLOCK_LOCK")
     if not lock and policy.lock and place:
         lock = os.path.join(os.path.dirname(os.path.abspath(place)), policy.lock)
-    lock = lock or _nearest(root, LOCKFILE)
-    if lock:
-        return mode, policy, read_lockfile(lock)
-    if mode == "enforce" and policy.unlocked == "refuse":
-        raise GuardError(
-            f"there is no {LOCKFILE} in {root} or above it",
-            hint='write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, or set `unlocked = "inspect"` in weighlock.toml, '
-            "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
-        )
-    return mode, policy, None
+    return Settings(mode=mode, policy=policy, policy_path=place, lock_path=lock or _nearest(root, LOCKFILE))
+
+
+def _root(environ: Mapping[str, str]) -> str:
+    return os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
 
 
 def _nearest_policy(root: str) -> str | None:

@@ -93,6 +93,11 @@ def patched() -> tuple[str, ...]:
     return tuple(sorted(_patched))
 
 
+def choke_points() -> "dict[str, tuple[str, ...]]":
+    """Return what is replaced in each patched module."""
+    return {name: tuple(patches.points) for name, (_, patches) in _patched.items()}
+
+
 def _watch(event: str, args: tuple[object, ...]) -> None:
     if event == "pickle.find_class":
         if _judging:
@@ -115,6 +120,8 @@ def _wrap(spec: "ModuleSpec") -> None:
         return
 
     def exec_module(module: "ModuleType") -> None:
+        if module.__name__ in _patched:  # it is being reloaded
+            _patched.pop(module.__name__)[1].undo()
         execute(module)
         if module.__name__ in HOOKS and _judging:
             _patch(module, module.__name__)

@@ -14,12 +14,17 @@ _MISSING: Any = object()
 
 
 class Patches:
-    """The replacements that one hook made in one module, undone together in reverse order."""
+    """The replacements that one hook made in one module, undone together in reverse order.
+
+    Attributes:
+        points: Names of what was replaced: the choke points.
+    """
 
     def __init__(self) -> None:
+        self.points: list[str] = []
         self._undo: list[Callable[[], None]] = []
 
-    def replace(self, owner: object, name: str, new: object) -> Any:  # noqa: ANN401 - whatever was there
+    def replace(self, owner: object, name: str, new: object) -> Any:
         """Set an attribute that must exist.
 
         Returns:
@@ -33,6 +38,7 @@ class Patches:
             raise missing(owner, name)
         setattr(owner, name, new)
         self._undo.append(lambda: setattr(owner, name, old))
+        self.points.append(name if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)}.{name}")
         return old
 
     def rebind(self, old: object, new: object) -> None:
@@ -78,6 +84,7 @@ class Patches:
             namespace.pop(key, None)
 
         self._undo.append(undo)
+        self.points.append(function.__qualname__)
         return original
 
     def answer(self, owner: object, name: str, guard: Callable[..., Any]) -> None:
@@ -97,7 +104,7 @@ class Patches:
         while hasattr(function, "__wrapped__"):
             function = function.__wrapped__
 
-        def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the guarded function
+        def forward(*args: Any, **kwargs: Any) -> Any:
             return guard(original, *args, **kwargs)
 
         original = self.swap_code(function, forward)
