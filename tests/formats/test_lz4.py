@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING
 
 import lz4.block
@@ -109,6 +110,16 @@ def test_the_blocks_before_a_broken_one_are_readable():
     packed = lz4.frame.compress(MIXED, block_size=4, block_linked=False)
     stream = InflatedSource(BytesSource(packed[:-40]), "lz4", Budget()).open()
     assert stream.read(65536) == MIXED[:65536]
+    with pytest.raises(FormatError):
+        list(iter(lambda: stream.read(1 << 20), b""))
+
+
+def test_the_bytes_of_a_stored_block_that_breaks_off_are_readable():
+    packed = lz4.frame.compress(NOISE)[:-1000]
+    with lz4.frame.open(io.BytesIO(packed)) as file:
+        theirs = file.read1(50_000)
+    stream = InflatedSource(BytesSource(packed), "lz4", Budget()).open()
+    assert stream.read_exactly(len(theirs)) == theirs
     with pytest.raises(FormatError):
         list(iter(lambda: stream.read(1 << 20), b""))
 

@@ -60,8 +60,14 @@ def _frame(take: Take, skip: Skip, charge: Charge) -> Iterator[bytes]:
         size = header & ~_STORED
         if size > block_limit:
             raise FormatError("an LZ4 block is larger than its frame allows")
-        data = _exactly(take, size)
-        block = data if header & _STORED else decode_block(data, history, block_limit)
+        if header & _STORED:
+            block = take(size)
+            if len(block) < size:
+                if block:
+                    yield block  # the library hands on stored bytes as they come
+                raise FormatError("the LZ4 data ends in the middle of a block")
+        else:
+            block = decode_block(_exactly(take, size), history, block_limit)
         skip(block_checksum)
         if linked:
             history = (history + block)[-_HISTORY:] if len(block) < _HISTORY else block[-_HISTORY:]
