@@ -61,7 +61,7 @@ class DigestCache:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._path = _place(environ)
+        self._path = place(environ)
         self._digests: dict[tuple[Key, str], str] | None = None
 
     def get(self, key: Key, kind: str) -> str | None:
@@ -92,7 +92,8 @@ class DigestCache:
         return self._digests
 
 
-def _place(environ: Mapping[str, str]) -> str | None:
+def place(environ: Mapping[str, str]) -> str | None:
+    """Return the path of the file on disk, or ``None`` where there is no place for it."""
     folder = environ.get("WEIGHLOCK_CACHE")
     if not folder:
         base = environ.get("XDG_CACHE_HOME") or (environ.get("HOME") and os.path.join(environ["HOME"], ".cache"))

@@ -1,0 +1,149 @@
+"""`weighlock doctor`: what is guarded in an interpreter, at which choke points, and what is not."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import weighlock
+from weighlock.errors import UsageError
+
+_LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
+
+# The guard's own copy goes first: it must be the one that is asked. Without a guard, weighlock may not be there.
+_QUESTION = f"""\
+import sys
+if "weighlock" not in sys.modules:
+    sys.path.insert(0, {_LOCATION!r})
+from weighlock.runtime import _report
+import json
+answer = json.dumps(_report.report())
+print("\\n" + answer)
+"""
+
+_TIMEOUT = 600
+
+
+@click.command("doctor", short_help="Say what is guarded in an interpreter, and what is not.")
+@click.option("--python", type=click.Path(dir_okay=False), help="The interpreter; by default this one.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Form of the report.",
+)
+def command(python: str | None, kind: str) -> int:
+    """Say which libraries are guarded in a new interpreter, at which choke points, and what is not covered.
+
+    Every guarded library is imported there. Where nothing activates the guard, the report shows what it would guard.
+
+    \b
+    Exit codes: 0 guarded, 1 not guarded or a choke point is missing, 2 the interpreter cannot be asked.
+    """
+    from weighlock.output.doctor import render
+
+    report = examine(python or sys.executable)
+    click.echo(json.dumps(report, indent=2) if kind == "json" else render(report), nl=kind == "json")
+    return 0 if report["guarded"] else 1
+
+
+def examine(python: str) -> dict[str, Any]:
+    """Ask an interpreter what is guarded in it.
+
+    Args:
+        python: Its path.
+
+    Returns:
+        The report, as `weighlock doctor --format json` prints it.
+
+    Raises:
+        UsageError: It cannot be asked.
+    """
+    answer, problem = _ask(python, dict(os.environ)), None
+    if isinstance(answer, str):
+        # The guard ended the interpreter. Under ``warn`` it starts without a lockfile, and the rest can be told.
+        problem, answer = answer, _ask(python, {**os.environ, "WEIGHLOCK_MODE": "warn"})
+        if isinstance(answer, str):
+            raise UsageError(f"cannot be asked: {answer}", where=python)
+        answer["environment"].pop("WEIGHLOCK_MODE", None)
+        answer["active"] = False
+    if os.environ.get("WEIGHLOCK_MODE") == "off":
+        problem = "WEIGHLOCK_MODE is off"
+    answer["problem"] = problem or answer["problem"]
+    settings = _settings({**os.environ, **answer.pop("environment")})
+    modules = [module for library in answer["libraries"].values() for module in library["modules"].values()]
+    problems = [settings["problem"], *(module["problem"] for module in modules)]
+    guarded = answer["active"] and settings["mode"] != "off" and not any(problems)
+    return {
+        "weighlock": weighlock.__version__,
+        "command": "doctor",
+        "guarded": guarded,
+        **answer,
+        "settings": settings,
+        "not_covered": _not_covered(),
+    }
+
+
+def _ask(python: str, environ: dict[str, str]) -> dict[str, Any] | str:
+    """Return the interpreter's report, or the last words of one that ended without one."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter that the user named
+            [python, "-c", _QUESTION], env=environ, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(
+            f"cannot be run: {error}", where=python, hint="give an interpreter, such as venv/bin/python"
+        ) from error
+    if done.returncode == 0:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("hint:")]
+    return lines[-1].removeprefix("weighlock: ") if lines else f"it ended with status {done.returncode}"
+
+
+def _settings(environ: dict[str, str]) -> dict[str, Any]:
+    """Return mode and places as a guarded program in this folder finds them."""
+    from weighlock.digest_cache import place
+    from weighlock.errors import WeighlockError
+    from weighlock.files import read_lockfile
+    from weighlock.gates.load_settings import find_settings
+
+    answer: dict[str, Any] = {
+        "mode": None,
+        "unlocked": None,
+        "policy": None,
+        "lock": None,
+        "models": None,
+        "problem": None,
+    }
+    answer["cache"] = place(environ)
+    try:
+        found = find_settings(environ)
+        answer |= {"mode": found.mode, "unlocked": found.policy.unlocked, "policy": found.policy_path}
+        answer["lock"] = found.lock_path
+        if found.lock_path:
+            answer["models"] = len(read_lockfile(found.lock_path).models)
+    except WeighlockError as error:
+        answer["problem"] = str(error)
+    return answer
+
+
+def _not_covered() -> dict[str, list[str]]:
+    """Collect from the hooks' own documentation what they do not cover."""
+    answer = {}
+    for path in sorted((Path(weighlock.__file__).parent / "runtime" / "hooks").glob("[!_]*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        section = text.partition("## Does not cover")[2].partition("\n## ")[0]
+        items = re.split(r"^- ", section, flags=re.MULTILINE)[1:]
+        answer[path.stem] = [" ".join(item.split()) for item in items]
+    return answer

@@ -1,0 +1,63 @@
+"""The report of ``weighlock doctor`` for people."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from weighlock.output.escape import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WIDTH = 110
+
+
+def render(report: dict[str, Any]) -> str:
+    """Return the report as text, the answer first."""
+    lines = [*_summary(report), "", "Guarded libraries", *_libraries(report), "", "Not covered", *_limits(report)]
+    return "\n".join(printable(line) for line in lines) + "\n"
+
+
+def _summary(report: dict[str, Any]) -> Iterator[str]:
+    settings = report["settings"]
+    yield f"{'guarded' if report['guarded'] else 'NOT GUARDED'}: {report['python']} (Python {report['version']})"
+    for problem in (report["problem"], settings["problem"]):
+        if problem:
+            yield f"  problem       {problem}"
+    if not report["active"] and not report["problem"]:
+        yield "  problem       nothing activates the guard; below is what it would guard"
+        yield "  hint          weighlock activate, weighlock run SCRIPT, or import weighlock.auto"
+    yield f"  activated by  {'; '.join(report['activation']) or 'nothing'}"
+    yield f"  mode          {settings['mode'] or 'unknown'}, unlocked files: {settings['unlocked'] or 'unknown'}"
+    yield f"  policy        {settings['policy'] or 'none, the defaults hold'}"
+    models = "" if settings["models"] is None else f" ({settings['models']} models)"
+    yield f"  lockfile      {settings['lock'] or 'none'}{models}"
+    yield f"  digest cache  {settings['cache'] or 'in memory only'}"
+
+
+def _libraries(report: dict[str, Any]) -> Iterator[str]:
+    for name, library in report["libraries"].items():
+        if not library["installed"]:
+            yield f"  {name}: not installed"
+            continue
+        yield f"  {name} {library['version'] or ''}".rstrip()
+        for module, state in library["modules"].items():
+            if state["problem"]:
+                yield f"    MISSING {module}: {state['problem']}"
+            else:
+                yield from _wrapped(f"    {module}: ", ", ".join(state["choke_points"]), "      ")
+    if report["audit_events"]:
+        yield "  every unpickler (numpy, pandas, dill, cloudpickle, shelve and all others)"
+        yield f"    audit events: {', '.join(report['audit_events'])}"
+
+
+def _limits(report: dict[str, Any]) -> Iterator[str]:
+    for hook, items in report["not_covered"].items():
+        yield f"  {hook}"
+        for item in items:
+            yield from _wrapped("    - ", item, "      ")
+
+
+def _wrapped(first: str, text: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False)

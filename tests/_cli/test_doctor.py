@@ -1,0 +1,170 @@
+"""`weighlock doctor`: it says guarded only where the guard is, and names what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from weighlock._cli import main
+from weighlock.runtime.hooks import __path__ as hooks
+
+EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "weighlock"\n'
+FAKES = ("huggingface_hub", "joblib", "safetensors", "torch")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a lockfile, and leave the guarded libraries out of the interpreter that is asked."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "models.lock").write_text(EMPTY_LOCK)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> str:
+    """Return an interpreter of an environment of its own, without any guarded library."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    return str(tmp_path / "venv" / "bin" / "python")
+
+
+def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(["doctor", *arguments])
+    return code, capsys.readouterr().out
+
+
+def examined(capsys: pytest.CaptureFixture[str], python: str) -> tuple[int, dict]:
+    code, out = doctor(capsys, "--python", python, "--format", "json")
+    return code, json.loads(out)
+
+
+def library(tmp_path: Path, name: str, **modules: str) -> Path:
+    folder = tmp_path / "libraries" / name
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("__version__ = '99.0'\n")
+    for module, code in modules.items():
+        (folder / f"{module}.py").write_text(code)
+    return folder.parent
+
+
+def test_an_interpreter_that_nothing_guards_is_not_guarded(project, python, capsys):
+    code, report = examined(capsys, python)
+    assert code == 1
+    assert not report["guarded"]
+    assert not report["active"]
+    assert report["activation"] == []
+    assert {
+        name: library["installed"] for name, library in report["libraries"].items() if name in FAKES
+    } == dict.fromkeys(FAKES, False)
+    code, text = doctor(capsys, "--python", python)
+    assert code == 1
+    assert text.startswith("NOT GUARDED: ")
+    assert "weighlock activate" in text
+
+
+def test_an_activated_environment_is_guarded(project, python, capsys):
+    assert main(["activate", "--python", python]) == 0
+    code, report = examined(capsys, python)
+    assert code == 0, report
+    assert report["guarded"]
+    assert [Path(path).suffix for path in report["activation"]] == [".pth", ".start"]
+    assert report["libraries"]["pickle"]["modules"]["pickle"]["choke_points"]
+    assert report["audit_events"] == ["pickle.find_class"]
+    settings = report["settings"]
+    assert (settings["mode"], settings["unlocked"], settings["models"]) == ("enforce", "refuse", 0)
+    assert settings["lock"] == str(project / "models.lock")
+    assert settings["cache"].endswith("digests")
+    assert main(["deactivate", "--python", python]) == 0
+    assert examined(capsys, python)[0] == 1
+
+
+def test_a_guard_that_cannot_start_is_reported(project, python, capsys):
+    assert main(["activate", "--python", python]) == 0
+    (project / "models.lock").unlink()
+    code, report = examined(capsys, python)
+    assert code == 1
+    assert not report["guarded"]
+    assert "the guard cannot start: there is no models.lock" in report["problem"]
+
+
+def test_a_broken_lockfile_is_reported(project, python, capsys):
+    assert main(["activate", "--python", python]) == 0
+    (project / "models.lock").write_text("lock-version = '9.0'\n")
+    _, report = examined(capsys, python)
+    assert "models.lock" in report["settings"]["problem"]
+    assert not report["guarded"]
+
+
+def test_a_guard_that_is_switched_off_is_not_guarded(project, python, capsys, monkeypatch):
+    assert main(["activate", "--python", python]) == 0
+    monkeypatch.setenv("WEIGHLOCK_MODE", "off")
+    code, report = examined(capsys, python)
+    assert code == 1
+    assert report["problem"] == "WEIGHLOCK_MODE is off"
+
+
+def test_a_program_under_weighlock_run_is_guarded(project, capsys):
+    done = subprocess.run(
+        [sys.executable, "-m", "weighlock", "run", "-m", "weighlock", "doctor", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert report["activation"][0].startswith("PYTHONPATH=")
+    missing = [name for name in FAKES if not report["libraries"][name]["modules"]]
+    assert not missing
+    assert all(module["choke_points"] for name in FAKES for module in report["libraries"][name]["modules"].values())
+
+
+def test_a_sitecustomize_that_starts_the_guard_is_named(project, python, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("from weighlock.runtime import start\nstart()\n")
+    source = Path(hooks[0]).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(source)]))
+    code, report = examined(capsys, python)
+    assert code == 0
+    assert report["activation"] == [str(folder / "sitecustomize.py")]
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "problem"),
+    [
+        ("joblib.numpy_pickle", "def read():\n    pass\n", "cannot guard joblib.numpy_pickle 99.0"),
+        ("torch.serialization", "load = None\n", "cannot guard torch.serialization 99.0"),
+        ("joblib.numpy_pickle", "raise ImportError('broken')\n", "ImportError: broken"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_choke_point_that_a_new_version_has_lost_is_named(
+    python, tmp_path, capsys, monkeypatch, module, code, problem
+):  # noqa: PLR0917 - fixtures
+    name, _, part = module.partition(".")
+    monkeypatch.setenv("PYTHONPATH", str(library(tmp_path, name, **{part: code})))
+    assert main(["activate", "--python", python]) == 0
+    status, report = examined(capsys, python)
+    assert status == 1
+    assert not report["guarded"]
+    assert problem in report["libraries"][name]["modules"][module]["problem"]
+    assert f"MISSING {module}" in doctor(capsys, "--python", python)[1]
+
+
+def test_what_is_not_covered_comes_from_every_hook(project, python, capsys):
+    _, report = examined(capsys, python)
+    assert set(report["not_covered"]) == {path.stem for path in Path(hooks[0]).glob("[!_]*.py")}
+    assert all(report["not_covered"].values())
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
+def test_an_interpreter_that_cannot_be_asked_is_an_error(project, python, capsys):
+    assert main(["doctor", "--python", python]) == 2
+    assert python in capsys.readouterr().err
