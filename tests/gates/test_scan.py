@@ -179,3 +179,13 @@ def test_a_process_that_is_killed_takes_one_file_with_it_and_never_drops_it(tmp_
     assert not judged["evil.bin"].verdict.allowed
     assert judged["data.pkl"].verdict.allowed
     assert threading.active_count() == before
+
+
+def test_of_many_files_that_one_process_has_only_the_one_it_died_of_is_unverifiable(tmp_path: Path):
+    for number in range(100):
+        (tmp_path / f"data-{number:03}.pkl").write_bytes(pickle.dumps(number))
+    (tmp_path / "data-050-evil.bin").write_bytes(EVIL)
+    files = [FoundFile(path=str(path)) for path in sorted(tmp_path.iterdir())]
+    judged = {os.path.basename(item.artifact.path): item for item in judge_in_processes(files, FragileJudge(), 2)}
+    assert len(judged) == 101
+    assert [name for name, item in judged.items() if not item.verdict.allowed] == ["data-050-evil.bin"]

@@ -1,4 +1,4 @@
-"""Several processes judge files, each one file at a time, so that a process that dies takes only its file with it."""
+"""Several processes judge files, some at a time. A process that dies takes one file with it, and never drops one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from weighlock.gates.scan import Judge, Judged
     from weighlock.sources.disk import FoundFile
 
-_PATIENCE = 2.0  # seconds
+    Batch = Sequence[FoundFile]
+
+_PATIENCE = 2.0
+"""Seconds that an idle process gets to end by itself."""
+
+_LARGEST_BATCH = 64
+"""Files: enough to make the way between processes cheap, few enough to keep all of them busy until the end."""
 
 
 class _Worker:
-    """One process and the file that it works on."""
+    """One process and the files that it works on."""
 
     def __init__(self, judge: Judge) -> None:
         # A forked child would inherit threads' locks and whatever guards the parent; a fresh one starts clean.
@@ -30,35 +36,36 @@ class _Worker:
         with _safe_path():
             self.process.start()
         theirs.close()
-        self.file: FoundFile | None = None
+        self.batch: Batch = ()
 
-    def give(self, file: FoundFile) -> None:
-        """Start judging a file."""
-        self.file = file
+    def give(self, batch: Batch) -> None:
+        """Start judging some files."""
+        self.batch = batch
         try:
-            self.connection.send(file)
+            self.connection.send(batch)
         except OSError:
             # It died while idle. Reading from it fails as well, and that is where the death is noticed.
             return
 
-    def take(self) -> Judged | None:
-        """Return the judgement, or nothing where the process died."""
+    def take(self) -> list[Judged] | None:
+        """Return the judgements, or nothing where the process died."""
         try:
-            judged: Judged = self.connection.recv()
+            judged: list[Judged] = self.connection.recv()
         except (EOFError, OSError):
             return None
+        self.batch = ()
         return judged
 
     def stop(self) -> None:
         """End the process: an idle one returns when its connection closes, a busy one is not waited for."""
         self.connection.close()
-        if self.file is None:
+        if not self.batch:
             self.process.join(_PATIENCE)
         self.process.terminate()
         self.process.join()
 
 
-def judge_in_processes(files: Sequence[FoundFile], judge: Judge, processes: int) -> Iterator[Judged]:
+def judge_in_processes(files: Batch, judge: Judge, processes: int) -> Iterator[Judged]:
     """Judge files in several processes.
 
     Args:
@@ -69,28 +76,39 @@ def judge_in_processes(files: Sequence[FoundFile], judge: Judge, processes: int)
     Yields:
         One judgement for each file, in the order in which they come in.
     """
-    waiting = list(reversed(files))
-    workers = [_Worker(judge) for _ in range(processes)]
+    waiting = _batches(files, processes)
+    workers: list[_Worker] = []
     try:
-        for worker in workers:
-            worker.give(waiting.pop())
-        while busy := {worker.connection: worker for worker in workers if worker.file}:
-            for connection in wait(list(busy)):
-                worker = busy[connection]  # type: ignore[index]
-                file, judged = worker.file, worker.take()
-                worker.file = None
-                if file is None:
-                    continue
-                if judged is None:
-                    judged = judge.unverifiable(file, "the process that judged it died")
-                    worker.stop()
-                    workers[workers.index(worker)] = worker = _Worker(judge)
-                if waiting:
+        while waiting or any(worker.batch for worker in workers):
+            workers += [_Worker(judge) for _ in range(min(len(waiting), processes - len(workers)))]
+            for worker in workers:
+                if waiting and not worker.batch:
                     worker.give(waiting.pop())
-                yield judged
+            for worker in _ready(workers):
+                batch, judged = worker.batch, worker.take()
+                if judged is not None:
+                    yield from judged
+                    continue
+                worker.stop()
+                workers.remove(worker)
+                if len(batch) == 1:
+                    yield judge.unverifiable(batch[0], "the process that judged it died")
+                # Which of several files it died of is found out by judging each of them by itself.
+                waiting += [[file] for file in batch if len(batch) > 1]
     finally:
         for worker in workers:
             worker.stop()
+
+
+def _batches(files: Batch, processes: int) -> list[Batch]:
+    size = min(_LARGEST_BATCH, max(1, len(files) // (processes * 4)))
+    return [files[start : start + size] for start in range(0, len(files), size)][::-1]
+
+
+def _ready(workers: list[_Worker]) -> list[_Worker]:
+    """Wait until a process answers or dies."""
+    answered = wait([worker.connection for worker in workers if worker.batch])
+    return [worker for worker in workers if worker.connection in answered]
 
 
 @contextmanager
@@ -111,7 +129,7 @@ def _work(connection: Connection, judge: Judge) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair, which ends this process
     try:
         while True:
-            file: FoundFile = connection.recv()
-            connection.send(judge(file))
+            batch: Batch = connection.recv()
+            connection.send([judge(file) for file in batch])
     except (EOFError, OSError):
         return  # the parent has no more work, or is gone
