@@ -145,9 +145,9 @@ def test_a_sitecustomize_that_starts_the_guard_is_named(project, python, tmp_pat
     ],
 )
 @pytest.mark.usefixtures("project")
-def test_a_choke_point_that_a_new_version_has_lost_is_named(
+def test_a_choke_point_that_a_new_version_has_lost_is_named(  # noqa: PLR0917 - fixtures
     python, tmp_path, capsys, monkeypatch, module, code, problem
-):  # noqa: PLR0917 - fixtures
+):
     name, _, part = module.partition(".")
     monkeypatch.setenv("PYTHONPATH", str(library(tmp_path, name, **{part: code})))
     assert main(["activate", "--python", python]) == 0
