@@ -24,17 +24,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.finding import Finding, Outcome, Severity
-from weighlock.formats.seven_zip import SevenZipArchive
-from weighlock.formats.tar import TarArchive
-from weighlock.formats.zip import ZipArchive
+from weighlock.formats.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STRUCTURE = (ZipArchive, TarArchive, SevenZipArchive)
+STRUCTURE = Archive
 
 
-def run(archive: ZipArchive | TarArchive | SevenZipArchive) -> Iterator[Finding]:
+def run(archive: Archive) -> Iterator[Finding]:
     """Yield one finding for each anomaly."""
     for anomaly in archive.anomalies:
         yield Finding(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
+from weighlock.formats.archive import Archive
 from weighlock.formats.compression import InflatedSource
 from weighlock.formats.inflate import DECODERS, bz2_stream, limited, lzma1_filter, raw_lzma
 from weighlock.formats.seven_zip_header import (
@@ -85,7 +86,7 @@ class SevenZipEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SevenZipArchive:
+class SevenZipArchive(Archive):
     """A 7z archive.
 
     Args:

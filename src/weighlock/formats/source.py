@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, OverBudgetError
@@ -95,12 +96,13 @@ class Source(ABC):
         """Start a new reading from the first byte."""
 
     def head(self, size: int) -> bytes:
-        """Return the first `size` bytes, or all if there are fewer."""
+        """Return the first `size` bytes, or as many as can be read: a loader acts on what comes before an error."""
         stream = self.open()
         parts = []
-        while size and (part := stream.read(size)):
-            parts.append(part)
-            size -= len(part)
+        with suppress(FormatError):
+            while size and (part := stream.read(size)):
+                parts.append(part)
+                size -= len(part)
         return b"".join(parts)
 
 

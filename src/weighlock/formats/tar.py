@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, UnsupportedError
+from weighlock.formats.archive import Archive
 from weighlock.formats.tar_headers import BLOCK, Header, header_at, next_header
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class TarEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TarArchive:
+class TarArchive(Archive):
     """A tar archive.
 
     Args:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, UnsupportedError
+from weighlock.formats.archive import Archive
 from weighlock.formats.compression import InflatedSource
 from weighlock.formats.inflate import DECODERS, Input, bz2_stream, limited, lzma1_filter, raw_lzma
 from weighlock.formats.zip_layout import Span, examine
@@ -72,7 +73,7 @@ class ZipEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZipArchive:
+class ZipArchive(Archive):
     """A zip archive.
 
     Args:

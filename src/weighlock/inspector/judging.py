@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 from weighlock import checks
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.finding import Inspection, Location, Outcome
-from weighlock.formats import npy, safetensors, seven_zip, tar, zip as zip_format
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
 from weighlock.formats.obstacle import BrokenHeader, Obstacle
 from weighlock.formats.source import BytesSource, RandomAccess
-from weighlock.formats.tar_headers import header_at
 from weighlock.inspector.members import describe_zip, is_storage
 from weighlock.inspector.pickles import read_pickle, read_pickles
 
@@ -22,11 +20,12 @@ if TYPE_CHECKING:
 
     from weighlock.allowlist.trace import Nested, PickleTrace
     from weighlock.finding import Finding
-    from weighlock.formats.seven_zip import SevenZipArchive
+    from weighlock.formats.archive import Archive
     from weighlock.formats.source import Budget, Source
-    from weighlock.formats.tar import TarArchive
-    from weighlock.formats.zip import ZipArchive
 
+# The modules of the formats are imported where bytes begin like theirs: most files need none of them.
+_NPY_MAGIC = b"\x93NUMPY"
+_SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 _ZIP_MAGIC = b"PK\x03\x04"
 _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_ZIP_TAIL = 22 + 0xFFFF
@@ -79,15 +78,15 @@ class Judging:
         codec = codec_of(head[:HEAD])
         if codec:
             self._compressed(source, codec)
-        if head.startswith(npy.MAGIC):
+        if head.startswith(_NPY_MAGIC):
             self._npy(source)
-        if head.startswith(seven_zip.MAGIC):
+        if head.startswith(_SEVEN_ZIP_MAGIC):
             self._seven_zip(source)
         if head[8:9] == b"{" and isinstance(source, RandomAccess):
             self._safetensors(source, head)
         if head.startswith(_ZIP_MAGIC) or self._ends_like_zip(source):
             self._zip(source)
-        if header_at(head) is not None:
+        if _may_be_tar(head):
             self._tar(source)
 
     def _pickles(self, source: Source) -> None:
@@ -151,6 +150,8 @@ class Judging:
             self._formats[before:] = [f"{name}+{codec}" for name in self._formats[before:]]
 
     def _npy(self, source: Source) -> None:
+        from weighlock.formats import npy
+
         stream = source.open()
         try:
             header = npy.parse_header(stream)
@@ -166,6 +167,8 @@ class Judging:
     def _safetensors(self, source: RandomAccess, head: bytes) -> None:
         if int.from_bytes(head[:8], "little") > source.size:
             return
+        from weighlock.formats import safetensors
+
         try:
             safetensors.parse(source)
         except FormatError as error:
@@ -183,6 +186,8 @@ class Judging:
     # Archives
 
     def _zip(self, source: Source) -> None:
+        from weighlock.formats import zip as zip_format
+
         with self._obstacles("zip"):
             try:
                 archive = zip_format.parse(self._random_access(source), self._budget)
@@ -192,6 +197,8 @@ class Judging:
             self._archive(archive, kind, certain=kind != "zip")
 
     def _tar(self, source: Source) -> None:
+        from weighlock.formats import tar
+
         with self._obstacles("tar"):
             try:
                 archive = tar.parse(self._random_access(source), self._budget)
@@ -200,6 +207,8 @@ class Judging:
             self._archive(archive, "tar", certain=False)
 
     def _seven_zip(self, source: Source) -> None:
+        from weighlock.formats import seven_zip
+
         with self._obstacles("7z"):
             try:
                 archive = seven_zip.parse(self._random_access(source), self._budget)
@@ -207,7 +216,7 @@ class Judging:
                 return
             self._archive(archive, "7z", certain=False)
 
-    def _archive(self, archive: ZipArchive | TarArchive | SevenZipArchive, kind: str, *, certain: bool) -> None:
+    def _archive(self, archive: Archive, kind: str, *, certain: bool) -> None:
         before, outcome = len(self._formats), self._outcome
         self._outcome = Outcome.NOT_A_MODEL
         for entry in archive.entries:
@@ -216,7 +225,7 @@ class Judging:
                     content = entry.open(self._budget)
                     if kind == "torch-zip" and is_storage(entry.name):
                         # Raw memory that no loader unpickles; but numpy.load looks at every member.
-                        if content.head(6) == npy.MAGIC:
+                        if content.head(6) == _NPY_MAGIC:
                             self._npy(content)
                         continue
                     self.source(content)
@@ -282,3 +291,9 @@ class Judging:
         except FormatError:
             # The loader would fail as well, before it gets anything out of the bytes.
             return
+
+
+def _may_be_tar(head: bytes) -> bool:
+    """Tell whether a checksum stands where a tar header has its own: digits, or the mark of a binary number."""
+    checksum = head[148:156]
+    return len(head) == 512 and (checksum.strip(b" \0").isdigit() or checksum[0] in {0x80, 0xFF})

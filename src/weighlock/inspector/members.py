@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from weighlock.formats.zip import ZipArchive
+    from weighlock.formats.archive import Archive
 
 # torch/serialization.py, _save: <name>/data/<number> is the memory of one storage.
 _STORAGE = re.compile(r"[^/]*/?data/\d+\Z")
@@ -17,7 +17,7 @@ def is_storage(name: str) -> bool:
     return _STORAGE.match(name) is not None
 
 
-def describe_zip(archive: ZipArchive) -> str:
+def describe_zip(archive: Archive) -> str:
     """Return ``torch-zip``, ``wheel``, ``npz`` or ``zip``."""
     names = [entry.name for entry in archive.entries]
     # PyTorch's reader ignores the case of names.

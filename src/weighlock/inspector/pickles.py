@@ -51,7 +51,7 @@ def _row(stream: Stream, budget: Budget, machine: type[Machine], loader: str) ->
     window = Window(stream, budget)
     legacy = False
     count = 0
-    while _ahead(window):
+    while window.peek(1):
         trace = _execute(window, machine, loader)
         if not _counts(trace):
             return
@@ -62,14 +62,6 @@ def _row(stream: Stream, budget: Budget, machine: type[Machine], loader: str) ->
         yield trace
         if trace.failure or trace.exhausted or (legacy and count == _LEGACY_PICKLES):
             return
-
-
-def _ahead(window: Window) -> bool:
-    try:
-        return bool(window.peek(1))
-    except (FormatError, UnsupportedError):
-        # The compressed data broke off behind a pickle; the reading of the container reports that.
-        return False
 
 
 def _execute(window: Window, machine: type[Machine], loader: str) -> PickleTrace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING
 
 from weighlock.formats.source import Budget, BytesSource, FileSource
@@ -39,6 +38,8 @@ def spool(stream: Stream) -> Source:
             return BytesSource(b"".join(parts))
         parts.append(part)
         total += len(part)
+    import tempfile
+
     file = tempfile.TemporaryFile(prefix="weighlock-")  # noqa: SIM115 - it lives as long as the source
     file.writelines(parts)
     while part := stream.read(_STEP):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, OverBudgetError
@@ -55,17 +56,21 @@ class Window:
             raise OverBudgetError("over the budget for memory")
 
     def fill(self, size: int) -> int:
-        """Have at least `size` bytes ahead, if there are as many, and return how many there are."""
+        """Have at least `size` bytes ahead, if there are as many, and return how many there are.
+
+        Bytes in front of an error of the stream count: an unpickler would have acted on them.
+        """
         if self.on_fill is not None:
             self.on_fill()
         parts = [self.data[self.position :]]
         have = len(parts[0])
-        while have < size:
-            part = self._stream.read(max(_CHUNK, size - have))
-            if not part:
-                break
-            parts.append(part)
-            have += len(part)
+        with suppress(FormatError):
+            while have < size:
+                part = self._stream.read(max(_CHUNK, size - have))
+                if not part:
+                    break
+                parts.append(part)
+                have += len(part)
         self._base += self.position
         self.position = 0
         self.data = b"".join(parts)
