@@ -1,9 +1,11 @@
-"""A judge that dies where a real one might. It lies in a file of its own, so that a spawned process can import it."""
+"""Judges that real ones might become. They lie in a file of their own, so that a spawned process can import them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighlock.gates.scan import Judge, Judged
@@ -18,4 +20,13 @@ class FragileJudge(Judge):
     def __call__(self, found: FoundFile) -> Judged:
         if found.path.endswith("evil.bin"):
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(found)
+
+
+class SlowJudge(Judge):
+    """Says that it began, and takes long."""
+
+    def __call__(self, found: FoundFile) -> Judged:
+        Path(found.path + ".begun").touch()
+        time.sleep(60)
         return super().__call__(found)

@@ -4,8 +4,12 @@ import hashlib
 import json
 import os
 import pickle
+import signal
 import struct
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -189,3 +193,30 @@ def test_of_many_files_that_one_process_has_only_the_one_it_died_of_is_unverifia
     judged = {os.path.basename(item.artifact.path): item for item in judge_in_processes(files, FragileJudge(), 2)}
     assert len(judged) == 101
     assert [name for name, item in judged.items() if not item.verdict.allowed] == ["data-050-evil.bin"]
+
+
+@pytest.mark.e2e
+def test_ctrl_c_ends_every_process_at_once_and_without_a_word(tmp_path: Path):
+    _fill(tmp_path)
+    script = (
+        "import sys\nfrom tests.gates.fragile import SlowJudge\nfrom weighlock.gates.scan import scan\n"
+        "try:\n    scan(sys.argv[1:], SlowJudge(), processes=2)\n"
+        "except KeyboardInterrupt:\n    sys.exit(130)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    while process.poll() is None and len(list(tmp_path.glob("*.begun"))) < 2:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == ""
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # the resource tracker of multiprocessing is the last to go
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)

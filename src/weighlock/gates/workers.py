@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_work, args=(theirs, judge), daemon=True)
-        with _safe_path():
+        with _sheltered():
             self.process.start()
         theirs.close()
         self.batch: Batch = ()
@@ -112,13 +113,20 @@ def _ready(workers: list[_Worker]) -> list[_Worker]:
 
 
 @contextmanager
-def _safe_path() -> Iterator[None]:
-    """Let a fresh interpreter not look for modules in the current folder, which may be the one that is scanned."""
+def _sheltered() -> Iterator[None]:
+    """Let a fresh interpreter inherit two things.
+
+    It does not look for modules in the current folder, which may be the one that is scanned. And Ctrl-C is the
+    parent's affair, which ends its processes: the signal stays blocked in them from their first moment.
+    """
+    resource_tracker.ensure_running()  # multiprocessing would start it later, and unblock the signal
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if before is None:
             del os.environ["PYTHONSAFEPATH"]
         else:
@@ -126,7 +134,6 @@ def _safe_path() -> Iterator[None]:
 
 
 def _work(connection: Connection, judge: Judge) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair, which ends this process
     try:
         while True:
             batch: Batch = connection.recv()
