@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.corpus.case import MARKER, Case
+from tests.corpus.loaders import LOADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,21 +66,37 @@ def _main(folder: Path) -> None:
     import numpy
     import pandas
     import torch
-
-    from tests.corpus import loaders
-
-    assert all((dill, joblib, numpy, pandas, torch))
-    # Imports done ahead of the forks, so that each fork need not repeat them.
-    import joblib.numpy_pickle_compat
     import py7zr
-    import sklearn.linear_model
+    import sklearn.ensemble
+    import sklearn.pipeline
 
-    assert all((py7zr, sklearn))
-    jobs = json.loads((folder / "jobs.json").read_text())
+    # Imported ahead of the forks, so that not each of them has to.
+    assert all((dill, joblib, numpy, pandas, py7zr, sklearn, torch))
+    jobs = list(json.loads((folder / "jobs.json").read_text()).items())
+    workers = os.cpu_count() or 1
+    pids = [_worker(folder, jobs[number::workers], number) for number in range(workers)]
     results = {}
-    for number, (name, (loader, asks)) in enumerate(jobs.items()):
-        results[name] = _fork(folder / "run" / str(number), folder / "files" / name, loaders.LOADERS[loader], tuple(asks))
+    for number, pid in enumerate(pids):
+        os.waitpid(pid, 0)
+        results.update(json.loads((folder / f"results-{number}.json").read_text()))
     (folder / "results.json").write_text(json.dumps(results))
+
+
+def _worker(folder: Path, jobs: list[tuple[str, list[object]]], worker: int) -> int:
+    """Fork a worker that forks once more for each of its jobs."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        results = {}
+        for number, (name, (loader, asks)) in enumerate(jobs):
+            place = folder / "run" / f"{worker}-{number}"
+            results[name] = _fork(place, folder / "files" / name, LOADERS[loader], tuple(asks))
+        (folder / f"results-{worker}.json").write_text(json.dumps(results))
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _fork(place: Path, path: Path, loader: Loader, asks: tuple[str, ...]) -> dict[str, object]:

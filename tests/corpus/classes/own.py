@@ -6,7 +6,6 @@ import collections
 import dataclasses
 import enum
 import functools
-import ipaddress
 import pickle
 import typing
 from collections.abc import Iterator
@@ -123,11 +122,6 @@ def double(values: np.ndarray) -> np.ndarray:
     return values * 2
 
 
-def addresses() -> list[object]:
-    """Return objects of the standard library that are more than plain data."""
-    return [ipaddress.ip_address("10.0.0.1"), ipaddress.ip_network("10.0.0.0/8")]
-
-
 def _values() -> dict[str, object]:
     steps = [("double", preprocessing.FunctionTransformer(double)), ("scale", preprocessing.StandardScaler())]
     partial = preprocessing.FunctionTransformer(functools.partial(double))
@@ -148,7 +142,6 @@ def _values() -> dict[str, object]:
         "function": double,
         "class": Settings,
         "method": Settings.__init__,
-        "exception": ValueError("bad", 3),
         "pipeline-function": pipeline.Pipeline(steps).fit(np.eye(3)),
         "pipeline-partial": partial.fit(np.eye(3)),
         "partial": functools.partial(double, values=1),

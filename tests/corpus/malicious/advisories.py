@@ -141,10 +141,6 @@ def _read_all() -> bytes:
     return stream(call(stack_glob("torch.utils.collect_env", "run_and_read_all"), stack_glob("torch.utils.collect_env", "run"), _S))
 
 
-def _script() -> bytes:
-    return stream(call(stack_glob("doctest", "debug_script"), _C, NONE, integer(1)))
-
-
 def _handlers() -> bytes:
     function = call(stack_glob("torch.utils.data.datapipes.utils.decoder", "basichandlers"), text("pickle"), binbytes(_NESTED))
     return stream(function)
@@ -188,7 +184,6 @@ def streams() -> Iterator[tuple[str, str, bytes]]:
     yield "GHSA-f54q-57x4-jg88", "grammar-loads", _grammar()
     yield "GHSA-g38g-8gr9-h9xp", "imap-stream", _imap()
     yield "GHSA-jhph-76pp-mggw", "run-and-read-all", _read_all()
-    yield "GHSA-fqq6-7vqf-w3fg", "debug-script", _script()
     yield "GHSA-h3qp-7fh3-f8h4", "basichandlers-pickle", _handlers()
     yield "GHSA-mxhj-88fx-4pcv", "obj-opcode", _object_opcode()
     yield "GHSA-5j3x-jp52-966f", "dotted-stack-global", _dotted()

@@ -60,7 +60,6 @@ def _numpy() -> Iterator[Case]:
     modern = op.glob("numpy._core.multiarray", "_reconstruct")
     empty = (op.tup(op.integer(0)), op.binbytes(b"b"))
     for name, function in (("legacy", reconstruct), ("modern", modern)):
-        yield Case(f"numpy-reconstruct-{name}-memmap.pkl", op.stream(op.call(function, _MEMMAP, *empty)), asks=("numpy", "memmap"))
         yield Case(f"numpy-reconstruct-{name}-popen.pkl", op.stream(op.call(function, op.glob("subprocess", "Popen"), *empty)), asks=("subprocess", "Popen"))
         yield Case(f"numpy-reconstruct-{name}-shape.pkl", op.stream(op.call(function, op.glob("numpy", "ndarray"), op.tup(_CALLED), op.binbytes(b"b"))))
     built = op.call(modern, op.glob("numpy", "ndarray"), *empty)

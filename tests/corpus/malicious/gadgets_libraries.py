@@ -128,7 +128,7 @@ _ARRAYS: list[Row] = [
     ("pandas", "HDFStore", None),
     ("pandas", "ExcelWriter", None),
     ("pandas", "DataFrame.to_csv", (call(stack_glob("pandas", "DataFrame")), _M)),
-    ("pandas", "DataFrame.pipe", (_M, _MKDIR)),
+    ("pandas", "DataFrame.pipe", None),
     ("pandas", "Series.map", None),
     ("pandas", "DataFrame.eval", None),
     ("pandas", "DataFrame.query", None),
