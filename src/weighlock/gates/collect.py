@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from weighlock.digests import cores
 from weighlock.errors import SourceError
 from weighlock.sources.directory import identify
-from weighlock.sources.download import Wanted, fetch
+from weighlock.sources.download import fetch
 from weighlock.sources.quarantine import Quarantine, discard
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from weighlock.sources.download import Wanted
     from weighlock.sources.interface import Fetched, Offer, Progress
     from weighlock.sources.transport import Transport
 
@@ -40,14 +41,14 @@ class Errand:
         model: Name of its model.
         offer: What is known about it.
         place: Where it may lie already.
-        wanted: How to download it, if it may be.
+        wanted: Says how to download it, if it may be; asked only if it has to be.
         quarantine: Where downloads for its destination wait.
     """
 
     model: str
     offer: Offer
     place: Path | None = None
-    wanted: Wanted | None = None
+    wanted: Callable[[], Wanted] | None = None
     quarantine: Path | None = None
 
 
@@ -168,7 +169,7 @@ class Collector:
     def _download(self, errand: Errand) -> Fetched:
         if errand.wanted is None or errand.quarantine is None:
             raise SourceError("cannot be downloaded", where=errand.offer.path)
-        return fetch(errand.wanted, self._quarantines[errand.quarantine], self._transport, self.progress)
+        return fetch(errand.wanted(), self._quarantines[errand.quarantine], self._transport, self.progress)
 
 
 def is_announced(offer: Offer, fetched: Fetched) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from weighlock import inspector
 from weighlock.artifact import Digest, ModelFile
 from weighlock.digests import CHUNK
 from weighlock.errors import FormatError, OverBudgetError
 from weighlock.evidence import Approval, LockEntry
 from weighlock.finding import Finding, Inspection, Outcome, Severity
 from weighlock.formats.source import FileSource
+from weighlock.inspector import inspect
 from weighlock.lockfile import Chunks, LockedFile
 from weighlock.sources.directory import opened, stamp_of
 from weighlock.toml import is_printable
@@ -63,7 +63,7 @@ def inspect_file(fetched: Fetched) -> Inspection:
     with opened(fetched.place) as (descriptor, size):
         before = stamp_of(descriptor)
         try:
-            inspection = inspector.inspect(FileSource(descriptor, size))
+            inspection = inspect(FileSource(descriptor, size))
         except (FormatError, OverBudgetError) as error:
             return _unverifiable("unverifiable", error.message)
         # The bytes of a quarantine are ours alone; those of a cache or folder may change under our hands.

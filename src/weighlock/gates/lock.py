@@ -12,6 +12,7 @@ For all models that are asked for, together:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -197,7 +198,7 @@ class _Planner:
                 model=name,
                 offer=offer,
                 place=cache.snapshot(source) / offer.path,
-                wanted=self._hub.wanted(source, offer),
+                wanted=partial(self._hub.wanted, source, offer),
                 quarantine=cache.quarantine,
             )
         if isinstance(source, UrlSource):
@@ -206,7 +207,7 @@ class _Planner:
                 model=name,
                 offer=offer,
                 place=checkpoints.place(source),
-                wanted=wanted(source, offer),
+                wanted=partial(wanted, source, offer),
                 quarantine=checkpoints.quarantine,
             )
         return Errand(model=name, offer=offer, place=offer.local)

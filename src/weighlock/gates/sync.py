@@ -12,6 +12,7 @@ The bytes were inspected when they were locked; the digest says that they are th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weighlock.errors import AdmissionError, SourceError, UsageError
@@ -127,9 +128,10 @@ def _errand(model: LockedModel, file: LockedFile, places: Places, hub: Hub) -> E
     place = places.file(model, file.path)
     if isinstance(source, PathSource):
         return Errand(model=model.name, offer=offer, place=place)
-    download = hub.wanted(source, offer, announced="the lockfile") if isinstance(source, HubSource) else None
     if isinstance(source, UrlSource):
-        download = wanted(source, offer)
+        download = partial(wanted, source, offer)
+    else:
+        download = partial(hub.wanted, source, offer, announced="the lockfile")
     return Errand(model=model.name, offer=offer, place=place, wanted=download, quarantine=places.quarantine(model))
 
 

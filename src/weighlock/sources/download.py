@@ -78,6 +78,10 @@ def fetch(wanted: Wanted, quarantine: Quarantine, transport: Transport, progress
         discard(part)
         if not resumed:
             raise
+    except SourceError:
+        if part.exists() and not part.stat().st_size:
+            discard(part)
+        raise
     return _complete(wanted, part, transport, progress)
 
 
@@ -168,7 +172,7 @@ def _fill(part: _Part, wanted: Wanted, transport: Transport, progress: Progress)
                 part.restart()
             if failures >= _ATTEMPTS:
                 raise
-            transport.wait(0.2 * 4**failures if failures else 0)
+            transport.wait(0.25 * 2**failures if failures else 0)
         else:
             return
 

@@ -17,8 +17,6 @@ from weighlock.sources.interface import Listing, Offer
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from weighlock.lockfile import LockedFile
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
@@ -39,11 +37,10 @@ class Hub:
     """The Hub that huggingface_hub is configured for."""
 
     def __init__(self) -> None:
-        from huggingface_hub import HfApi, constants
+        from huggingface_hub import constants
 
         constants.HF_HUB_DISABLE_TELEMETRY = True  # Else 2.x asks the Hub for a list of programs to look for.
         self.endpoint: str = constants.ENDPOINT
-        self._api = HfApi(endpoint=self.endpoint, library_name="weighlock")
 
     def resolve(self, repo: str, type: str, ref: str) -> HubSource:  # noqa: A002 - the Hub's own word
         """Find the commit that a ref is now.
@@ -73,10 +70,18 @@ class Hub:
         return Listing(source=source, files=tuple(files), license=_license(info))
 
     def wanted(self, source: HubSource, offer: Offer, *, announced: str = "the Hub") -> Wanted:
-        """Describe the download of one file at the commit of its source."""
+        """Describe the download of one file at the commit of its source.
+
+        Raises:
+            SourceError: The token cannot be read.
+        """
         from huggingface_hub import hf_hub_url
         from huggingface_hub.utils import build_hf_headers
 
+        try:
+            headers = build_hf_headers(library_name="weighlock")
+        except OSError as error:
+            raise SourceError(f"the token cannot be read: {error.strerror}", where=str(error.filename)) from error
         url = hf_hub_url(
             source.repo, offer.path, repo_type=source.type, revision=source.revision, endpoint=self.endpoint
         )
@@ -84,7 +89,7 @@ class Hub:
         return Wanted(
             label=f"{source.repo}: {offer.path}",
             url=url,
-            headers=build_hf_headers(library_name="weighlock"),
+            headers=headers,
             identity=f"{url} {content}",
             size=offer.size,
             sha256=offer.sha256,
@@ -94,9 +99,11 @@ class Hub:
 
     def _info(self, repo: str, type: str, revision: str, *, metadata: bool) -> Any:  # noqa: A002 - three classes
         check_repo(repo, repo if is_printable(repo) else "repository")
-        ask: Callable[..., Any] = self._api.repo_info
+        from huggingface_hub import HfApi
+
+        api = HfApi(endpoint=self.endpoint, library_name="weighlock")
         try:
-            return ask(repo, repo_type=type, revision=revision, files_metadata=metadata, timeout=_TIMEOUT)
+            return api.repo_info(repo, repo_type=type, revision=revision, files_metadata=metadata, timeout=_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - its HTTP client differs between versions, and so do its errors
             raise _explained(error, f"{repo}@{revision}", self.endpoint) from None
 
