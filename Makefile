@@ -27,7 +27,7 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.test
 	@rm -f $(DATA) $(DATA).*
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= --cov-fail-under=0
 
 # The coverage gate reads what the last `make test` measured.
 lint: $(VENV)/.lint

@@ -66,6 +66,13 @@ def unprivileged() -> Callable[[Path], AbstractContextManager[None]]:
     return drop
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: writers put the time into archives, and every worker must collect the same names."""
+    if isinstance(val, bytes) and not (len(val) <= 16 and val.isascii()):
+        return f"{len(val)}-bytes"
+    return None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     del config
