@@ -143,6 +143,13 @@ def part_of_a_pickle(label: str, *, message: bool) -> Loading:
     return Loading(Admission(anything=message), label)
 
 
+def file_of_a_message(path: str) -> Loading:
+    """Admit a file that a message between processes refers to; it may import names of plain data only."""
+    from weighlock.gates.load import Admission
+
+    return Loading(Admission(), path, os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), owned=True)
+
+
 def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned: bool) -> Loading:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):

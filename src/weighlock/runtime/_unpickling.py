@@ -102,7 +102,8 @@ def judge(module: str, name: str) -> None:
     elif (module, name) in _data:
         return
     elif is_data((module, name)):
-        _data.add((module, name))
+        if _mapped((module, name)) == (module, name):  # else it depends on what can be imported, which may change
+            _data.add((module, name))
         return
     elif is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
         return

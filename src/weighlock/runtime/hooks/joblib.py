@@ -4,6 +4,8 @@
 
 - `joblib.load` of a path or an open file, in every compression that joblib reads, and references to it that were
   bound before the guard started. The file is opened once, judged, and loaded from that same open file.
+- Arrays that `joblib.Parallel` passes to its workers in temporary files are messages between processes: they need
+  no lock entry, and may hold data only.
 
 ## Does not cover
 
@@ -14,7 +16,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from weighlock.runtime import _admit, _files
+from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +38,12 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: This joblib has no such function.
     """
-    if not hasattr(module, "load"):
-        raise LookupError("joblib.numpy_pickle.load does not exist, and the guard needs it")
-    loader = _Loader()
+    for name in ("load", "load_temporary_memmap"):
+        if not hasattr(module, name):
+            raise missing(module, name)
+    loader, receiver = _Loader(), _Receiver()
     loader.original = patches.swap_code(module.load, loader)
+    receiver.original = patches.swap_code(module.load_temporary_memmap, receiver)
 
 
 class _Loader:
@@ -60,3 +67,18 @@ class _Loader:
             loaded = self.original(filename, mmap_mode, **options)
             _admit.require_same_file(loading, filename)
             return loaded
+
+
+class _Receiver:
+    """What `load_temporary_memmap` became, by which a message refers to a large array."""
+
+    original: Callable[..., Any]
+
+    def __call__(self, filename: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        from weighlock.runtime._unpickling import is_message
+
+        caller = sys._getframe(1).f_back  # noqa: SLF001 - there is no public way to the caller's frame
+        if not is_message(caller):
+            return self.original(filename, *args, **kwargs)
+        with _admit.file_of_a_message(filename):
+            return self.original(filename, *args, **kwargs)
