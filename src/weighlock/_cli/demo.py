@@ -1,0 +1,32 @@
+"""``weighlock demo``: the whole story on real files, on this machine alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command("demo", short_help="Show the whole story on real files, on this machine alone.")
+@click.option("--keep", is_flag=True, help="Leave the folder with the files, and say where it is.")
+def command(*, keep: bool) -> int:
+    """Lock and load real small models, attack them, and load them again, without and with weighlock.
+
+    It needs no network and no model of yours: a Hub on this machine serves models that the installed libraries
+    write, and everything lies in a temporary folder that is removed in the end. The malicious ones create an empty
+    file there and do nothing else. It takes less than a minute.
+
+    \b
+    Exit codes: 0 everything came out as it should, 1 something did not, 2 it could not be played.
+    """
+    from weighlock.demo.screen import Screen
+    from weighlock.demo.stage import Stage
+    from weighlock.demo.story import Story
+
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    with Stage(keep=keep) as stage:
+        good = Story(stage, Screen(color=color)).play()
+        if keep:
+            click.echo(f"The files are in {stage.folder}")
+    return 0 if good else 1
