@@ -44,9 +44,6 @@ def test_a_flipped_byte_with_old_times_is_found(locked: Any) -> None:
 def test_a_missing_file_and_a_broken_pointer(locked: Any) -> None:
     locked.place("a.bin").unlink()
     locked.place("b.bin").resolve().unlink()
-    with pytest.raises(Exception, match="circle or to nothing"):
-        locked.verify()
-    locked.place("b.bin").unlink()
     assert locked.statuses() == {"org/a:a.bin": "missing", "org/a:b.bin": "missing", "org/a:c.txt": "good"}
     assert locked.verify().exit_code == 1
 
@@ -87,7 +84,10 @@ def test_a_link_out_of_a_locked_folder_is_refused(bench: Any, weights: dict[str,
     (folder / "a.bin").write_bytes(weights["data"])
     bench.lock("./m")
     (folder / "b.bin").symlink_to("/etc/passwd")
-    assert bench.run("verify").returncode == 2
+    done = bench.run("verify")
+    assert done.returncode == 2
+    assert "b.bin: is a link out of the folder" in done.stdout
+    assert "verified    1 of 2 files" in done.stdout
 
 
 def test_deep_finds_an_inspection_that_was_written_by_hand(locked: Any) -> None:

@@ -101,8 +101,16 @@ def verify_models(
         deep: Inspect again.
         progress: Is told what happens.
     """
-    subjects = [subject for model in models for subject in _subjects(model, places)]
-    return _verify(subjects, lockfile, deep=deep, progress=progress)
+    subjects: list[_Subject] = []
+    problems: list[VerifiedFile] = []
+    for model in models:
+        subjects += _locked_subjects(model, places)
+        try:
+            subjects += _other_subjects(model, places)
+        except SourceError as error:
+            problems.append(VerifiedFile(path=error.where or model.name, status=UNREADABLE, message=error.message))
+    report = _verify(subjects, lockfile, deep=deep, progress=progress)
+    return VerifyReport(files=(*report.files, *problems))
 
 
 def verify_paths(
@@ -118,17 +126,21 @@ def verify_paths(
     return _verify(subjects, lockfile, deep=deep, progress=progress)
 
 
-def _subjects(model: LockedModel, places: Places) -> Iterable[_Subject]:
-    for file in model.files:
-        shown = f"{model.name}:{file.path}"
-        yield _Subject(place=places.file(model, file.path), shown=shown, model=model, file=file)
+def _locked_subjects(model: LockedModel, places: Places) -> list[_Subject]:
+    return [
+        _Subject(place=places.file(model, file.path), shown=f"{model.name}:{file.path}", model=model, file=file)
+        for file in model.files
+    ]
+
+
+def _other_subjects(model: LockedModel, places: Places) -> Iterable[_Subject]:
     root = places.root(model)
     if not root.is_dir() or not (isinstance(model.source, HubSource | PathSource) or places.local):
         return
     locked = {file.path for file in model.files}
     shared = isinstance(model.source, HubSource) and places.local is None
-    for offer in list_directory(root, str(root)).files:
-        if offer.path not in locked and offer.local is not None:
+    for offer in list_directory(root, str(root), locked).files:
+        if offer.local is not None:
             yield _Subject(place=offer.local, shown=f"{model.name}:{offer.path}", shared=shared)
 
 

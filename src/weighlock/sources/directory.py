@@ -18,13 +18,13 @@ from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
     import hashlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _PRIVATE = frozenset({".git", ".cache", ".locks", ".weighlock-quarantine", "__pycache__"})
 """Folders of tools, whose files no loader of the model takes."""
 
 
-def list_directory(place: Path, name: str) -> Listing:
+def list_directory(place: Path, name: str, ignore: Collection[str] = ()) -> Listing:
     """List a file, or all regular files of a folder.
 
     Links are followed to files inside the folder, and from the snapshot of a Hub cache to its blobs.
@@ -32,6 +32,7 @@ def list_directory(place: Path, name: str) -> Listing:
     Args:
         place: The file or folder.
         name: What the lockfile calls it.
+        ignore: Paths in the folder that are not looked at.
 
     Raises:
         SourceError: It is missing, holds a link that leads out or nowhere, or something that is not a file.
@@ -45,6 +46,8 @@ def list_directory(place: Path, name: str) -> Listing:
     offers = []
     for entry in _walk(place):
         relative = entry.relative_to(place).as_posix()
+        if relative in ignore:
+            continue
         target = _resolved(entry, f"{name}/{relative}")
         if not any(target.is_relative_to(root) for root in roots):
             raise SourceError("is a link out of the folder", where=f"{name}/{relative}", hint="lock its target")
