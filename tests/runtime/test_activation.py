@@ -1,0 +1,388 @@
+"""Five ways to switch the guard on, and none that fails open. Each is proved by a real child interpreter."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import weighlock
+from weighlock.runtime import _site
+
+pytestmark = pytest.mark.e2e
+
+SOURCE = pathlib.Path(weighlock.__file__).parent.parent
+EXAMPLE = SOURCE.parent / "sitecustomize_example"
+
+ATTACK = """
+import os, pickle, sys
+class Payload:
+    def __reduce__(self):
+        return os.mkdir, ("marker",)
+try:
+    pickle.loads(pickle.dumps(Payload()))
+except BaseException as refusal:
+    print(type(refusal).__name__)
+else:
+    print("ran")
+"""
+
+UNDECIDED = 2
+
+
+class Venv:
+    """A throw-away environment without weighlock in it, and a project in its folder."""
+
+    def __init__(self, folder, weighlock_at):
+        self.folder = folder
+        self.weighlock_at = weighlock_at
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        self.python = str(folder / "venv" / "bin" / "python")
+        self.site = next((folder / "venv" / "lib").glob("python*")) / "site-packages"
+        (folder / "attack.py").write_text(ATTACK)
+
+    def lock(self, text='lock-version = "1.0"\ncreated-by = "weighlock"\nmodels = []\n'):
+        (self.folder / "models.lock").write_text(text)
+
+    def write(self, **recorded):
+        recorded = {"mode": None, "lock": None, "policy": None, **recorded}
+        _site.write(_site.start_up_files(str(self.site), str(self.weighlock_at), **recorded))
+
+    def run(self, *arguments, cwd=None, **environ):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WEIGHLOCK_", "PYTHON", "COV"))}
+        return subprocess.run(
+            [self.python, *arguments],
+            cwd=cwd or self.folder,
+            env={**clean, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def cli(self, *arguments, **environ):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("WEIGHLOCK_")}
+        return subprocess.run(
+            [sys.executable, "-m", "weighlock", *arguments],
+            cwd=self.folder,
+            env={**clean, "PYTHONPATH": str(SOURCE), **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def venv(tmp_path):
+    return Venv(tmp_path, SOURCE)
+
+
+def _starters(venv, **recorded):
+    """Each start-up file as something that can be run: `(arguments, environment)`."""
+    venv.write(**recorded)
+    start = f"import sys, pkgutil; sys.path.append({str(venv.site)!r}); pkgutil.resolve_name('_weighlock_guard:start')()"
+    example = venv.folder / "custom"
+    example.mkdir()
+    (example / "sitecustomize.py").write_text((EXAMPLE / "sitecustomize.py").read_text())
+    bootstrap = venv.weighlock_at / "weighlock" / "runtime" / "bootstrap"
+    run = "exec(open('attack.py').read())"
+    path = os.pathsep.join((str(example), str(venv.weighlock_at)))
+    return {
+        "pth": (["-c", run], {}),
+        "pth isolated": (["-I", "-c", run], {}),
+        "start": (["-S", "-c", f"{start}\n{run}"], {}),
+        "sitecustomize": (["-c", run], {"PYTHONPATH": path}),
+        "bootstrap": (["-c", run], {"PYTHONPATH": str(bootstrap)}),
+        "auto": (["-S", "-c", f"import weighlock.auto\n{run}"], {"PYTHONPATH": str(venv.weighlock_at)}),
+        "activate": (["-S", "-c", f"import weighlock; weighlock.activate()\n{run}"], {"PYTHONPATH": str(venv.weighlock_at)}),
+    }
+
+
+FORMS = ["pth", "pth isolated", "start", "sitecustomize", "bootstrap", "auto", "activate"]
+
+
+def _start(venv, form, **environ):
+    arguments, extra = _starters(venv)[form]
+    if not form.startswith("pth"):
+        os.unlink(venv.site / _site.PTH)
+    return venv.run(*arguments, **extra, **environ)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_guards(venv, form):
+    venv.lock()
+    done = _start(venv, form)
+    assert done.stdout == "LoadRefused\n", done.stderr
+    assert not (venv.folder / "marker").exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_switched_off_every_form_leaves_the_program_alone(venv, form):
+    assert _start(venv, form, WEIGHLOCK_MODE="off").stdout == "ran\n"
+
+
+def _stopped(done, *parts):
+    assert done.returncode not in {0, -6}, done
+    assert done.stdout == ""
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_without_a_lockfile_no_program_starts_and_the_ways_out_are_named(venv, form):
+    done = _start(venv, form)
+    _stopped(done, "there is no models.lock")
+    if form != "activate":
+        assert done.returncode == UNDECIDED
+        assert len(done.stderr.splitlines()) == 2
+        for way in ("weighlock lock MODEL", 'unlocked = "inspect"', "WEIGHLOCK_MODE=off weighlock deactivate"):
+            assert way in done.stderr
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_unknown_mode_stops_the_program(venv, form):
+    venv.lock()
+    _stopped(_start(venv, form, WEIGHLOCK_MODE="Enforce"), "WEIGHLOCK_MODE must be one of")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY"])
+def test_a_named_file_that_is_not_there_stops_the_program(venv, form, name):
+    venv.lock()
+    _stopped(_start(venv, form, **{name: "missing"}), "missing", name)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_unreadable_lockfile_stops_the_program(venv, form):
+    (venv.folder / "folder").mkdir()
+    _stopped(_start(venv, form, WEIGHLOCK_LOCK="folder"), "cannot be read")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_broken_policy_stops_a_program_that_has_no_lockfile(venv, form):
+    (venv.folder / "weighlock.toml").write_text("unlocked = 'sometimes'")
+    _stopped(_start(venv, form), "unlocked", "must be one of")
+
+
+@pytest.mark.parametrize("text", ["models = [", 'lock-version = "9"', "\x00"])
+def test_a_broken_lockfile_refuses_every_load(venv, text):
+    venv.lock(text)
+    done = _start(venv, "pth")
+    assert done.stdout == "LoadRefused\n"
+    assert not (venv.folder / "marker").exists()
+
+
+def _copy(venv):
+    """A weighlock that can be damaged."""
+    import shutil
+
+    venv.weighlock_at = venv.folder / "copy"
+    shutil.copytree(SOURCE / "weighlock", venv.weighlock_at / "weighlock", ignore=shutil.ignore_patterns("__pycache__"))
+    return venv.weighlock_at / "weighlock"
+
+
+@pytest.mark.parametrize("form", ["pth", "pth isolated", "start", "sitecustomize"])
+def test_a_weighlock_that_was_deleted_stops_the_program(venv, form):
+    import shutil
+
+    package = _copy(venv)
+    venv.lock()
+    arguments, extra = _starters(venv)[form]
+    if not form.startswith("pth"):
+        os.unlink(venv.site / _site.PTH)
+    shutil.rmtree(package)
+    done = venv.run(*arguments, **extra)
+    _stopped(done, "the guard cannot start", "No module named 'weighlock'")
+    assert done.returncode == UNDECIDED
+
+
+@pytest.mark.parametrize("broken", ["runtime/__init__.py", "runtime/_finder.py", "__init__.py"])
+@pytest.mark.parametrize("form", ["pth", "start", "sitecustomize", "bootstrap"])
+def test_a_damaged_guard_stops_the_program(venv, form, broken):
+    package = _copy(venv)
+    venv.lock()
+    (package / broken).write_text("def (")
+    done = _start(venv, form)
+    _stopped(done, "the guard cannot start", "SyntaxError")
+    assert done.returncode == UNDECIDED
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_hook_of_a_library_that_is_imported_already_stops_the_program(venv, form):
+    package = _copy(venv)
+    venv.lock()
+    (package / "runtime" / "hooks" / "pickle.py").write_text("def (")
+    (venv.site / "000_early.pth").write_text("import pickle\n")
+    arguments, extra = _starters(venv)[form]
+    if not form.startswith("pth"):
+        os.unlink(venv.site / _site.PTH)
+    code = arguments[-1]
+    done = venv.run(*arguments[:-1], f"import pickle\n{code}" if "-S" in arguments else code, **extra)
+    _stopped(done, "cannot guard pickle", "SyntaxError")
+
+
+def test_a_damaged_hook_of_a_library_that_is_imported_later_fails_that_import(venv):
+    package = _copy(venv)
+    venv.lock()
+    (package / "runtime" / "hooks" / "pickle.py").write_text("def (")
+    venv.write()
+    done = venv.run("-c", "try:\n import pickle\nexcept Exception as e:\n print(type(e).__name__, e)")
+    assert done.stdout.startswith("GuardError cannot guard pickle: SyntaxError")
+
+
+def test_a_closed_standard_error_does_not_keep_the_guard_from_stopping_the_program(venv):
+    venv.write()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {venv.python} -c 'print(1)' 2>&-"], cwd=venv.folder, capture_output=True, check=False
+    )
+    assert done.returncode == UNDECIDED
+    assert done.stdout == b""
+
+
+def test_activate_and_deactivate(venv):
+    venv.lock()
+    done = venv.cli("activate", "--python", venv.python, "--lock", "models.lock")
+    assert done.returncode == 0, done.stderr
+    assert venv.run("attack.py").stdout == "LoadRefused\n"
+    assert venv.run(str(venv.folder / "attack.py"), cwd="/").stdout == "LoadRefused\n"
+    done = venv.cli("deactivate", "--python", venv.python)
+    assert done.returncode == 0, done.stderr
+    assert venv.run("attack.py").stdout == "ran\n"
+    assert list(venv.site.iterdir()) == []
+
+
+def test_an_environment_whose_guard_cannot_start_can_be_deactivated(venv):
+    venv.write(lock=str(venv.folder / "missing.lock"))
+    assert venv.run("attack.py").returncode == UNDECIDED
+    assert venv.cli("deactivate", "--python", venv.python).returncode == 0
+    assert venv.run("attack.py").stdout == "ran\n"
+
+
+def test_activate_refuses_a_broken_lockfile_and_writes_nothing(venv):
+    venv.lock("models = [")
+    done = venv.cli("activate", "--python", venv.python, "--lock", "models.lock")
+    assert done.returncode == UNDECIDED
+    assert "models.lock" in done.stderr
+    assert list(venv.site.iterdir()) == []
+
+
+@pytest.mark.parametrize("python", ["/missing", "/bin/true", "/bin/false"])
+def test_activate_refuses_what_is_no_interpreter(venv, python):
+    done = venv.cli("activate", "--python", python)
+    assert done.returncode == UNDECIDED
+    assert done.stderr.startswith("error: ")
+
+
+def test_the_environment_goes_before_what_was_recorded(venv):
+    venv.lock()
+    venv.write(mode="enforce", lock=str(venv.folder / "missing.lock"))
+    assert venv.run("attack.py", WEIGHLOCK_LOCK="models.lock").stdout == "LoadRefused\n"
+    assert venv.run("attack.py", WEIGHLOCK_LOCK="models.lock", WEIGHLOCK_MODE="warn").stdout == "ran\n"
+
+
+def test_a_folder_with_odd_characters_works(tmp_path):
+    folder = tmp_path / "it's \"ü\" {x} %s"
+    folder.mkdir()
+    venv = Venv(folder, SOURCE)
+    venv.lock()
+    venv.write(lock=str(folder / "models.lock"))
+    assert venv.run("attack.py").stdout == "LoadRefused\n"
+
+
+def test_run_has_the_arguments_exit_code_and_main_of_plain_python(venv):
+    venv.lock()
+    (venv.folder / "program.py").write_text(
+        "import sys, pickle\nprint(__name__, sys.argv, sys.path[0])\nclass A: pass\nprint(A.__module__)\nsys.exit(7)"
+    )
+    for program in (["program.py", "-x", "--lock", "b"], ["-m", "program", "-m", "--mode", "off"]):
+        plain = subprocess.run([sys.executable, *program], cwd=venv.folder, capture_output=True, text=True, check=False)
+        guarded = venv.cli("run", *program, PYTHONPATH=str(SOURCE))
+        assert (guarded.returncode, guarded.stdout) == (plain.returncode, plain.stdout), guarded.stderr
+        assert guarded.returncode == 7
+
+
+def test_run_guards_the_program_and_its_children(venv):
+    venv.lock()
+    (venv.folder / "parent.py").write_text("import subprocess, sys; subprocess.run([sys.executable, 'attack.py'])")
+    assert venv.cli("run", "attack.py").stdout == "LoadRefused\n"
+    assert venv.cli("run", "parent.py").stdout == "LoadRefused\n"
+    assert venv.cli("run", "--python", venv.python, "attack.py").stdout == "LoadRefused\n"
+    assert venv.cli("run", "--mode", "warn", "attack.py").stdout == "ran\n"
+
+
+def test_run_dies_by_the_signal_that_kills_the_program(venv):
+    venv.lock()
+    (venv.folder / "dies.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    assert venv.cli("run", "dies.py").returncode == -signal.SIGTERM
+
+
+def test_run_reads_a_program_from_standard_input(venv):
+    venv.lock()
+    done = subprocess.run(
+        [sys.executable, "-m", "weighlock", "run", "-"],
+        input="print(__name__)",
+        cwd=venv.folder,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "__main__\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["-m"], ["-x", "program.py"], ["--mode", "strict", "program.py"]])
+def test_run_refuses_what_it_does_not_understand(venv, arguments):
+    venv.lock()
+    done = venv.cli("run", *arguments)
+    assert done.returncode == UNDECIDED
+    assert done.stderr.startswith("error: ")
+
+
+def test_run_without_a_lockfile_says_so_in_one_line_and_a_hint(venv):
+    done = venv.cli("run", "attack.py")
+    assert done.returncode == UNDECIDED
+    assert done.stderr.startswith("error: there is no models.lock")
+    assert done.stdout == ""
+
+
+def test_the_sitecustomize_that_the_guard_hides_is_loaded_afterwards(venv):
+    venv.lock()
+    hidden = venv.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("print('hidden', __file__)\nvalue = 5\n")
+    (venv.folder / "program.py").write_text("import sitecustomize; print(sitecustomize.value)")
+    done = venv.cli("run", "program.py", PYTHONPATH=os.pathsep.join((str(hidden), str(SOURCE))))
+    assert done.stdout.splitlines()[-2:] == [f"hidden {hidden / 'sitecustomize.py'}", "5"], done.stderr
+
+
+def test_a_hidden_sitecustomize_that_is_broken_is_reported_as_ever_and_the_guard_stays(venv):
+    venv.lock()
+    hidden = venv.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("raise RuntimeError('broken')")
+    done = venv.cli("run", "attack.py", PYTHONPATH=os.pathsep.join((str(hidden), str(SOURCE))))
+    assert done.stdout == "LoadRefused\n"
+    assert "RuntimeError: broken" in done.stderr
+
+
+def test_a_change_of_folder_does_not_change_the_lockfile(venv):
+    """A program that enters the folder of a hostile model does not pick up the lockfile that lies there."""
+    venv.lock()
+    hostile = venv.folder / "hostile"
+    hostile.mkdir()
+    (hostile / "weighlock.toml").write_text('mode = "off"')
+    (hostile / "models.lock").write_text("")
+    code = "import weighlock.auto, os; os.chdir('hostile')\n" + ATTACK
+    (venv.folder / "program.py").write_text(code)
+    assert venv.run("program.py", PYTHONPATH=str(SOURCE)).stdout == "LoadRefused\n"
+
+
+def test_inspect_in_the_policy_needs_no_lockfile(venv):
+    (venv.folder / "weighlock.toml").write_text('unlocked = "inspect"')
+    venv.write()
+    assert venv.run("attack.py").stdout == "LoadRefused\n"
