@@ -119,11 +119,12 @@ def _sheltered() -> Iterator[None]:
     It does not look for modules in the current folder, which may be the one that is scanned. And Ctrl-C is the
     parent's affair, which ends its processes: the signal stays blocked in them from their first moment.
     """
-    resource_tracker.ensure_running()  # multiprocessing would start it later, and unblock the signal
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        resource_tracker.ensure_running()  # an interpreter as well; started later, it would unblock the signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
