@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.corpus import opcodes as op
 from tests.corpus.case import MARKER, Case
-from tests.corpus.malicious.payloads import PICKLE
+from tests.corpus.malicious.payloads import CODE, PICKLE
 
 _M = op.text(MARKER)
 _MKDIR = op.stack_glob("os", "mkdir")
@@ -115,6 +115,10 @@ def _pandas() -> Iterator[Case]:
 
 
 def _learning() -> Iterator[Case]:
+    # Restoring a distribution executes the source text that its state holds.
+    for module, name in (("scipy.stats._continuous_distns", "norm_gen"), ("scipy.stats._discrete_distns", "binom_gen")):
+        template = op.mapping(_parse_arg_template=op.text(CODE), shapes=op.NONE, numargs=op.integer(0))
+        yield Case(f"scipy-{name}.pkl", op.stream(op.glob(module, name) + op.EMPTY_TUPLE + op.NEWOBJ + template + op.BUILD))
     unpickle = op.glob("sklearn.linear_model._base", "LinearRegression") + op.EMPTY_TUPLE + op.NEWOBJ
     yield Case("sklearn-state.pkl", op.stream(unpickle + op.mapping(coef_=_CALLED, _sklearn_version=op.text("1.0")) + op.BUILD))
     function = op.call(op.glob("sklearn.preprocessing._function_transformer", "FunctionTransformer"), _MKDIR)

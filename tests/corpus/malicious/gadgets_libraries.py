@@ -181,7 +181,6 @@ _LEARNING: list[Row] = [
     ("sklearn.utils.parallel", "_FuncWrapper", None),
     ("sklearn.externals.joblib", "load", None),
     ("sklearn.base", "clone", None),
-    ("sklearn.linear_model._sgd_fast", "__pyx_unpickle_Regression", None),
     ("sympy", "sympify", None),
     ("sympy.core.sympify", "sympify", (_C,)),
     ("sympy.parsing.sympy_parser", "eval_expr", None),
