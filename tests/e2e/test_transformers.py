@@ -32,44 +32,37 @@ def loaded(done):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_locked_repository_loads_cold_warm_and_offline_whatever_its_branch_is_now(workshop, tiny, kind):
+def test_a_locked_repository_loads_and_its_tampered_cache_is_refused(workshop, tiny, kind):
     workshop.serve("org/tiny", tiny(kind))
     workshop.hub.commit("org/tiny", {WEIGHTS[kind]: b"swapped"})
     assert loaded(workshop.run(LOAD))
     workshop.hub.requests.clear()
     assert loaded(workshop.run(LOAD, HF_HUB_OFFLINE="1"))
     assert not workshop.hub.requests
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_tampered_cache_is_refused_warm_and_offline(workshop, tiny, kind):
-    workshop.serve("org/tiny", tiny(kind))
-    assert loaded(workshop.run(LOAD))
     workshop.poison("org/tiny", WEIGHTS[kind])
-    assert loaded(workshop.run(LOAD, guard=False)), "the client itself does not notice"
     assert refused(workshop.run(LOAD), WEIGHTS[kind])
     assert refused(workshop.run(LOAD, HF_HUB_OFFLINE="1"), WEIGHTS[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tampered_cache_is_refused_when_the_folder_is_loaded(workshop, tiny, kind):
+def test_a_file_that_changes_between_two_loads_of_a_folder_is_refused(workshop, tiny, kind):
     workshop.serve("org/tiny", tiny(kind))
-    code = """
+    code = f"""
         import os
         from huggingface_hub import snapshot_download
         from transformers import AutoModel
         folder = snapshot_download("org/tiny")
-        if os.environ.get("POISON"):
-            with open(os.path.join(folder, os.environ["POISON"]), "r+b") as file:
-                file.seek(-1, 2)
-                last = file.read(1)
-                file.seek(-1, 2)
-                file.write(bytes([last[0] ^ 1]))
-        model = AutoModel.from_pretrained(folder)
-        print("LOADED")
+        print("FIRST", AutoModel.from_pretrained(folder).config.hidden_size)
+        with open(os.path.join(folder, "{WEIGHTS[kind]}"), "r+b") as file:
+            file.seek(-1, 2)
+            last = file.read(1)
+            file.seek(-1, 2)
+            file.write(bytes([last[0] ^ 1]))
+        print("LOADED", AutoModel.from_pretrained(folder))
     """
-    assert loaded(workshop.run(code))
-    assert refused(workshop.run(code, POISON=WEIGHTS[kind]), WEIGHTS[kind])
+    done = workshop.run(code)
+    assert "FIRST 8" in done.stdout
+    assert refused(done, WEIGHTS[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,13 +75,7 @@ def test_a_tampered_download_is_refused_and_never_published(workshop, tiny, kind
     assert not list(workshop.cache.glob(f"*/snapshots/*/{WEIGHTS[kind]}"))
 
 
-def test_an_unlocked_repository_is_refused_with_the_command_that_locks_it(workshop, tiny):
-    workshop.serve("org/tiny", tiny("bert"), lock=False)
-    assert refused(workshop.run(LOAD), "hint: weighlock lock org/tiny")
-    assert not workshop.hub.requests
-
-
-def test_a_refusal_is_not_swallowed_by_the_program(workshop, tiny):
+def test_an_unlocked_repository_is_refused_and_the_program_cannot_swallow_it(workshop, tiny):
     workshop.serve("org/tiny", tiny("bert"), lock=False)
     code = """
         from transformers import AutoModel
@@ -98,7 +85,8 @@ def test_a_refusal_is_not_swallowed_by_the_program(workshop, tiny):
             pass
         print("LOADED")
     """
-    assert refused(workshop.run(code))
+    assert refused(workshop.run(code), "hint: weighlock lock org/tiny")
+    assert not workshop.hub.requests
 
 
 def test_code_of_a_repository_is_not_run_unless_the_lockfile_admits_it(workshop, tiny):

@@ -31,6 +31,9 @@ _JUDGED_AT_LOAD = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl"
 _NEVER_LOADED = (".gif", ".gitattributes", ".gitignore", ".jpeg", ".jpg", ".md", ".png", "LICENSE")
 
 
+_pins: dict[str, Pin] = {}
+
+
 class Pin:
     """A locked repository, as a program under the guard may see it.
 
@@ -41,8 +44,8 @@ class Pin:
     """
 
     def __init__(self, gate: LoadGate, model: LockedModel, source: HubSource) -> None:
-        self._gate = gate
-        self._model = model
+        self.gate = gate
+        self.model = model
         self._files = {file.path: file for file in model.files}
         self.kind = source.type
         self.repo = source.repo
@@ -52,7 +55,7 @@ class Pin:
 
     def paths(self) -> list[str]:
         """Return the paths of the files that may be downloaded, sorted."""
-        return sorted(path for path in self._files if self._model.remote_code or not path.endswith(".py"))
+        return sorted(path for path in self._files if self.model.remote_code or not path.endswith(".py"))
 
     def hides(self, path: str) -> bool:
         """Say whether a program must believe that there is no such file; a gate that only warns hides nothing."""
@@ -68,9 +71,9 @@ class Pin:
         if file is None:
             if not self.enforced:
                 self._refuse(path, None, "not-in-lock", "the lockfile does not list it")
-        elif path.endswith(".py") and not self._model.remote_code:
+        elif file.path.endswith(".py") and not self.model.remote_code:
             why = "it is code of the model's author, which the lockfile does not admit"
-            remedy = f"set remote-code = true for {self._model.name} in the lockfile after reading the code"
+            remedy = f"set remote-code = true for {self.model.name} in the lockfile after reading the code"
             self._refuse(path, file.sha256, "remote-code", why, remedy)
         return file
 
@@ -89,9 +92,9 @@ class Pin:
         Raises:
             LoadRefused: It has other bytes.
         """
-        if not self._gate.holds(descriptor, file):
+        if not self.gate.holds(descriptor, file):
             why = f"{place} does not have the locked digest sha256:{file.sha256}"
-            remedy = f"remove that file and run `weighlock sync {self._model.name}`"
+            remedy = f"remove that file and run `weighlock sync {self.model.name}`"
             self._refuse(file.path, None, "changed", why, remedy)
 
     def verify_path(self, file: LockedFile, path: str | os.PathLike[str]) -> None:
@@ -113,17 +116,20 @@ class Pin:
         Raises:
             LoadRefused: It has one.
         """
-        for parent, _, names in os.walk(folder):
+        for parent, folders, names in os.walk(folder):
             inside = os.path.relpath(parent, folder).replace(os.sep, "/")
+            # A link to a folder is not walked through, and no client makes one: it counts as a file.
+            names += [name for name in folders if os.path.islink(os.path.join(parent, name))]
             for path in sorted(posixpath.normpath(f"{inside}/{name}") for name in names):
-                if path in self._files or path.endswith(_JUDGED_AT_LOAD + _NEVER_LOADED):
+                link = os.path.isdir(os.path.join(folder, path))
+                if not link and (path in self._files or path.endswith(_JUDGED_AT_LOAD + _NEVER_LOADED)):
                     continue
                 why = f"the lockfile does not list it, but it lies in {folder}"
                 self._refuse(path, None, "not-in-lock", why, "remove it, or lock it on purpose")
 
     def _refuse(self, path: str, sha256: str | None, rule: str, why: str, remedy: str | None = None) -> None:
         digest = f"sha256:{sha256}" if sha256 else None
-        self._gate.refuse(f"{self.label}/{path}", LOADER, digest, [(rule, why)], remedy)
+        self.gate.refuse(f"{self.label}/{path}", LOADER, digest, [(rule, why)], remedy)
 
 
 def find_pin(gate: LoadGate, kind: str, repo: str, revision: str | None) -> Pin | None:
@@ -144,7 +150,7 @@ def find_pin(gate: LoadGate, kind: str, repo: str, revision: str | None) -> Pin 
         return None
     wanted = getattr(revision, "resolved", revision)
     if wanted in {None, _DEFAULT_REVISION, model.source.ref, model.source.revision}:
-        return Pin(gate, model, model.source)
+        return _pin_of(gate, model, model.source)
     return None
 
 
@@ -182,6 +188,14 @@ def pin(gate: LoadGate, kind: str, repo: str, revision: str | None) -> Pin | Non
     remedy = f"weighlock lock {name}@{wanted}"
     gate.refuse(f"{name}@{wanted}", LOADER, None, [("other-revision", reason)], remedy)
     return None
+
+
+def _pin_of(gate: LoadGate, model: LockedModel, source: HubSource) -> Pin:
+    """Return the same pin each time: a snapshot asks for it once for each of its files."""
+    known = _pins.get(model.name)
+    if known is None or known.gate is not gate or known.model is not model:
+        known = _pins[model.name] = Pin(gate, model, source)
+    return known
 
 
 def refuse_unlocked(gate: LoadGate, label: str, why: str, remedy: str | None = None) -> None:

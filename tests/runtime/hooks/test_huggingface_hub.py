@@ -238,8 +238,9 @@ def test_large_files_are_verified_by_their_chunks(guarded: Guarded) -> None:
 def test_remote_code_is_refused_unless_the_lockfile_admits_it(guarded: Guarded) -> None:
     files = (locked("config.json", FILES["config.json"]), locked("modeling.py", LEFT_OUT["modeling.py"]))
     guarded.activate(files=files)
-    with refused("remote-code", "modeling.py"):
-        guarded.download("modeling.py")
+    for path in ("modeling.py", "./modeling.py", "sub/../modeling.py"):
+        with refused("remote-code", "modeling.py"):
+            guarded.download(path)
     assert guarded.snapshot() == {"config.json"}
     deactivate()
     guarded.activate(files=files, remote_code=True)
@@ -360,6 +361,17 @@ def test_a_file_planted_in_a_cached_snapshot_is_refused(guarded: Guarded, path: 
             guarded.download(path)
 
 
+def test_a_folder_planted_in_a_cached_snapshot_is_refused(guarded: Guarded) -> None:
+    guarded.activate()
+    guarded.snapshot()
+    elsewhere = guarded.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "config.json").write_text("{}")
+    guarded.snapshot_path("more.bin").symlink_to(elsewhere)
+    with refused("not-in-lock", "more.bin"):
+        guarded.snapshot(local_files_only=True)
+
+
 def test_weights_that_were_left_out_of_the_lock_may_lie_in_the_cache(guarded: Guarded) -> None:
     guarded.download("pytorch_model.bin")
     guarded.activate()
@@ -446,6 +458,16 @@ def test_bare_downloads_and_buckets_are_refused(guarded: Guarded) -> None:
         with refused("not-in-lock"):
             guarded.files().open("buckets/org/b/x")
     assert not guarded.hub.requests
+
+
+def test_downloads_of_versions_before_the_hub_had_commits_are_refused(guarded: Guarded) -> None:
+    def cached_download(url: str) -> str:
+        return url
+
+    guarded.monkeypatch.setattr("huggingface_hub.file_download.cached_download", cached_download, raising=False)
+    guarded.activate()
+    with refused("not-in-lock", "example.com/model.bin"):
+        cached_download("https://example.com/model.bin")
 
 
 def test_a_token_is_not_in_a_refusal(guarded: Guarded, capfd: pytest.CaptureFixture[str]) -> None:

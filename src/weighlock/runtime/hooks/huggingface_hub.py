@@ -1,4 +1,4 @@
-"""huggingface_hub, one file at a time: every file of a locked repository is the locked one, wherever it comes from.
+"""Guards single files of huggingface_hub: a file of a locked repository is the locked one, wherever it comes from.
 
 ## Covers
 

@@ -1,4 +1,4 @@
-"""huggingface_hub's file system (`HfFileSystem`, `hf://` paths): reads come from verified copies of locked files.
+"""Guards the file system of huggingface_hub (`HfFileSystem`, `hf://` paths): reads come from verified local copies.
 
 ## Covers
 
@@ -13,6 +13,7 @@
 
 - Listings (`ls`, `info`, `exists`): they hold no bytes of files; they fit the lockfile where they go through `HfApi`.
 - `HfFileSystem.url` with another HTTP client.
+- Copies that fsspec's own caches (`filecache::hf://…`) keep: they were verified when they were made.
 """
 
 from __future__ import annotations

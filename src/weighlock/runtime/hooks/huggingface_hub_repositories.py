@@ -1,4 +1,4 @@
-"""huggingface_hub, whole repositories: a locked repository has the locked commit and the locked files, and no others.
+"""Guards whole repositories of huggingface_hub: they have the locked commit and the locked files, and no others.
 
 ## Covers
 
