@@ -1,4 +1,5 @@
-"""Write the documents that are copies: docs/checks.md, docs/limitations.md, docs/cli.md and the help in README.md.
+"""Write the documents that are copies: docs/checks.md, docs/limitations.md, docs/cli.md, docs/profiles.md and
+the help in README.md.
 
 ``--check`` writes nothing and fails where a copy is stale. Docstrings are read, not imported.
 """
@@ -46,6 +47,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "checks.md": checks(),
         ROOT / "docs" / "limitations.md": limitations(),
         ROOT / "docs" / "cli.md": command_line(),
+        ROOT / "docs" / "profiles.md": profiles(),
         readme: _HELP.sub(_fill, readme.read_text(encoding="utf-8")),
     }
 
@@ -68,6 +70,24 @@ def limitations() -> str:
             section = sections(text).get(heading)
             if section:
                 lines += ["", f"### {name}", "", section]
+    return "\n".join(lines) + "\n"
+
+
+def profiles() -> str:
+    """Collect the profiles, each with what it is for and how many names it has."""
+    lines = ["# Profiles", "", _GENERATED.replace("docstrings", "profiles")]
+    lines += [
+        "A profile is a list of exact names that honest files of one kind import. Where the policy enables it, or"
+    ]
+    lines += [
+        "`weighlock scan --profile NAME` does, its names count as approved. It is not an audit: what a class does"
+    ]
+    lines += ["with the state that a file gives it is the library's affair.", ""]
+    lines += ["| Profile | For | Names |", "|---|---|---|"]
+    for path in sorted((SOURCE / "allowlist" / "profiles").glob("*.txt")):
+        text = path.read_text(encoding="utf-8").splitlines()
+        names = [line for line in text if line and not line.startswith("#")]
+        lines.append(f"| `{path.stem}` | {text[0].removeprefix('#').strip()} | {len(names)} |")
     return "\n".join(lines) + "\n"
 
 
