@@ -1,5 +1,4 @@
-"""Write the documents that are copies: docs/checks.md, docs/limitations.md, docs/cli.md, docs/profiles.md and
-the help in README.md.
+"""Write the documents that are copies of something else, and the help in README.md.
 
 ``--check`` writes nothing and fails where a copy is stale. Docstrings are read, not imported.
 """
