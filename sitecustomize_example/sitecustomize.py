@@ -6,6 +6,7 @@ the ``sitecustomize.py`` that is there already: Python imports only the first on
 Python prints an error in ``sitecustomize`` and runs the program all the same, so this file ends the process itself.
 """
 
+# ruff: noqa: INP001 - it is copied from here, and never imported from this folder
 import os
 
 if os.environ.get("WEIGHLOCK_MODE") != "off":

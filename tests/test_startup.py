@@ -22,7 +22,8 @@ HEAVY = {
 
 
 def _modules(folder: Path, code: str, **environ: str) -> set[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHLOCK_", "COVERAGE_", "COV_"))}
+    ours = ("WEIGHLOCK_", "COVERAGE_", "COV_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         cwd=folder,

@@ -107,7 +107,7 @@ def _parse(line: bytes) -> tuple[tuple[Key, str], str] | None:
     if len(parts) != _FIELDS or parts[0] != "1" or not all(part.isdecimal() for part in parts[1:6]):
         return None
     digest = parts[7]
-    if len(digest) != 64 or digest.strip("0123456789abcdef"):  # noqa: PLR2004 - digits of SHA-256
+    if len(digest) != 64 or digest.strip("0123456789abcdef"):
         return None
     device, inode, size, modified, changed = map(int, parts[1:6])
     return ((device, inode, size, modified, changed), "" if parts[6] == "sha256" else parts[6]), digest

@@ -85,7 +85,9 @@ def venv(tmp_path):
 def _starters(venv, **recorded):
     """Each start-up file as something that can be run: `(arguments, environment)`."""
     venv.write(**recorded)
-    start = f"import sys, pkgutil; sys.path.append({str(venv.site)!r}); pkgutil.resolve_name('_weighlock_guard:start')()"
+    start = (
+        f"import sys, pkgutil; sys.path.append({str(venv.site)!r}); pkgutil.resolve_name('_weighlock_guard:start')()"
+    )
     example = venv.folder / "custom"
     example.mkdir()
     (example / "sitecustomize.py").write_text((EXAMPLE / "sitecustomize.py").read_text())
@@ -99,7 +101,10 @@ def _starters(venv, **recorded):
         "sitecustomize": (["-c", run], {"PYTHONPATH": path}),
         "bootstrap": (["-c", run], {"PYTHONPATH": str(bootstrap)}),
         "auto": (["-S", "-c", f"import weighlock.auto\n{run}"], {"PYTHONPATH": str(venv.weighlock_at)}),
-        "activate": (["-S", "-c", f"import weighlock; weighlock.activate()\n{run}"], {"PYTHONPATH": str(venv.weighlock_at)}),
+        "activate": (
+            ["-S", "-c", f"import weighlock; weighlock.activate()\n{run}"],
+            {"PYTHONPATH": str(venv.weighlock_at)},
+        ),
     }
 
 
@@ -286,7 +291,7 @@ def test_the_environment_goes_before_what_was_recorded(venv):
 
 
 def test_a_folder_with_odd_characters_works(tmp_path):
-    folder = tmp_path / "it's \"ü\" {x} %s"
+    folder = tmp_path / 'it\'s "ü" {x} %s'
     folder.mkdir()
     venv = Venv(folder, SOURCE)
     venv.lock()

@@ -41,7 +41,13 @@ def test_a_dotted_name_is_not_the_name_before_its_first_dot(bench, module, name)
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("__builtin__", "eval"), ("__builtin__", "getattr"), ("commands", "getoutput"), ("os", "system"), ("nt", "system")],
+    [
+        ("__builtin__", "eval"),
+        ("__builtin__", "getattr"),
+        ("commands", "getoutput"),
+        ("os", "system"),
+        ("nt", "system"),
+    ],
 )
 @pytest.mark.parametrize("protocol", [0, 2, 3, 4])
 def test_a_name_of_python_2_does_not_hide_what_it_means(bench, module, name, protocol):
@@ -85,7 +91,7 @@ def test_a_name_from_the_extension_registry_is_judged(bench):
         b"cposix\nmkdir\n(S'marker'\nt\x81.",
         b"\x80\x04\x8c\x05posix\x94\x8c\x05mkdir\x94\x93\x94\x8c\x06marker\x85R.",
         b"cos\nsystem\n(S'mkdir marker'\ntR.",
-        b"c__builtin__\neval\n(S'__import__(\"os\").mkdir(\"marker\")'\ntR.",
+        b'c__builtin__\neval\n(S\'__import__("os").mkdir("marker")\'\ntR.',
     ],
 )
 @pytest.mark.parametrize("load", [pickle.loads, pickle._loads])

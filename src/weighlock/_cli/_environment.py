@@ -40,7 +40,8 @@ def environment_of(python: str | None) -> Environment:
     try:
         answer = _run(python, "-I", _QUESTION, mode="off")
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"cannot be run: {error}", where=python, hint="give an interpreter, such as venv/bin/python") from error
+        hint = "give an interpreter, such as venv/bin/python"
+        raise UsageError(f"cannot be run: {error}", where=python, hint=hint) from error
     lines = answer.stdout.splitlines()
     if answer.returncode or len(lines) != 3:
         raise UsageError("does not answer like a Python interpreter", where=python)

@@ -14,9 +14,11 @@ from weighlock.runtime import MODES, _site
 
 
 @click.command()
-@click.option("--python", type=click.Path(dir_okay=False), help="An interpreter of the environment; by default this one.")
-@click.option("--lock", type=click.Path(dir_okay=False), help="The lockfile; by default each program's nearest models.lock.")
-@click.option("--policy", type=click.Path(dir_okay=False), help="The policy file; by default each program's nearest one.")
+@click.option("--python", type=click.Path(dir_okay=False), help="Of the environment; by default this one.")
+@click.option("--lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest to each program.")
+@click.option(
+    "--policy", type=click.Path(dir_okay=False), help="The policy file; by default the nearest to each program."
+)
 @click.option("--mode", type=click.Choice(MODES), help="What a refusal does; by default the policy says.")
 def command(python: str | None, lock: str | None, policy: str | None, mode: str | None) -> None:
     """Switch the guard on for every interpreter of an environment.

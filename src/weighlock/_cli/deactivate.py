@@ -10,7 +10,7 @@ from weighlock.runtime import _site
 
 
 @click.command()
-@click.option("--python", type=click.Path(dir_okay=False), help="An interpreter of the environment; by default this one.")
+@click.option("--python", type=click.Path(dir_okay=False), help="Of the environment; by default this one.")
 def command(python: str | None) -> None:
     """Take the guard away from an environment.
 

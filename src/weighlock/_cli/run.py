@@ -38,9 +38,7 @@ class _PythonCommand(click.Command):
 @click.option("--lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest models.lock.")
 @click.option("--policy", type=click.Path(dir_okay=False), help="The policy file; by default the nearest one.")
 @click.option("--python", type=click.Path(dir_okay=False), help="The interpreter; by default weighlock's own.")
-def command(
-    mode: str | None, lock: str | None, policy: str | None, python: str | None, program: list[str]
-) -> int:
+def command(mode: str | None, lock: str | None, policy: str | None, python: str | None, program: list[str]) -> int:
     """Run Python under the guard, child processes included.
 
     \b
@@ -53,6 +51,6 @@ def command(
     interpreter = python or sys.executable
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.name == "nt":  # there, exec would return to the shell before the program has ended
-        return subprocess.run([interpreter, *program], check=False).returncode  # noqa: S603 - what the user asked for
-    os.execvp(interpreter, [interpreter, *program])  # noqa: S606 - what the user asked for
+    if os.name != "nt":  # there, exec would return to the shell before the program has ended
+        os.execvp(interpreter, [interpreter, *program])  # noqa: S606 - what the user asked for
+    return subprocess.run([interpreter, *program], check=False).returncode  # noqa: S603 - what the user asked for

@@ -185,7 +185,7 @@ class LoadGate:
         return known == _joined(chunks.sha256)
 
     def _decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
-        recorded = max((file for _, file in located), key=lambda file: _outcome(file))
+        recorded = max((file for _, file in located), key=_outcome)
         inspection = Inspection(
             format=recorded.format, outcome=_outcome(recorded), imports=recorded.imports, needs=recorded.needs
         )

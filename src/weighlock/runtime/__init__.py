@@ -190,6 +190,7 @@ def _failure(message: str) -> Exception:
 
     return GuardError(
         message,
-        hint="write a lockfile with `WEIGHLOCK_MODE=off weighlock lock MODEL`, or set `unlocked = \"inspect\"` in weighlock.toml, "
+        hint="write a lockfile with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
+        'or set `unlocked = "inspect"` in weighlock.toml, '
         "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
     )

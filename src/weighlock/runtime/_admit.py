@@ -53,9 +53,9 @@ class Loading:
         Raises:
             LoadRefused: This system has no such path.
         """
-        if _descriptors:
-            return f"{_descriptors}/{self.descriptor}"
-        refuse(self.label, "this system cannot open the judged file again, and its name may point to another file")
+        if not _descriptors:
+            refuse(self.label, "this system cannot open the judged file again, and its name may point to another file")
+        return f"{_descriptors}/{self.descriptor}"
 
     def __enter__(self) -> Self:
         """Restrict this thread's unpicklers to the names of the admission."""

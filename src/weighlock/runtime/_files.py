@@ -16,12 +16,12 @@ _DECOMPRESSORS = frozenset({("gzip", "GzipFile"), ("bz2", "BZ2File"), ("lzma", "
 _WRAPPERS = frozenset({("tempfile", "_TemporaryFileWrapper")})
 
 
-def unwrapped(file: Any) -> Any:  # noqa: ANN401 - anything with a read method
+def unwrapped(file: Any) -> Any:
     """Return the file object inside a temporary file's wrapper, or the object itself."""
     return file.file if _kind(file) in _WRAPPERS else file
 
 
-def plain_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything with a read method
+def plain_descriptor(file: Any) -> int | None:
     """Return the descriptor of a regular file whose bytes a file object hands out unchanged.
 
     Only the exact types of the standard library count: a subclass may answer anything.
@@ -29,7 +29,7 @@ def plain_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything with a
     return _regular(file) if _is_plain(file) else None
 
 
-def artifact_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything with a read method
+def artifact_descriptor(file: Any) -> int | None:
     """Return the descriptor of the regular file that a reader takes its bytes from, through decompressors too."""
     for _ in range(4):
         if _is_plain(file):
@@ -46,13 +46,13 @@ def artifact_descriptor(file: Any) -> int | None:  # noqa: ANN401 - anything wit
     return None
 
 
-def label_of(file: Any, otherwise: str = "an open file") -> str:  # noqa: ANN401 - anything with a read method
+def label_of(file: Any, otherwise: str = "an open file") -> str:
     """Return the name of a file object, for messages."""
     name = getattr(file, "name", None)
     return os.fsdecode(name) if isinstance(name, str | bytes) else otherwise
 
 
-def _is_plain(file: Any) -> bool:  # noqa: ANN401 - anything with a read method
+def _is_plain(file: Any) -> bool:
     return type(file) is io.FileIO or (type(file) in _PLAIN and type(file.raw) is io.FileIO)
 
 
@@ -62,7 +62,7 @@ def _kind(file: object) -> tuple[str, str] | None:
     return kind if getattr(sys.modules.get(kind[0]), kind[1], None) is type(file) else None
 
 
-def _inner(file: Any) -> Any:  # noqa: ANN401 - attributes of the standard library's readers
+def _inner(file: Any) -> Any:
     """Return what a decompressor reads from."""
     for names in (("fileobj",), ("_fileobj", "_file"), ("_fp",)):
         inner = file
@@ -73,6 +73,6 @@ def _inner(file: Any) -> Any:  # noqa: ANN401 - attributes of the standard libra
     return None
 
 
-def _regular(file: Any) -> int | None:  # noqa: ANN401 - a file of the standard library
+def _regular(file: Any) -> int | None:
     descriptor: int = file.fileno()
     return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

@@ -105,7 +105,8 @@ def _watch(event: str, args: tuple[object, ...]) -> None:
 
             judge(*args)  # type: ignore[arg-type] # the interpreter passes a module and a name
     elif event == "import" and args[0] in HOOKS and _judging and sys.meta_path[:1] != [FINDER]:
-        # Another import hook got in front and could load the module without asking the next finder.
+        # Another import hook got in front and could load the module without asking the next finder. The event is
+        # that of import statements; importlib.import_module has none, but what it imports has such statements.
         if FINDER in sys.meta_path:
             sys.meta_path.remove(FINDER)
         sys.meta_path.insert(0, FINDER)

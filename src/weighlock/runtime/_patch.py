@@ -48,13 +48,13 @@ class Patches:
         containers, closures and instances stay as they are.
         """
         for module in list(sys.modules.values()):
-            if not isinstance(module, ModuleType) or module.__name__.startswith("weighlock."):
+            if str(getattr(module, "__name__", "")).startswith("weighlock.") or not hasattr(module, "__dict__"):
                 continue
             for name in [name for name, value in list(vars(module).items()) if value is old]:
                 setattr(module, name, new)
                 self._undo.append(lambda module=module, name=name: setattr(module, name, old))  # type: ignore[misc]
 
-    def swap_code(self, function: FunctionType, guard: Callable[..., object]) -> Callable[..., Any]:
+    def swap_code(self, function: object, guard: Callable[..., object]) -> Callable[..., Any]:
         """Make every reference to a function, wherever it is kept, call `guard` with the same arguments.
 
         Args:

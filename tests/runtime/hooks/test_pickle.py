@@ -33,8 +33,8 @@ FILE_WAYS = {
     "pickle.load": lambda name: _open_and(pickle.load, name),
     "pickle.load bound early": lambda name: _open_and(globals()["early_load"], name),
     "_pickle.load": lambda name: _open_and(__import__("_pickle").load, name),
-    "unbuffered": lambda name: _open_and(pickle.load, name, lambda path, mode: open(path, mode, buffering=0)),
-    "update mode": lambda name: _open_and(pickle.load, name, lambda path, _: open(path, "r+b")),
+    "unbuffered": lambda name: _open_and(pickle.load, name, lambda path, mode: open(path, mode, buffering=0)),  # noqa: SIM115
+    "update mode": lambda name: _open_and(pickle.load, name, lambda path, _: open(path, "r+b")),  # noqa: SIM115
     "options": lambda name: _open_and(lambda file: pickle.load(file, encoding="latin1", fix_imports=True), name),
     "pure Python": lambda name: _open_and(lambda file: pickle._Unpickler(file).load(), name),
     "pure Python load": lambda name: _open_and(pickle._load, name),

@@ -119,7 +119,7 @@ def test_the_refusal_says_what_where_why_and_what_next(unlisted):
     with pytest.raises(LoadRefused) as refused:
         torch.load("unlisted.pt")
     text = str(refused.value)
-    for part in ("torch.load of unlisted.pt", "digest: sha256:", "finding:", "rule: not-in-lock", "hint: weighlock lock"):
+    for part in ("torch.load of unlisted.pt", "digest: sha256:", "finding:", "not-in-lock", "hint: weighlock lock"):
         assert part in text
 
 
@@ -366,7 +366,7 @@ def test_a_zip_at_an_offset_is_judged_from_that_offset(bench):
 
 def test_a_named_pipe_is_refused_and_a_folder_is_an_error_as_ever(model):
     os.mkfifo("pipe")
-    writer = threading.Thread(target=lambda: open("pipe", "wb").close())  # noqa: SIM115
+    writer = threading.Thread(target=lambda: open("pipe", "wb").close())
     writer.start()
     with pytest.raises(LoadRefused, match="not a regular file"):
         torch.load("pipe")

@@ -51,7 +51,7 @@ class _Loader:
 
     original: Callable[..., Any]
 
-    def __call__(self, filename: Any, mmap_mode: str | None = None, **options: Any) -> Any:  # noqa: ANN401
+    def __call__(self, filename: Any, mmap_mode: str | None = None, **options: Any) -> Any:
         if not _admit.judging():
             return self.original(filename, mmap_mode, **options)
         if hasattr(filename, "read"):
@@ -74,7 +74,7 @@ class _Receiver:
 
     original: Callable[..., Any]
 
-    def __call__(self, filename: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def __call__(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         from weighlock.runtime._unpickling import is_message
 
         caller = sys._getframe(1).f_back  # noqa: SLF001 - there is no public way to the caller's frame

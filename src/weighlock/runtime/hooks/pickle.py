@@ -50,7 +50,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:
-    def load(file: Any, /, **options: Any) -> Any:  # noqa: ANN401 - the signature is pickle's
+    def load(file: Any, /, **options: Any) -> Any:
         loading = admission_of(file)
         if loading is None:
             return original(file, **options)
@@ -62,7 +62,7 @@ def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guarded_method(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def load(self: Any) -> Any:  # noqa: ANN401 - the signature is pickle's
+    def load(self: Any) -> Any:
         loading = admission_of(getattr(getattr(self, "_file_read", None), "__self__", None))
         if loading is None:
             return original(self)
@@ -73,7 +73,7 @@ def _guarded_method(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return load
 
 
-def admission_of(file: Any) -> _admit.Loading | None:  # noqa: ANN401 - anything with a read method
+def admission_of(file: Any) -> _admit.Loading | None:
     """Judge the real file that is behind a file object; ``None`` where there is none, or it is judged already.
 
     Raises:

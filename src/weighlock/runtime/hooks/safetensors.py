@@ -52,11 +52,11 @@ def _replace(module: ModuleType, patches: Patches, name: str, guard: Callable[[A
     patches.rebind(original, guarded)
 
 
-def _guarded_type(original: Any) -> Any:  # noqa: ANN401 - a type of the extension
+def _guarded_type(original: Any) -> Any:
     class Guarded(type):
         """Makes `safe_open(…)` judge first, and keeps ``isinstance`` and attributes of the type as they were."""
 
-        def __call__(cls, filename: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def __call__(cls, filename: Any, *args: Any, **kwargs: Any) -> Any:
             if not _admit.judging() or not isinstance(filename, str | os.PathLike):
                 return original(filename, *args, **kwargs)
             with _admit.admit_path(filename, _OPEN) as loading:
@@ -65,7 +65,7 @@ def _guarded_type(original: Any) -> Any:  # noqa: ANN401 - a type of the extensi
         def __instancecheck__(cls, instance: object) -> bool:
             return isinstance(instance, original)
 
-        def __getattr__(cls, name: str) -> Any:  # noqa: ANN401
+        def __getattr__(cls, name: str) -> Any:
             return getattr(original, name)
 
     namespace = {"__doc__": original.__doc__, "__module__": original.__module__, "__slots__": ()}
@@ -73,10 +73,12 @@ def _guarded_type(original: Any) -> Any:  # noqa: ANN401 - a type of the extensi
 
 
 def _guarded_deserialize(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def deserialize(bytes: Any) -> Any:  # noqa: A002, ANN401 - the extension's own name
-        if not _admit.judging():
-            return original(bytes)
-        data = memoryview(bytes).tobytes() if type(bytes) is not type(b"") else bytes
+    def deserialize(*args: Any, **kwargs: Any) -> Any:
+        data = args[0] if args else kwargs.get("bytes")
+        if data is None or not _admit.judging():
+            return original(*args, **kwargs)
+        if type(data) is not bytes:
+            data = memoryview(data).tobytes()  # a copy that nobody can change after it was judged
         with _admit.admit_bytes(data, "bytes in memory", _LOAD):
             return original(data)
 
@@ -84,7 +86,7 @@ def _guarded_deserialize(original: Callable[[Any], Any]) -> Callable[[Any], Any]
 
 
 def _guarded_handle(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _safe_open_handle(file: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def _safe_open_handle(file: Any, *args: Any, **kwargs: Any) -> Any:
         if not _admit.judging():
             return original(file, *args, **kwargs)
         descriptor = _files.plain_descriptor(file)

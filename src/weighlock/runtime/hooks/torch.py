@@ -70,7 +70,7 @@ class _Loader:
     def __init__(self, dispatches: bool) -> None:  # noqa: FBT001 - its only argument
         self._dispatches = dispatches
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the signature is torch's
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args:
             file, args = args[0], args[1:]
         elif "f" in kwargs:
@@ -84,10 +84,10 @@ class _Loader:
             return self._load_path(os.fspath(file), load)
         return _load_object(_files.unwrapped(file), load)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], file: Any) -> Any:  # noqa: ANN401
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], file: Any) -> Any:
         return self.original(file, *args, **kwargs)
 
-    def _load_path(self, path: str | bytes, load: Load) -> Any:  # noqa: ANN401
+    def _load_path(self, path: str | bytes, load: Load) -> Any:
         if self._dispatches and isinstance(path, str) and path.endswith(".safetensors"):
             return load(path)
         with _admit.admit_path(path, _LOADER) as loading:
@@ -97,7 +97,7 @@ class _Loader:
                 return load(judged)
 
 
-def _load_object(file: Any, load: Load) -> Any:  # noqa: ANN401
+def _load_object(file: Any, load: Load) -> Any:
     if type(file) is io.BytesIO:
         offset, data = file.tell(), file.getvalue()
     elif (descriptor := _files.plain_descriptor(file)) is not None and os.name != "nt":
@@ -110,7 +110,7 @@ def _load_object(file: Any, load: Load) -> Any:  # noqa: ANN401
     return _load_memory(file, data, offset, load)
 
 
-def _load_open(file: Any, descriptor: int, load: Load) -> Any:  # noqa: ANN401
+def _load_open(file: Any, descriptor: int, load: Load) -> Any:
     """Load from an open file, read anew: its buffer may hold bytes from before the file was judged."""
     offset = file.tell()
     with (
@@ -124,7 +124,7 @@ def _load_open(file: Any, descriptor: int, load: Load) -> Any:  # noqa: ANN401
             file.seek(judged.tell())
 
 
-def _load_memory(file: io.BytesIO | None, data: bytes, offset: int, load: Load) -> Any:  # noqa: ANN401
+def _load_memory(file: io.BytesIO | None, data: bytes, offset: int, load: Load) -> Any:
     """Load from a copy of the bytes, which nobody can change after they were judged."""
     judged = io.BytesIO(data)
     judged.seek(offset)
