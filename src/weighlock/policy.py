@@ -142,7 +142,7 @@ def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozen
             yield Reason(
                 rule="needs-approval",
                 message=f"it imports {_listing(missing)}, which no approval or enabled profile names",
-                remedy=f"weighlock approve {artifact.path}",
+                remedy=f"weighlock approve {_quoted(artifact)}",
             )
         return
     finding = blame.get(inspection.outcome)
@@ -150,7 +150,7 @@ def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozen
     yield Reason(
         rule=str(inspection.outcome),
         message=message,
-        remedy=f"weighlock approve {artifact.path} --unsafe --reason TEXT",
+        remedy=f"weighlock approve {_quoted(artifact)} --unsafe --reason TEXT",
     )
 
 
@@ -158,8 +158,15 @@ def _not_in_lock(artifact: ModelFile) -> Reason:
     return Reason(
         rule="not-in-lock",
         message="its digest is not in the lockfile",
-        remedy=f"weighlock lock {artifact.path}",
+        remedy=f"weighlock lock {_quoted(artifact)}",
     )
+
+
+def _quoted(artifact: ModelFile) -> str:
+    # The remedy is made to be copied into a shell, and the path is the attacker's.
+    import shlex
+
+    return shlex.quote(artifact.path)
 
 
 def _why_allowed(rule: str) -> str:
