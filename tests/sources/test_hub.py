@@ -9,7 +9,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from huggingface_hub import constants, hf_hub_download, scan_cache_dir, snapshot_download, try_to_load_from_cache
+from huggingface_hub import (
+    constants,
+    file_download,
+    hf_hub_download,
+    scan_cache_dir,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 
 from weighlock.demo.hub import LoopbackHub
 from weighlock.errors import DigestMismatchError, LockfileError, SourceError, WeighlockError
@@ -42,6 +49,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
         template = f"{running.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "ENDPOINT", running.endpoint)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         yield running
 
 
@@ -155,6 +163,16 @@ def test_a_read_only_cache_keeps_its_refs(tmp_path: Path, unprivileged: Any) -> 
     with unprivileged(tmp_path):
         HubCache(tmp_path / "hub").set_ref(HubSource(repo="org/a", revision="1" * 40))
     assert list((tmp_path / "hub").iterdir()) == []
+
+
+def test_a_name_with_odd_characters_is_asked_for_and_published(hub: LoopbackHub, tmp_path: Path) -> None:
+    odd = "a b/ü#?%25&.bin"
+    hub.add_repo("org/a", {odd: b"odd"})
+    listing = Hub().list("org/a", "model", "main")
+    assert isinstance(listing.source, HubSource)
+    cache = HubCache(tmp_path / "hub")
+    bring(cache, listing.source, listing.files)
+    assert (cache.snapshot(listing.source) / odd).read_bytes() == b"odd"
 
 
 @pytest.mark.parametrize("path", ["sub/pytorch_model.bin", "config.json"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from weighlock.errors import SourceError
 from weighlock.lockfile import HubSource
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _TIMEOUT = 20.0
+_FOLDERS = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 _MISSING = {
     "GatedRepoError": ("is gated, and this token has no access", "ask for access on its page, then `hf auth login`"),
     "RepositoryNotFoundError": (
@@ -74,17 +76,17 @@ class Hub:
 
         Raises:
             SourceError: The token cannot be read.
+
+        Source:
+            ``huggingface_hub.hf_hub_url``.
         """
-        from huggingface_hub import hf_hub_url
         from huggingface_hub.utils import build_hf_headers
 
         try:
             headers = build_hf_headers(library_name="weighlock")
         except OSError as error:
             raise SourceError(f"the token cannot be read: {error.strerror}", where=str(error.filename)) from error
-        url = hf_hub_url(
-            source.repo, offer.path, repo_type=source.type, revision=source.revision, endpoint=self.endpoint
-        )
+        url = f"{self.endpoint}/{_FOLDERS[source.type]}{source.repo}/resolve/{source.revision}/{quote(offer.path)}"
         content = offer.sha256 or offer.git_id
         return Wanted(
             label=f"{source.repo}: {offer.path}",
