@@ -27,6 +27,11 @@ def pickle_load_buffered(path: Path) -> object:
     return pickle.loads(path.read_bytes())
 
 
+def pickle_load_bytes_io(path: Path) -> object:
+    """Load from a file object that cannot peek, as `torch.load` does with what it takes from a zip."""
+    return pickle.load(io.BytesIO(path.read_bytes()))
+
+
 def pickle_load_python(path: Path) -> object:
     """Load with the unpickler written in Python, as joblib and pandas do."""
     with path.open("rb") as file:

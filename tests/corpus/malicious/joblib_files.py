@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import pickle
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -98,6 +99,25 @@ def _in_stream() -> Iterator[tuple[str, bytes, str]]:
     yield "old-wrapper", head + compat + op.POP + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
 
 
+def _mid_frame() -> Iterator[tuple[str, bytes, str]]:
+    """The wrapper is built in the middle of a frame.
+
+    joblib holds the frame in memory, so it reads the array from the file behind the frame and goes on inside it.
+    """
+    import numpy as np
+
+    payload = MKDIR_CALL + op.STOP
+    # Whoever takes the array to follow its wrapper skips the payload and finds a proper end.
+    body = wrapper(len(payload), _dtype("u1"), alignment=op.NONE) + payload
+    yield "unaligned-mid-frame", op.proto(4) + op.frame(len(body)) + body + b"." * len(payload), "joblib_load"
+    # The number of padding bytes, 40, is the opcode MARK.
+    body = wrapper(4, _dtype("u1")) + (op.MARK + payload).ljust(45, b".")
+    yield "aligned-mid-frame", op.proto(4) + op.frame(len(body)) + body + b"\x00....", "joblib_load"
+    nested = wrapper(1, _dtype("O8")) + MKDIR_CALL + op.STOP
+    array = pickle.dumps(np.array([None], dtype=object))
+    yield "object-mid-frame", op.proto(4) + op.frame(len(nested)) + nested + array, "joblib_load"
+
+
 def _real() -> Iterator[tuple[str, bytes]]:
     """What joblib itself writes for an estimator, with a payload in a parameter."""
     import joblib
@@ -129,7 +149,7 @@ def cases() -> Iterator[Case]:
             body = op.stream(op.array(op.integer(1), call))
             yield Case(f"joblib-{codec}-{name}.joblib", compress(body), loader)
         yield Case(f"joblib-{codec}-trailing.joblib", compress(PICKLE + b"\xff" * 50), loader)
-    for name, data, loader in _in_stream():
+    for name, data, loader in (*_in_stream(), *_mid_frame()):
         yield Case(f"joblib-stream-{name}.joblib", data, loader)
         if loader == "joblib_load":
             yield Case(f"joblib-stream-{name}.joblib.gz", gzip.compress(data), loader)

@@ -44,6 +44,35 @@ def _frames() -> Iterator[Case]:
     yield Case("frame-second-after-payload.pkl", whole + op.frame(len(MKDIR_CALL)) + MKDIR_CALL + op.frame(1) + _STOP)
 
 
+def _hidden_by_frames() -> Iterator[Case]:
+    """A frame ends inside an opcode's argument.
+
+    The C unpickler drops the rest of the frame and reads the whole argument from the file behind it; who reads on
+    takes both together. What is a constant's content to one is opcodes to the other.
+    """
+    tail = op.POP + MKDIR_CALL + _STOP
+    swallow = b"B" + struct.pack("<I", len(tail))
+    wide = b"\x8e" + struct.pack("<Q", len(tail))
+    starts = {
+        "short-binunicode": (b"\x8c\x09", 9, swallow),
+        "binunicode": (b"X\x09\x00\x00\x00", 9, swallow),
+        "short-binbytes": (b"C\x09", 9, swallow),
+        "binbytes8": (b"\x8e" + struct.pack("<Q", 13), 13, wide),
+        "bytearray8": (b"\x96" + struct.pack("<Q", 13), 13, wide),
+        "short-binstring": (b"U\x09", 9, swallow),
+        "long1": (b"\x8a\x09", 9, swallow),
+    }
+    for name, (head, length, hide) in starts.items():
+        inside = head + b"A" * len(hide)
+        data = op.proto(4) + op.frame(len(inside)) + inside + b"B" * (length - len(hide)) + hide + tail + b"0."
+        yield Case(f"frame-hides-in-{name}.pkl", data, "pickle_load_bytes_io")
+    lines = op.proto(4) + op.frame(3) + b"Vlo" + b"ng\n" + tail
+    yield Case("frame-splits-line.pkl", lines)
+    # "Xos" to one reader, "os" to the other.
+    name = op.frame(2) + b"cX" + b"os\nmkdir\n" + MKDIR_ARGUMENTS + op.REDUCE + _STOP
+    yield Case("frame-splits-global.pkl", op.proto(4) + name, "pickle_load_bytes_io")
+    inner = op.frame(3) + b"N0" + op.frame(0) + tail
+    yield Case("frame-inside-frame.pkl", op.proto(4) + op.NONE + inner)
 def _protocols() -> Iterator[Case]:
     dotted = op.call(op.glob("os", "path.os.mkdir"), _M)
     yield Case("proto-none-payload.pkl", PICKLE0)
@@ -208,6 +237,7 @@ def _extensions() -> Iterator[Case]:
 def cases() -> Iterator[Case]:
     """Make the files of every group."""
     yield from _frames()
+    yield from _hidden_by_frames()
     yield from _protocols()
     yield from _mapped()
     yield from _around()

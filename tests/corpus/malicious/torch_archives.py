@@ -51,6 +51,9 @@ def _payloads() -> Iterator[tuple[str, bytes]]:
     yield "truncated", op.proto(2) + SYSTEM_CALL
     yield "protocol-0", MKDIR_CALL + op.STOP
     yield "protocol-5", op.stream(EXEC_CALL, protocol=5)
+    tail = op.POP + MKDIR_CALL + op.STOP
+    hidden = b"\x8c\x09AAAAA" + b"BBBB" + b"B" + len(tail).to_bytes(4, "little") + tail + b"0}."
+    yield "behind-a-frame", op.proto(4) + op.frame(7) + hidden
     yield "hex-int-first", op.stream(op.int_line("0x10") + op.POP + MKDIR_CALL, protocol=2)
 
 

@@ -1,0 +1,1 @@
+"""Structure-aware fuzzing of the inspector against real unpicklers."""
