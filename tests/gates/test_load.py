@@ -332,7 +332,7 @@ def test_a_named_policy_or_lockfile_that_is_missing_opens_no_gate(project):
 
 def test_no_lockfile_opens_a_gate_only_where_the_policy_does_without(project):
     (project / "models.lock").unlink()
-    with pytest.raises(GuardError, match="no models.lock"):
+    with pytest.raises(GuardError, match=r"no models\.lock"):
         open_gate({"WEIGHLOCK_ROOT": str(project)})
     assert open_gate({"WEIGHLOCK_ROOT": str(project), "WEIGHLOCK_MODE": "warn"}).lockfile is None
     (project / "weighlock.toml").write_text('unlocked = "inspect"')

@@ -387,6 +387,15 @@ def test_a_change_of_folder_does_not_change_the_lockfile(venv):
     assert venv.run("program.py", PYTHONPATH=str(SOURCE)).stdout == "LoadRefused\n"
 
 
+@pytest.mark.parametrize("option", ["-E", "-I"])
+def test_where_children_would_not_find_the_guard_it_does_not_start(venv, option):
+    venv.lock()
+    code = f"import sys; sys.path.append({str(SOURCE)!r}); import weighlock.auto; print('unguarded')"
+    _stopped(venv.run(option, "-c", code), "children would run unguarded", "weighlock activate")
+    venv.write()
+    assert venv.run(option, "-c", code.replace("unguarded", "guarded")).stdout == "guarded\n"
+
+
 def test_inspect_in_the_policy_needs_no_lockfile(venv):
     (venv.folder / "weighlock.toml").write_text('unlocked = "inspect"')
     venv.write()

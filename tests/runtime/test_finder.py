@@ -157,7 +157,11 @@ def test_deactivate_leaves_children_alone_too(bench, monkeypatch):
     assert os.environ["WEIGHLOCK_MODE"] == "off"
 
 
-@pytest.mark.parametrize("thing", [3, len, type, (lambda cell: lambda: cell)(1)])
+def _closure(cell):
+    return lambda: cell
+
+
+@pytest.mark.parametrize("thing", [3, len, type, _closure(1)])
 def test_only_a_plain_function_can_have_its_code_swapped(thing):
     with pytest.raises(LookupError, match="not a plain function"):
         Patches().swap_code(thing, print)

@@ -36,8 +36,10 @@ def activate(*, mode: str | None = None, lock: str | None = None, policy: str | 
     Raises:
         GuardError: The guard cannot start; the program must not go on without it.
     """
+    if active():  # by a start-up file, which children have as well
+        return
     install(mode=mode, lock=lock, policy=policy)
-    if _installed:
+    if active():
         _export_to_children()
 
 
@@ -180,7 +182,14 @@ def _finds_lockfile(folder: str) -> bool:
 
 
 def _export_to_children() -> None:
-    """Let Python children find the guard: their ``sitecustomize`` is ours, and it loads the one it hides."""
+    """Let Python children find the guard: their ``sitecustomize`` is ours, and it loads the one it hides.
+
+    Raises:
+        GuardError: This interpreter hands options to its children under which they would not find it.
+    """
+    if sys.flags.ignore_environment:
+        uninstall()
+        raise _failure("under -E or -I, Python children would run unguarded; use `weighlock activate` instead")
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != _BOOTSTRAP]
     os.environ["PYTHONPATH"] = os.pathsep.join([_BOOTSTRAP, *paths])
 

@@ -46,6 +46,11 @@ def artifact_descriptor(file: Any) -> int | None:
     return None
 
 
+def is_nameless(descriptor: int) -> bool:
+    """Say whether an open file has no name on any disk, and so was written by whoever holds it open."""
+    return os.fstat(descriptor).st_nlink == 0
+
+
 def label_of(file: Any, otherwise: str = "an open file") -> str:
     """Return the name of a file object, for messages."""
     name = getattr(file, "name", None)

@@ -9,6 +9,7 @@ import lzma
 import pathlib
 import pickle
 import shelve
+import tempfile
 import zipfile
 
 import cloudpickle
@@ -212,6 +213,20 @@ def test_a_refusal_inside_except_exception_is_not_swallowed(bench):
     bench.guard()
     with pytest.raises(LoadRefused):
         pd.read_pickle("evil.pkl")
+
+
+def test_a_temporary_file_without_a_name_counts_as_memory(bench):
+    bench.guard()
+    with tempfile.TemporaryFile() as file:
+        pickle.dump({"a": 1}, file)
+        file.seek(0)
+        assert pickle.load(file) == {"a": 1}
+        file.seek(0)
+        file.write(bench.payload)
+        file.seek(0)
+        with pytest.raises(LoadRefused):
+            pickle.load(file)
+    assert not bench.marker.exists()
 
 
 def test_several_pickles_in_a_row_load_one_by_one(bench):

@@ -15,6 +15,7 @@
   and so refuses names that are not plain data. `pickle.load` of the same file works.
 - An unpickler of someone's own that imports names by itself, in a ``find_class`` that does not call the original.
 - Subinterpreters: an audit hook written in Python sees its own interpreter only.
+- Temporary files without a name, which count as memory.
 - `marshal`, which can hold code objects but runs nothing by itself.
 """
 
@@ -80,7 +81,7 @@ def admission_of(file: Any) -> _admit.Loading | None:
         LoadRefused: The file may not be loaded.
     """
     descriptor = _files.artifact_descriptor(file)
-    if descriptor is None or not _admit.judging() or _admit.is_loading(descriptor):
+    if descriptor is None or _files.is_nameless(descriptor) or not _admit.judging() or _admit.is_loading(descriptor):
         return None
     from weighlock.runtime._unpickling import is_message
 

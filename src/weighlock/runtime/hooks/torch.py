@@ -16,6 +16,7 @@
   What they unpickle in Python is still held to names of plain data.
 - A writable shared mapping of the file, held by another process of the same user, can change its bytes unnoticed.
 - Functions that torch calls while loading, such as a ``map_location`` of one's own, are the program's own code.
+- Storages of ``mmap=True`` name the open file as their ``filename``, not the path that was given.
 - On Windows ``mmap=True`` is refused, since the judged file cannot be opened again there.
 """
 
