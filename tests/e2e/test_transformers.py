@@ -113,7 +113,16 @@ def test_code_of_another_repository_needs_its_own_lock_entry(workshop, tiny):
 def test_a_conversion_to_safetensors_does_not_leave_the_locked_commit(workshop, tiny):
     workshop.serve("org/tiny", tiny("bert-pickled"))
     workshop.hub.commit("org/tiny", {"model.safetensors": tiny("bert")["model.safetensors"]}, ref="refs/pr/1")
-    assert loaded(workshop.run(LOAD, DISABLE_SAFETENSORS_CONVERSION=""))
+    code = (
+        LOAD
+        + """
+    import threading
+    for thread in threading.enumerate():
+        if "auto_conversion" in thread.name:
+            thread.join(30)
+"""
+    )
+    assert loaded(workshop.run(code, DISABLE_SAFETENSORS_CONVERSION=""))
     assert not any(
         "pr" in request.path.split("/") or "discussions" in request.path for request in workshop.hub.requests
     )

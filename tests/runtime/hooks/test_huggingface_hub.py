@@ -586,7 +586,7 @@ def test_a_vanished_choke_point_stops_the_guard(guarded: Guarded, module: str, n
 def test_the_background_conversion_is_switched_off(guarded: Guarded) -> None:
     guarded.monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION", raising=False)
     guarded.activate()
-    assert os.environ["DISABLE_SAFETENSORS_CONVERSION"] == "1"
+    assert os.environ["DISABLE_SAFETENSORS_CONVERSION"] == "true"
 
 
 def test_references_from_before_and_after_the_start_are_guarded(guarded: Guarded) -> None:

@@ -45,8 +45,8 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: A choke point is gone.
     """
-    # A background thread of transformers would load another revision than the locked one.
-    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+    # A background thread of transformers would ask for another revision. Its version 4 knows this one word only.
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "true"
     patches.answer(module, "_hf_hub_download_to_cache_dir", _download)
     patches.answer(module, "_hf_hub_download_to_local_dir", _download)
     patches.answer(module, "_chmod_and_move", _publish)
