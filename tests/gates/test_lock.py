@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -482,3 +486,41 @@ def test_a_local_file_that_changes_while_it_is_judged_is_unverifiable(
     monkeypatch.setattr(gate, "inspect_file", swapped)
     with pytest.raises(AdmissionError, match="changed while it was judged"):
         bench.lock("./m.bin")
+
+
+def test_two_locks_at_once_do_not_lose_each_other(bench: Any, weights: dict[str, bytes]) -> None:
+    names = ["org/a", "org/b", "org/c"]
+    for name in names:
+        bench.hub.add_repo(name, {"a.bin": weights["data"] + name.encode()})
+    children = [
+        subprocess.Popen([sys.executable, "-m", "weighlock", "lock", name], cwd=bench.project.folder,
+                         env=bench.environment(), stdout=subprocess.DEVNULL)
+        for name in names
+    ]  # fmt: skip
+    assert [child.wait(60) for child in children] == [0, 0, 0]
+    assert [model.name for model in bench.lockfile.models] == names
+    assert set(bench.statuses().values()) == {"good"}
+
+
+def test_ctrl_c_while_a_local_file_is_hashed_changes_nothing(bench: Any) -> None:
+    with (bench.project.folder / "large.bin").open("wb") as file:
+        file.truncate(20 << 30)  # Sparse: it takes no room, and at least ten seconds to hash.
+    with subprocess.Popen(
+        [sys.executable, "-m", "weighlock", "lock", "./large.bin"], cwd=bench.project.folder,
+        env=bench.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        time.sleep(1.5)
+        child.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        stdout, stderr = child.communicate(timeout=30)
+        assert time.monotonic() - begin < 5
+    assert (child.returncode, stdout, stderr) == (130, "", "error: interrupted\n")
+    assert not bench.project.lock.exists()
+
+
+def test_a_report_goes_to_a_file_on_request(bench: Any, weights: dict[str, bytes]) -> None:
+    bench.hub.add_repo("org/a", {"a.bin": weights["data"]})
+    for command in (["lock", "org/a"], ["lock", "org/a", "--check"], ["sync"], ["verify"], ["approve", "org/a:a.bin"]):
+        done = bench.run(*command, "--format", "json", "--output", "report.json")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert json.loads((bench.project.folder / "report.json").read_text())["command"] == command[0]

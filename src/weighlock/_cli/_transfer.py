@@ -23,6 +23,7 @@ lockfile_option = click.option(
 format_option = click.option(
     "--format", "kind", type=click.Choice(["text", "json"]), default="text", help="How to report."
 )
+output_option = click.option("--output", metavar="FILE", help="Write the report to FILE instead of standard output.")
 offline_option = click.option("--offline", is_flag=True, help="Ask no server. [env: HF_HUB_OFFLINE]")
 allow_http_option = click.option("--allow-http", is_flag=True, help="Accept URLs without encryption.")
 
@@ -35,6 +36,23 @@ def project_of(lockfile: str | None) -> Project:
     from weighlock.gates.project import find_project
 
     return find_project(os.environ, lockfile)
+
+
+def emit(text: str, output: str | None) -> None:
+    """Write a report to standard output, or to a file, all or nothing."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from pathlib import Path
+
+    from weighlock.files import unfinished_file_errors, write_atomically
+
+    path = Path(output)
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced
+        with unfinished_file_errors(path), path.open("w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    write_atomically(path, text.encode())
 
 
 def is_offline(*, option: bool) -> bool:

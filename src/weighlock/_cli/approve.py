@@ -10,10 +10,12 @@ import click
 from weighlock._cli._transfer import (
     TerminalProgress,
     allow_http_option,
+    emit,
     format_option,
     is_offline,
     lockfile_option,
     offline_option,
+    output_option,
     project_of,
 )
 from weighlock.errors import UsageError
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @offline_option
 @allow_http_option
 @format_option
+@output_option
 def command(
     *,
     target: str,
@@ -45,6 +48,7 @@ def command(
     offline: bool,
     allow_http: bool,
     kind: str,
+    output: str | None,
 ) -> int:
     """Show the exact names that a file needs, and record them in the lockfile for exactly these bytes.
 
@@ -71,7 +75,7 @@ def command(
             progress=progress,
         )
     render = approve_json if kind == "json" else approve_text
-    click.echo(render(approved, str(project.lock)), nl=False)
+    emit(render(approved, str(project.lock)), output)
     return 0
 
 

@@ -10,10 +10,12 @@ import click
 from weighlock._cli._transfer import (
     TerminalProgress,
     allow_http_option,
+    emit,
     format_option,
     is_offline,
     lockfile_option,
     offline_option,
+    output_option,
     project_of,
 )
 from weighlock.errors import UsageError
@@ -42,6 +44,7 @@ _EVERYTHING = "*"
 @offline_option
 @allow_http_option
 @format_option
+@output_option
 def command(
     *,
     models: tuple[str, ...],
@@ -56,6 +59,7 @@ def command(
     offline: bool,
     allow_http: bool,
     kind: str,
+    output: str | None,
 ) -> int:
     """Resolve models to commits and digests, inspect every file, and write models.lock.
 
@@ -82,10 +86,10 @@ def command(
             raise UsageError("--ref, --include, --exclude and --remote-code need a MODEL")
         requests = _known_requests(project, old, upgrade)
     if check:
-        return _check(project, old, requests, offline=offline, all_formats=all_formats, kind=kind)
+        return _check(project, old, requests, offline=offline, all_formats=all_formats, kind=kind, output=output)
     return _lock(
         project, requests, upgrade=frozenset(upgrade), all_formats=all_formats,
-        offline=offline, allow_http=allow_http, kind=kind,
+        offline=offline, allow_http=allow_http, kind=kind, output=output,
     )  # fmt: skip
 
 
@@ -110,7 +114,14 @@ def _known_requests(project: Project, old: Lockfile, upgrade: tuple[str, ...]) -
 
 
 def _check(
-    project: Project, old: Lockfile, requests: list[ModelRequest], *, offline: bool, all_formats: bool, kind: str
+    project: Project,
+    old: Lockfile,
+    requests: list[ModelRequest],
+    *,
+    offline: bool,
+    all_formats: bool,
+    kind: str,
+    output: str | None,
 ) -> int:
     from weighlock.gates.stale import check
     from weighlock.output.lockfile import stale_json, stale_text
@@ -118,7 +129,7 @@ def _check(
     offline = is_offline(option=offline)
     differences = check(requests, old, offline=offline, all_formats=all_formats)
     render = stale_json if kind == "json" else stale_text
-    click.echo(render(differences, str(project.lock), offline=offline), nl=False)
+    emit(render(differences, str(project.lock), offline=offline), output)
     return 1 if differences else 0
 
 
@@ -131,6 +142,7 @@ def _lock(
     offline: bool,
     allow_http: bool,
     kind: str,
+    output: str | None,
 ) -> int:
     from weighlock.gates.lock import LockOptions, lock
     from weighlock.output.lockfile import lock_json, lock_text
@@ -141,5 +153,5 @@ def _lock(
     with TerminalProgress() as progress:
         report = lock(requests, project, options, progress)
     render = lock_json if kind == "json" else lock_text
-    click.echo(render(report, str(project.lock)), nl=False)
+    emit(render(report, str(project.lock)), output)
     return 0

@@ -9,10 +9,12 @@ import click
 from weighlock._cli._transfer import (
     TerminalProgress,
     allow_http_option,
+    emit,
     format_option,
     is_offline,
     lockfile_option,
     offline_option,
+    output_option,
     project_of,
 )
 from weighlock.errors import UsageError
@@ -25,8 +27,16 @@ from weighlock.errors import UsageError
 @offline_option
 @allow_http_option
 @format_option
+@output_option
 def command(
-    *, names: tuple[str, ...], local_dir: str | None, lockfile: str | None, offline: bool, allow_http: bool, kind: str
+    *,
+    names: tuple[str, ...],
+    local_dir: str | None,
+    lockfile: str | None,
+    offline: bool,
+    allow_http: bool,
+    kind: str,
+    output: str | None,
 ) -> int:
     """Download the models of the lockfile, or only those named, verified before anything can load them.
 
@@ -50,5 +60,5 @@ def command(
     with TerminalProgress() as progress:
         files = sync(models, places, offline=is_offline(option=offline), allow_http=allow_http, progress=progress)
     render = sync_json if kind == "json" else sync_text
-    click.echo(render(files), nl=False)
+    emit(render(files), output)
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from weighlock._cli._transfer import TerminalProgress, format_option, lockfile_option, project_of
+from weighlock._cli._transfer import TerminalProgress, emit, format_option, lockfile_option, output_option, project_of
 
 
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
@@ -14,7 +14,8 @@ from weighlock._cli._transfer import TerminalProgress, format_option, lockfile_o
 @click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
 @lockfile_option
 @format_option
-def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: str) -> int:
+@output_option
+def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: str, output: str | None) -> int:
     """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
 
     PATH is a file, a folder, or the name of a locked model. Unlocked files beside a locked model that a loader
@@ -42,5 +43,5 @@ def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: s
             files += verify_paths(others, locked, deep=deep, progress=progress).files
     report = VerifyReport(files=tuple(files))
     render = verify_json if kind == "json" else verify_text
-    click.echo(render(report), nl=False)
+    emit(render(report), output)
     return report.exit_code
