@@ -166,7 +166,7 @@ class HubHandler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         self._send(HTTPStatus.PARTIAL_CONTENT, data[start:stop], headers)
 
-    def _send_json(self, answer: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+    def _send_json(self, answer: Any) -> None:
         self._send(HTTPStatus.OK, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:

@@ -45,17 +45,17 @@ class HubServer(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), HubHandler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
+    def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, then answer it in a thread of its own."""
         self._connections.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base class's type
+    def shutdown_request(self, request: Any) -> None:
         """Forget the connection and close it."""
         self._connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing where a client hangs up in the middle of an answer."""
 
     def server_close(self) -> None:
