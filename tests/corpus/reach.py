@@ -8,6 +8,7 @@ Run as ``python -m tests.corpus.reach FOLDER``: reads ``FOLDER/jobs.json``, writ
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -72,6 +73,7 @@ def _main(folder: Path) -> None:
 
     # Imported ahead of the forks, so that not each of them has to.
     assert all((dill, joblib, numpy, pandas, py7zr, sklearn, torch))
+    gc.freeze()
     jobs = list(json.loads((folder / "jobs.json").read_text()).items())
     workers = os.cpu_count() or 1
     pids = [_worker(folder, jobs[number::workers], number) for number in range(workers)]

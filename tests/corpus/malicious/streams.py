@@ -52,13 +52,9 @@ def _hidden_by_frames() -> Iterator[Case]:
     """
     tail = op.POP + MKDIR_CALL + _STOP
     swallow = b"B" + struct.pack("<I", len(tail))
-    wide = b"\x8e" + struct.pack("<Q", len(tail))
     starts = {
         "short-binunicode": (b"\x8c\x09", 9, swallow),
         "binunicode": (b"X\x09\x00\x00\x00", 9, swallow),
-        "short-binbytes": (b"C\x09", 9, swallow),
-        "binbytes8": (b"\x8e" + struct.pack("<Q", 13), 13, wide),
-        "bytearray8": (b"\x96" + struct.pack("<Q", 13), 13, wide),
         "short-binstring": (b"U\x09", 9, swallow),
         "long1": (b"\x8a\x09", 9, swallow),
     }

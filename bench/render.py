@@ -1,0 +1,47 @@
+"""Make ``docs/benchmarks.md`` of the rows in ``bench/results``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.row import RESULTS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+_ORDER = ("corpus", "fuzz", "scan", "guard")
+_MET = {True: "yes", False: "**no**", None: "not measured here"}
+
+
+def rows() -> Iterator[dict[str, object]]:
+    """Read the rows of every part that was measured, in the order of the page."""
+    parts = {path.stem: path for path in RESULTS.glob("*.json")}
+    for part in sorted(parts, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
+        yield from json.loads(parts[part].read_text("utf-8"))
+
+
+def page() -> str:
+    """Return the page."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` on one machine, in one run. Read ratios rather than absolute times.",
+        "",
+        "| what | bar | measured | met | method |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows():
+        cells = (row["name"], row["bar"], row["measured"], _MET[row["met"]], row["method"])
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    write()
+    sys.stdout.write(page())
