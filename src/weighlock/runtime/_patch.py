@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import CodeType, FunctionType, ModuleType
 
@@ -22,7 +23,7 @@ class Patches:
 
     def __init__(self) -> None:
         self.points: list[str] = []
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def replace(self, owner: object, name: str, new: object) -> Any:
         """Set an attribute that must exist.
@@ -40,6 +41,12 @@ class Patches:
         self._undo.append(lambda: setattr(owner, name, old))
         self.points.append(name if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)}.{name}")
         return old
+
+    def default(self, variable: str, value: str) -> None:
+        """Set an environment variable that nobody has set, before the library reads it."""
+        if variable not in os.environ:
+            os.environ[variable] = value
+            self._undo.append(lambda: os.environ.pop(variable, None))
 
     def rebind(self, old: object, new: object) -> None:
         """Replace every reference to `old` in the namespaces of all imported modules.

@@ -53,6 +53,8 @@ _CHANNELS = frozenset(
         "multiprocessing.reduction",
         "multiprocessing.resource_sharer",
         "multiprocessing.spawn",
+        "torch._inductor.autotune_process",
+        "torch._inductor.compile_worker.subproc_pool",
         "torch.distributed.distributed_c10d",
         "torch.multiprocessing.queue",
         "torch.multiprocessing.spawn",

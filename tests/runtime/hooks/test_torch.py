@@ -406,6 +406,18 @@ def test_off_by_policy_judges_nothing(bench):
     assert bench.marker.exists()
 
 
+def test_caches_of_the_compiler_are_off_unless_the_environment_asks_for_them(bench, monkeypatch):
+    import weighlock.runtime
+
+    monkeypatch.delenv("TORCHINDUCTOR_AUTOGRAD_CACHE", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
+    bench.guard()
+    assert os.environ["TORCHINDUCTOR_AUTOGRAD_CACHE"] == "0"
+    assert os.environ["TORCHINDUCTOR_FX_GRAPH_CACHE"] == "1"
+    weighlock.runtime.uninstall()
+    assert "TORCHINDUCTOR_AUTOGRAD_CACHE" not in os.environ
+
+
 def test_taking_the_guard_away_restores_torch(bench):
     code = torch.load.__code__
     bench.guard()

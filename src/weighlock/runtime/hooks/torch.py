@@ -9,6 +9,8 @@
   the standard library is read into memory, judged there and loaded from there.
 - What an admitted file unpickles may import the admitted names only, and a file that changes while it is loaded
   is refused.
+- The caches that `torch.compile` keeps on disk are pickles of classes, in a folder that outlives the program. They
+  are switched off, unless the environment asks for them; then what they hold is refused like any other pickle.
 
 ## Does not cover
 
@@ -46,6 +48,9 @@ _LOADER = "torch.load"
 _CHOKE_POINTS = ("_open_file_like", "_load", "_legacy_load", "_open_zipfile_reader", "_is_zipfile")
 
 
+_CACHES = ("TORCHINDUCTOR_AUTOGRAD_CACHE", "TORCHINDUCTOR_FX_GRAPH_CACHE")
+
+
 def patch(module: ModuleType, patches: Patches) -> None:
     """Make every reference to `torch.load` judge first.
 
@@ -55,6 +60,8 @@ def patch(module: ModuleType, patches: Patches) -> None:
     for name in ("load", *_CHOKE_POINTS):
         if not hasattr(module, name):
             raise missing(module, name)
+    for variable in _CACHES:
+        patches.default(variable, "0")
     loader = _Loader(".safetensors" in module.load.__code__.co_consts)
     loader.original = patches.swap_code(module.load, loader)
 
