@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)

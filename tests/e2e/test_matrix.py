@@ -7,7 +7,7 @@ from importlib.metadata import version as installed_version
 import matrix
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 OTHERS = [version for version in matrix.VERSIONS if version != installed_version("huggingface_hub")]
 

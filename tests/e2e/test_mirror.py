@@ -14,7 +14,7 @@ from pathlib import Path
 import matrix
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 VERSION = "0.5.4"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # `unlocked = "inspect"` lets a program load the plain data that it saved; nothing of it needs an approval.
 INSPECT = 'unlocked = "inspect"\n'

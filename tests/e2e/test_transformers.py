@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.hub]
+pytestmark = [pytest.mark.e2e, pytest.mark.hub, pytest.mark.timeout(900)]
 
 LOAD = """
     import sys
@@ -126,3 +126,13 @@ def test_a_conversion_to_safetensors_does_not_leave_the_locked_commit(workshop, 
     assert not any(
         "pr" in request.path.split("/") or "discussions" in request.path for request in workshop.hub.requests
     )
+
+
+def test_an_unlocked_repository_loads_where_it_is_inspected_unless_its_pickle_is_malicious(workshop, tiny):
+    workshop.policy('unlocked = "inspect"\n')
+    workshop.serve("org/tiny", tiny("bert-pickled"), lock=False)
+    assert loaded(workshop.run(LOAD))
+    payload = b"\x80\x02cio\nopen\nX\x06\x00\x00\x00markerX\x01\x00\x00\x00w\x86R."
+    workshop.serve("org/tiny", {**tiny("bert-pickled"), "pytorch_model.bin": payload}, lock=False)
+    assert refused(workshop.run(LOAD), "pytorch_model.bin", "io.open")
+    assert not (workshop.folder / "marker").exists()
