@@ -1,0 +1,116 @@
+"""A child of the benchmark that loads models on demand: ``python -m bench.loads KIND PATH``.
+
+For each line that it reads it does one round and prints the seconds of its parts as a JSON list. It runs with and
+without the guard and knows nothing of either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import safetensors.torch
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PIECE = 64 << 20
+_BUFFER = 1 << 20
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return the seconds that an action takes; what it returns is dropped outside the clock."""
+    start = time.perf_counter()
+    kept = action()
+    seconds = time.perf_counter() - start
+    del kept
+    return seconds
+
+
+def torch_large(path: str) -> list[float]:
+    """Load one checkpoint into memory of its own."""
+    return [timed(lambda: torch.load(path, weights_only=True, mmap=False))]
+
+
+def torch_small(folder: str) -> list[float]:
+    """Load every checkpoint of a folder; seconds for each, by the clock and of the processor."""
+    return _each(folder, lambda path: torch.load(path, weights_only=True))
+
+
+def safetensors_small(folder: str) -> list[float]:
+    """Load every safetensors file of a folder; seconds for each, by the clock and of the processor."""
+    return _each(folder, safetensors.torch.load_file)
+
+
+def _each(folder: str, load: Callable[[str], object]) -> list[float]:
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    clock, processor = time.perf_counter(), time.process_time()
+    for path in paths:
+        load(path)
+    return [(time.perf_counter() - clock) / len(paths), (time.process_time() - processor) / len(paths)]
+
+
+def load_then_hash(path: str) -> list[float]:
+    """Load a safetensors file, and then read and hash it; seconds of both, in this order."""
+    loading = timed(lambda: safetensors.torch.load_file(path))
+    return [loading, timed(lambda: hash_with_every_core(path))]
+
+
+def hash_then_load(path: str) -> list[float]:
+    """Do the same in the other order; seconds in the order of `load_then_hash`."""
+    hashing = timed(lambda: hash_with_every_core(path))
+    return [timed(lambda: safetensors.torch.load_file(path)), hashing]
+
+
+def hash_with_every_core(path: str) -> list[str]:
+    """Read a file and hash it, each core a piece at a time: the least that knowing its bytes can cost."""
+    descriptor = os.open(path, os.O_RDONLY)
+    size = os.fstat(descriptor).st_size
+
+    def piece(start: int) -> str:
+        hasher, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
+        position, stop = start, min(start + _PIECE, size)
+        while position < stop:
+            read = os.preadv(descriptor, [buffer[: stop - position]], position)
+            hasher.update(buffer[:read])
+            position += read
+        return hasher.hexdigest()
+
+    try:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(piece, range(0, size, _PIECE)))
+    finally:
+        os.close(descriptor)
+
+
+_KINDS = {
+    "torch-large": torch_large,
+    "torch-small": torch_small,
+    "safetensors-small": safetensors_small,
+    "load-then-hash": load_then_hash,
+    "hash-then-load": hash_then_load,
+}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do a round for each line."""
+    kind, path = sys.argv[1:]
+    torch.set_num_threads(1)
+    _say("ready")
+    for _ in sys.stdin:
+        _say(json.dumps(_KINDS[kind](path)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""One line of docs/benchmarks.md, and how parts of the benchmark hand their lines on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measurement against its bar.
+
+    Args:
+        part: The part of the benchmark that measured it.
+        name: What was measured.
+        bar: What it must reach, in words.
+        measured: What came out, in words.
+        method: How, in one or two sentences.
+        met: Whether the bar was reached; None where it could not be measured here.
+        numbers: What the words rest on.
+    """
+
+    part: str
+    name: str
+    bar: str
+    measured: str
+    method: str
+    met: bool | None
+    numbers: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def write(part: str, rows: list[Row]) -> Path:
+    """Write the rows of one part."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{part}.json"
+    path.write_text(json.dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return the median of some runs, and between what values half of them lie."""
+    first, median, third = statistics.quantiles(values, n=4)
+    return {"median": median, "first quartile": first, "third quartile": third, "runs": len(values)}
