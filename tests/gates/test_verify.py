@@ -156,6 +156,6 @@ def test_the_report_names_what_differs(locked: Any) -> None:
 
 
 def test_a_path_source_outside_of_the_project(bench: Any, weights: dict[str, bytes], tmp_path: Path) -> None:
-    (tmp_path / "shared.bin").write_bytes(weights["data"])
-    bench.lock("../shared.bin")
-    assert bench.statuses() == {"../shared.bin:shared.bin": "good"}
+    (tmp_path / "weights.bin").write_bytes(weights["data"])
+    bench.lock("../weights.bin")
+    assert bench.statuses() == {"../weights.bin:weights.bin": "good"}
