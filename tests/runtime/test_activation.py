@@ -396,6 +396,20 @@ def test_where_children_would_not_find_the_guard_it_does_not_start(venv, option)
     assert venv.run(option, "-c", code.replace("unguarded", "guarded")).stdout == "guarded\n"
 
 
+def test_an_audit_hook_that_keeps_others_out_keeps_the_guard_from_starting(venv):
+    venv.lock()
+    code = """
+import sys
+def keep_out(event, args):
+    if event == "sys.addaudithook":
+        raise RuntimeError("no")
+sys.addaudithook(keep_out)
+import weighlock.auto
+print("unguarded")
+"""
+    _stopped(venv.run("-S", "-c", code, PYTHONPATH=str(SOURCE)), "another audit hook")
+
+
 def test_inspect_in_the_policy_needs_no_lockfile(venv):
     (venv.folder / "weighlock.toml").write_text('unlocked = "inspect"')
     venv.write()

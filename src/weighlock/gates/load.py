@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest, ModelFile
@@ -109,11 +109,11 @@ class LoadGate:
         """
         if self.mode == "off":
             return Admission(anything=True)
-        digest = hashlib.sha256(data).hexdigest()
-        located = self.lockfile.by_digest(digest) if self.lockfile else ()
-        if located:
-            return self._decide_locked(located, label, loader)
-        return self._decide_unlocked(_bytes_source(data), len(data), digest, label, loader)
+        if self.lockfile and self.lockfile.of_size(len(data)):
+            located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
+            if located:
+                return self._decide_locked(located, label, loader)
+        return self._decide_unlocked(_bytes_source(data), label, loader)
 
     def knows_bytes(self, data: bytes | memoryview) -> bool:
         """Say whether bytes in memory are those of a locked file."""
@@ -139,34 +139,30 @@ class LoadGate:
 
     def _judge_file(self, file: _File, offset: int) -> Admission:
         try:
-            located, digest = self._locate(file)
-            if located:
-                return self._decide_locked(located, file.label, file.loader)
-            source, size = file.source(offset), file.size - offset
-            if offset:
-                digest = sha256_of(source)
-                if self.lockfile and (located := self.lockfile.by_digest(digest)):
-                    return self._decide_locked(located, file.label, file.loader)
-            elif digest is None and size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
-                digest = self._whole_digest(file)
+            located = self._locate(file)
+            source = file.source(offset)
+            if not located and offset and self.lockfile and self.lockfile.of_size(source.size):
+                located = self.lockfile.by_digest(sha256_of(source))
         except DigestMismatchError:
             reasons = [("changed", "the file was changed while it was judged")]
             raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
-        return self._decide_unlocked(source, size, digest, file.label, file.loader)
+        if located:
+            return self._decide_locked(located, file.label, file.loader)
+        return self._decide_unlocked(source, file.label, file.loader)
 
-    def _locate(self, file: _File) -> tuple[tuple[Located, ...], str | None]:
-        """Return the lock entries for a file, and its digest where it had to be computed.
+    def _locate(self, file: _File) -> tuple[Located, ...]:
+        """Return the lock entries for a file.
 
         Without a locked file of that size there is nothing that it could be equal to, and nothing is hashed.
         """
         candidates = self.lockfile.of_size(file.size) if self.lockfile else ()
         for chunks in {candidate.chunks for _, candidate in candidates if candidate.chunks}:
             if self._has_chunks(file, chunks):
-                return tuple(one for one in candidates if one[1].chunks == chunks), None
+                return tuple(one for one in candidates if one[1].chunks == chunks)
         if all(candidate.chunks for _, candidate in candidates):
-            return (), None
+            return ()
         digest = self._whole_digest(file)
-        return tuple(one for one in candidates if one[1].sha256 == digest), digest
+        return tuple(one for one in candidates if one[1].sha256 == digest)
 
     def _whole_digest(self, file: _File) -> str:
         known = self._cache.get(file.key, "")
@@ -208,8 +204,8 @@ class LoadGate:
             anything=any(approval.unsafe for approval in approvals),
         )
 
-    def _decide_unlocked(self, source: Source, size: int, digest: str | None, label: str, loader: str) -> Admission:
-        artifact = ModelFile(path=label, size=size, digest=Digest.sha256(digest) if digest else None)
+    def _decide_unlocked(self, source: RandomAccess, label: str, loader: str) -> Admission:
+        artifact = ModelFile(path=label, size=source.size)
         if self.policy.unlocked == "refuse":
             inspection = Inspection(format=None, outcome=Outcome.NOT_A_MODEL)
         else:
@@ -219,8 +215,10 @@ class LoadGate:
         profile_names = self._profile_names()
         verdict = self.policy.decide(artifact, inspection, (), profile_names=profile_names)
         if not verdict.allowed:
+            if source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
+                artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
-        return Admission(digest=digest, imports=frozenset(inspection.imports), approved=profile_names)
+        return Admission(imports=frozenset(inspection.imports), approved=profile_names)
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         reasons = [(reason.rule, reason.message) for reason in verdict.reasons]

@@ -79,6 +79,8 @@ class Loading:
         if stamp == self._stamp:
             return False
         # A new name, an old one removed or other permissions change the last time alone, and not the bytes.
+        if self.admission.digest is None:
+            return stamp[:2] != self._stamp[:2]
         return stamp[:2] != self._stamp[:2] or not gate().has_digest(self.descriptor, self.admission.digest)
 
 

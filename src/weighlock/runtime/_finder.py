@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -29,6 +29,7 @@ HOOKS = {
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it."""
 
 _patched: "dict[str, tuple[ModuleType, Patches]]" = {}
+_judge: "Callable[..., None] | None" = None
 _judging = False
 _watching = False
 
@@ -61,11 +62,13 @@ def install() -> None:
     Raises:
         GuardError: A library that is imported already cannot be patched; nothing is left patched.
     """
-    global _judging, _watching  # noqa: PLW0603 - an audit hook cannot be removed, so it is added once in a process
-    sys.meta_path.insert(0, FINDER)
+    global _judging  # noqa: PLW0603 - an audit hook cannot be removed, so it is added once in a process
     if not _watching:
         sys.addaudithook(_watch)
-        _watching = True
+        sys.audit("weighlock.started")
+        if not _watching:  # an audit hook that was there before can keep others out, without an error
+            raise _failure("sys", "another audit hook does not let the guard watch unpicklers")
+    sys.meta_path.insert(0, FINDER)
     _judging = True
     try:
         for name in HOOKS:
@@ -99,17 +102,26 @@ def choke_points() -> "dict[str, tuple[str, ...]]":
 
 
 def _watch(event: str, args: tuple[object, ...]) -> None:
+    global _watching  # noqa: PLW0603 - see install
     if event == "pickle.find_class":
         if _judging:
-            from weighlock.runtime._unpickling import judge
-
-            judge(*args)  # type: ignore[arg-type] # the interpreter passes a module and a name
+            (_judge or _import_judge())(*args)
     elif event == "import" and args[0] in HOOKS and _judging and sys.meta_path[:1] != [FINDER]:
         # Another import hook got in front and could load the module without asking the next finder. The event is
         # that of import statements; importlib.import_module has none, but what it imports has such statements.
         if FINDER in sys.meta_path:
             sys.meta_path.remove(FINDER)
         sys.meta_path.insert(0, FINDER)
+    elif event == "weighlock.started":
+        _watching = True
+
+
+def _import_judge() -> "Callable[..., None]":
+    global _judge  # noqa: PLW0603 - importing it anew at each event would cost more than judging
+    from weighlock.runtime._unpickling import judge
+
+    _judge = judge
+    return judge
 
 
 def _wrap(spec: "ModuleSpec") -> None:

@@ -82,6 +82,8 @@ Name = tuple[str, str]
 
 _data: set[Name] = set()
 
+_stack = _admit.stack
+
 
 def judge(module: str, name: str) -> None:
     """Let a name pass that is about to be imported by an unpickler, or refuse it.
@@ -93,7 +95,7 @@ def judge(module: str, name: str) -> None:
     Raises:
         LoadRefused: The gate enforces, and the name may not be imported here.
     """
-    loads = _admit.stack()
+    loads = _stack()
     if loads:
         loading = loads[-1]
         if (module, name) in loading.passed:
