@@ -88,7 +88,7 @@ def test_without_torch_and_numpy_the_story_is_the_same_and_says_what_it_skips(tm
     assert markers == {path.name for path in (kept / "unguarded").glob("payload-of-*")} == {
         marker("ferry"), marker("free-weights")
     }  # fmt: skip
-    assert sorted(path.name for path in (kept / "project").iterdir() if path.suffix != ".pyc") == [
+    assert sorted(path.name for path in (kept / "project").iterdir() if path.name != "__pycache__") == [
         "fleet.py", "huggingface", "load.py", "models.lock", "xdg"
     ]  # fmt: skip
 
@@ -147,6 +147,16 @@ def test_settings_of_the_user_do_not_reach_the_stage(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_signals_that_are_ignored_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stage():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_stage_is_cleared_when_the_story_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
@@ -155,6 +165,14 @@ def test_the_stage_is_cleared_when_the_story_fails(tmp_path: Path, monkeypatch: 
         raise ZeroDivisionError(running, os.listdir(stage.folder))
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.e2e
+def test_a_broken_library_is_as_good_as_none(tmp_path: Path):
+    broken = _modules(tmp_path / "broken", torch="raise OSError('libtorch.so: not here')\n")
+    done = _demo(_environ(tmp_path, broken))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "because torch is not installed here" in done.stdout
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def marker(name: str) -> str:
 def main(folder: str) -> None:
     """Write every model and say what was used."""
     random.seed(0)
-    torch, transformers = _optional("torch"), _optional("transformers")
+    torch, transformers = _optional("torch", "save"), _optional("transformers", "BertModel")
     maker = Maker(folder, torch, transformers if torch else None)
     if torch:
         torch.manual_seed(0)
@@ -148,11 +148,14 @@ class Maker:
             stream.write(data)
 
 
-def _optional(name: str) -> Any:
+def _optional(name: str, needed: str) -> Any:
+    """Return a library that works; one that is broken is as good as none."""
     try:
-        return import_module(name)
-    except (ImportError, OSError):  # torch raises OSError where one of its shared libraries is missing
+        library = import_module(name)
+        getattr(library, needed)  # which transformers imports only now
+    except Exception:  # noqa: BLE001 - OSError where a shared library is missing, and whatever old versions raise
         return None
+    return library
 
 
 def _numbers(count: int) -> array[float]:

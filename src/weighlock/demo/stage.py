@@ -11,7 +11,7 @@ import tempfile
 from collections import deque
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import weighlock
 from weighlock.demo.hub import LoopbackHub
@@ -30,7 +30,7 @@ _ABREAST = 2
 _FOREIGN = ("WEIGHLOCK_", "HF_", "HUGGINGFACE_", "HUGGING_FACE_", "TRANSFORMERS_", "TORCH_", "PYTHON")
 """Settings of the user that must not reach the children: tokens, caches, endpoints, locks."""
 
-_NEEDED = ("PYTHONHOME",)
+_NEEDED = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(weighlock.__file__)), "runtime", "bootstrap")
 """Where `weighlock run` makes children find the guard: the demonstration may itself be guarded."""
@@ -89,12 +89,14 @@ class Stage:
         self.hub = LoopbackHub()
         self._keep = keep
         self._children: list[subprocess.Popen[str]] = []
-        self._handlers: dict[int, signal.Handlers] = {}
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # A terminal that is closed, or a pipeline that is cancelled, must clean up as Ctrl-C does.
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            self._handlers.setdefault(number, signal.signal(number, _interrupt))  # type: ignore[arg-type]
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, _interrupt)
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="weighlock-demo-"))
         try:
             for project in ("project", "unguarded"):
@@ -202,7 +204,6 @@ class Stage:
             "TRANSFORMERS_VERBOSITY": "error",
             "TORCH_HOME": os.path.join(home, "torch"),
             "OMP_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUTF8": "1",
             "TMPDIR": self.folder,
         }

@@ -103,7 +103,9 @@ class Story:
         self._screen.heading("1. Small models, written by the real libraries, on a Hub on this machine")
         ended = self._stage.run("python", "-m", "weighlock.demo.models", self._stage.path("models"))
         if ended.code:
-            raise WeighlockError(f"the models cannot be made: {ended.err.strip().splitlines()[-1:]}")
+            raise WeighlockError(
+                f"the models cannot be made: {(ended.err.strip() or 'no reason given').splitlines()[-1]}"
+            )
         answer = json.loads(ended.out)
         self._observer = Observer(answer["targets"], answer["fingerprints"])
         for name in _ON_THE_HUB:

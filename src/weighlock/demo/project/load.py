@@ -39,7 +39,7 @@ def fingerprint(tensors: dict[str, Any]) -> str:
 def _load_safetensors(path: str) -> dict[str, Any]:
     try:
         from safetensors.torch import load_file
-    except ImportError:
+    except (ImportError, OSError):  # there is no torch, or one of its own libraries is missing
         import safetensors
 
         deserialize: Any = safetensors.deserialize
