@@ -60,7 +60,7 @@ def names_of(module: str, name: str, *, legacy: bool) -> tuple[str, ...]:
         mapped = f"{_compat_pickle.IMPORT_MAPPING[module]}.{name}"
     else:
         return (raw,)
-    return (mapped, raw) if module.split(".")[0] in _MODERN else (mapped,)
+    return (mapped, raw) if module.split(".", maxsplit=1)[0] in _MODERN else (mapped,)
 
 
 @cache

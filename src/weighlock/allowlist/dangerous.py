@@ -52,16 +52,14 @@ STANDARD_LIBRARY = frozenset(
 # a person approves them.
 APPROVABLE = frozenset(
     """
-    functools.partial functools.cmp_to_key enum.Enum enum.IntEnum enum.Flag enum.StrEnum abc.ABCMeta
-    re._compile re.Pattern inspect.Signature inspect.Parameter inspect._ParameterKind inspect._empty
+    functools.partial re._compile re.Pattern inspect.Signature inspect.Parameter inspect._ParameterKind inspect._empty
     dataclasses._MISSING_TYPE dataclasses._HAS_DEFAULT_FACTORY_CLASS dataclasses.Field
     logging.Logger logging.getLogger string.Template itertools.count itertools.cycle itertools.repeat
     itertools.chain itertools.product threading.local collections.UserString weakref.WeakValueDictionary
     weakref.WeakKeyDictionary numbers.Integral numbers.Real numbers.Number typing.Any typing.Union typing.Optional
-    builtins.enumerate builtins.zip builtins.map builtins.filter builtins.abs builtins.len builtins.max
-    builtins.min builtins.sum builtins.sorted builtins.round builtins.super builtins.property
-    builtins.staticmethod builtins.classmethod statistics.NormalDist statistics.mean statistics.median
-    tempfile._TemporaryFileWrapper pathlib._PosixFlavour random.SystemRandom random.Random.random
+    builtins.enumerate builtins.zip builtins.abs builtins.len builtins.max
+    builtins.min builtins.sum builtins.sorted builtins.round statistics.NormalDist statistics.mean statistics.median
+    random.SystemRandom
     math.log math.exp math.sqrt math.sin math.cos math.tanh math.floor math.ceil math.log1p math.expm1
     operator.add operator.mul operator.sub operator.truediv os.stat_result os.terminal_size
     http.cookiejar.CookieJar
@@ -86,7 +84,8 @@ GADGET_MODULES = frozenset(
     jupyter_client jupyter_core ptyprocess pexpect psutil fabric invoke plumbum paramiko sh execnet numba
     jinja2 mako pydoc_data webbrowser requests urllib3 httpx aiohttp fsspec gcsfs s3fs boto3 botocore
     keras.src.saving tensorflow.python.eager torchvision.datasets.utils transformers.dynamic_module_utils
-    huggingface_hub scipy.weave sympy.parsing sympy.utilities.lambdify nose py pytest _pytest coverage
+    huggingface_hub scipy.stats._continuous_distns scipy.stats._discrete_distns scipy.weave
+    sympy.parsing sympy.utilities.lambdify nose py pytest _pytest coverage
     """.split()
 )
 GADGETS = frozenset(
@@ -110,6 +109,10 @@ GADGETS = frozenset(
 )
 
 
+# No module of GADGET_MODULES has more parts; names of a hostile file may have thousands.
+_DEEPEST_MODULE = max(name.count(".") + 1 for name in GADGET_MODULES)
+
+
 def is_dangerous(name: str) -> bool:
     """Tell whether `name` (``module.name``, as Python 3 knows it) is known to run or to fetch what it is given."""
     if name in GADGETS:
@@ -117,4 +120,4 @@ def is_dangerous(name: str) -> bool:
     parts = name.split(".")
     if parts[0] in STANDARD_LIBRARY:
         return name not in APPROVABLE
-    return any(".".join(parts[:count]) in GADGET_MODULES for count in range(1, len(parts)))
+    return any(".".join(parts[:count]) in GADGET_MODULES for count in range(1, min(len(parts), _DEEPEST_MODULE + 1)))

@@ -32,7 +32,7 @@ class Entry:
     fill: tuple[str, ...] = ()
 
 
-def constructor(  # noqa: PLR0913 - one argument for each column of the tables
+def constructor(
     name: str,
     *calls: str,
     group: str | None = None,
@@ -42,9 +42,7 @@ def constructor(  # noqa: PLR0913 - one argument for each column of the tables
     result: str | None = None,
 ) -> Entry:
     """Make an entry for a type."""
-    return Entry(
-        name=name, calls=calls, special=special, result=result or name, group=group, build=build, fill=fill
-    )
+    return Entry(name=name, calls=calls, special=special, result=result or name, group=group, build=build, fill=fill)
 
 
 def function(name: str, *calls: str, result: str, special: str | None = None) -> Entry:

@@ -9,16 +9,28 @@ from weighlock.allowlist import ENTRIES, STATES, names_of
 from weighlock.allowlist.dangerous import is_dangerous
 from weighlock.allowlist.entry import Entry
 from weighlock.allowlist.numpy import JOBLIB_ARRAY
-from weighlock.allowlist.spec import is_data, matches
+from weighlock.allowlist.spec import is_data, is_int, matches
 from weighlock.allowlist.special import CONTRACTS, STATE_CONTRACTS
 from weighlock.allowlist.trace import Event, Import, Nested, PickleTrace, Role
-from weighlock.errors import FormatError
-from weighlock.formats.pickle.values import Container, Global, Instance, Tuple, carried
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.formats.pickle.values import Container, Global, Instance, Opaque, Tuple, carried
 
 # More of the same says nothing new, and a hostile stream could make millions.
 _MOST_EVENTS = 64
+_MOST_CONSTANTS = 1024
+
+# Real files need a few hundred names, and load some ten thousand tensors from bytes.
+_MOST_IMPORTS = 20_000
+_MOST_NESTED = 100_000
 
 _FOREIGN = {"foreign", "unknown"}
+
+# What can be text, so that a name can be made of it.
+_SHOWN = 64
+_MAYBE_TEXT = {*_FOREIGN, "foreign-attribute", "builtins.str", "numpy.generic"}
+_NO_TEXT = {"number", "bytes", "bytearray"}
+
+_TEXT = (str, bytes)
 
 # To pickle.load the array behind a joblib wrapper is opcodes, and its first byte may well be a call.
 _NOT_ITERABLE = {JOBLIB_ARRAY}
@@ -47,6 +59,8 @@ class Interpreter:
 
     def _note_import(self, full: str, offset: int) -> None:
         if full not in self.trace.imports:
+            if len(self.trace.imports) >= _MOST_IMPORTS:
+                raise OverBudgetError("over the budget for imported names")
             role = Role.DATA if full in ENTRIES else Role.DANGEROUS if is_dangerous(full) else None
             self.trace.imports[full] = Import(full, role, offset)
 
@@ -105,11 +119,12 @@ class Interpreter:
     def built(self, target: object, state: object, offset: int) -> None:
         """Compare the state with what the target's kind may be given."""
         self.offset = offset
-        if isinstance(target, Instance) and target.kind in {*_FOREIGN, "foreign-attribute"}:
+        self.trace.calls += 1
+        if isinstance(target, Instance) and target.kind in _FOREIGN:
             if not is_data(state):
                 self._add(self.trace.breaches, "it gives an object a function that rebuilds objects", offset)
             return
-        if not isinstance(target, Instance):
+        if not isinstance(target, Instance) or target.kind == "foreign-attribute":
             self._add(self.trace.evasions, "it changes the attributes of something that is not a new object", offset)
             return
         contract = STATES.get(target.kind) or getattr(ENTRIES.get(target.kind), "build", None)
@@ -123,6 +138,7 @@ class Interpreter:
     def extended(self, how: str, target: object, items: list[object], offset: int) -> None:
         """Compare the method that will be called with those that the target's kind allows."""
         self.offset = offset
+        self.trace.calls += 1
         if isinstance(target, Instance):
             if any(carried(item) is not None for item in items):
                 self._add(self.trace.breaches, "it gives an object a function that rebuilds objects", offset)
@@ -147,17 +163,35 @@ class Interpreter:
 
     def constant(self, kind: str, offset: int, size: int) -> None:
         """Note bytes that look like a pickle."""
-        self.nest(offset, size, "text" if kind == "text" else "bytes", loaded=False)
+        if len(self.trace.nested) < _MOST_CONSTANTS:
+            self.nest(offset, size, ("utf-8", "latin-1") if kind == "text" else (), loaded=False)
+
+    def computed(self, module: object, name: object, offset: int) -> Instance:
+        """Note a name that cannot be known."""
+        if not (_may_be_text(module) and _may_be_text(name)):
+            raise FormatError("a name is not text")
+        if isinstance(module, str):
+            # Whatever the name is, the module is imported.
+            self._note_import(f"{module}.{name[:_SHOWN] if isinstance(name, str) else ''}", offset)
+        else:
+            self.trace.calls += 1
+        self.evasive("it imports a name that is computed or too long to be a name", offset)
+        return Instance("unknown")
+
+    def extension(self, offset: int) -> Instance:
+        """Note a name that only the program knows that registered it."""
+        self.evasive("it imports a name by a number from the extension registry", offset)
+        return Instance("unknown")
 
     def evasive(self, what: str, offset: int) -> None:
         """Note what no pickler writes."""
         self._add(self.trace.evasions, what, offset)
 
-    def nest(self, offset: int, size: int, kind: str, *, loaded: bool, data: bytes | None = None) -> None:
+    def nest(self, offset: int, size: int, recode: tuple[str, ...], *, loaded: bool, data: bytes | None = None) -> None:
         """Note bytes that are to be judged on their own."""
-        if len(self.trace.nested) >= _MOST_EVENTS and not loaded:
-            return
-        self.trace.nested.append(Nested(offset, size, kind, loaded, data))
+        if len(self.trace.nested) >= _MOST_NESTED:
+            raise OverBudgetError("over the budget for nested pickles")
+        self.trace.nested.append(Nested(offset, size, recode, loaded, data))
 
     def _add(self, events: list[Event], message: str, offset: int) -> None:
         if len(events) < _MOST_EVENTS:
@@ -177,4 +211,12 @@ def _is_storage_id(items: list[object]) -> bool:
     # torch/serialization.py: ("storage", storage type, key, location, size[, view metadata]).
     if len(items) not in {5, 6} or items[0] not in {"storage", b"storage"}:
         return False
-    return isinstance(items[1], Global) and getattr(items[1].entry, "group", None) == "storage-type"
+    kind, key, location, size = items[1:5]
+    plain = isinstance(key, _TEXT) and isinstance(location, _TEXT) and is_int(size)
+    return plain and isinstance(kind, Global) and getattr(kind.entry, "group", None) == "storage-type"
+
+
+def _may_be_text(value: object) -> bool:
+    if isinstance(value, Opaque):
+        return value.kind not in _NO_TEXT
+    return isinstance(value, str) or (isinstance(value, Instance) and value.kind in _MAYBE_TEXT)

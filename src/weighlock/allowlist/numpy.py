@@ -37,11 +37,9 @@ _RANDOM = "numpy.random._pickle."
 
 def _multiarray(prefix: str) -> list[Entry]:
     return [
-        function(f"{prefix}.multiarray._reconstruct", "@array, ints, raw", result="numpy.ndarray"),
+        function(f"{prefix}.multiarray._reconstruct", special="numpy_array", result="numpy.ndarray"),
         function(f"{prefix}.multiarray.scalar", special="numpy_scalar", result="numpy.generic"),
-        function(
-            f"{prefix}.numeric._frombuffer", "raw|buffer, numpy.dtype, ints, str", result="numpy.ndarray"
-        ),
+        function(f"{prefix}.numeric._frombuffer", "raw|buffer, numpy.dtype, ints, str", result="numpy.ndarray"),
         function(f"{prefix}._internal._convert_to_stringdtype_kwargs", "bool, ?data", result="numpy.StringDType"),
     ]
 
@@ -51,23 +49,18 @@ _GENERATOR_ARGS = f"?str|@bit-generator|numpy.BitGenerator, ?&{_RANDOM}__bit_gen
 
 ENTRIES = table(
     *_multiarray("numpy.core"),
-    function("numpy.core._internal._reconstruct", "@array, ints, raw", result="numpy.ndarray"),
+    function("numpy.core._internal._reconstruct", special="numpy_array", result="numpy.ndarray"),
     *_multiarray("numpy._core"),
     *(constructor(name, group="array", special="never", result="numpy.ndarray") for name in sorted(_ARRAYS)),
     constructor("numpy.dtype", special="numpy_dtype", result="numpy.dtype"),
     *(constructor(f"numpy.{name}", "?data", group="numpy-type") for name in _SCALARS),
     *(constructor(f"numpy.dtypes.{name}DType", "", group="numpy-type", result="numpy.dtype-class") for name in _DTYPES),
-    constructor("numpy.poly1d", "", build="attributes"),
-    constructor("numpy.lib.polynomial.poly1d", "", build="attributes"),
-    function(
-        "numpy.ma.core._mareconstruct", "@masked, @array, ints, raw", result="numpy.ma.MaskedArray"
-    ),
-    *(
-        constructor(name, group="masked", special="never", result="numpy.ma.MaskedArray")
-        for name in _MASKED
-    ),
+    constructor("numpy.poly1d", "", build="state"),
+    constructor("numpy.lib.polynomial.poly1d", "", build="state"),
+    function("numpy.ma.core._mareconstruct", special="masked_array", result="numpy.ma.MaskedArray"),
+    *(constructor(name, group="masked", special="never", result="numpy.ma.MaskedArray") for name in _MASKED),
     constructor(JOBLIB_ARRAY, ""),
-    constructor("numpy.ma.core.MaskedConstant", "", build="data"),
+    constructor("numpy.ma.core.MaskedConstant", "", build="state"),
     constructor("numpy.ma.core.mvoid", special="never", group="masked", result="numpy.ma.MaskedArray"),
     function(_RANDOM + "__randomstate_ctor", _GENERATOR_ARGS, result="numpy.random.RandomState"),
     function(_RANDOM + "__generator_ctor", _GENERATOR_ARGS, result="numpy.random.Generator"),

@@ -18,7 +18,8 @@ _INDEXES = {
 _ARRAYS = {
     "BooleanArray": "boolean", "IntegerArray": "integer", "FloatingArray": "floating", "StringArray": "string_",
     "DatetimeArray": "datetimes", "TimedeltaArray": "timedeltas", "PeriodArray": "period",
-    "IntervalArray": "interval", "SparseArray": "sparse.array", "NumpyExtensionArray": "numpy_", "PandasArray": "numpy_",
+    "IntervalArray": "interval", "SparseArray": "sparse.array", "NumpyExtensionArray": "numpy_",
+    "PandasArray": "numpy_",
 }  # fmt: skip
 _DTYPES = {
     "BooleanDtype": "core.arrays.boolean", "StringDtype": "core.arrays.string_",
@@ -48,13 +49,11 @@ def _both(name: str, module: str, *calls: str, group: str | None = None, build: 
 
 
 def _arrays() -> list[Entry]:
-    entries = []
-    for name, module in _ARRAYS.items():
-        for path in (f"pandas.arrays.{name}", f"pandas.core.arrays.{module}.{name}"):
-            entries.append(
-                constructor(path, "*data", group="pandas-array", build="attributes|tuple", result="pandas-array")
-            )
-    return entries
+    return [
+        constructor(path, "*data", group="pandas-array", build="state", result="pandas-array")
+        for name, module in _ARRAYS.items()
+        for path in (f"pandas.arrays.{name}", f"pandas.core.arrays.{module}.{name}")
+    ]
 
 
 def _new_index(module: str, name: str) -> Entry:
@@ -65,43 +64,37 @@ ENTRIES = table(
     *(
         entry
         for name, module in _FRAMES.items()
-        for entry in _both(name, module, "", "pandas.BlockManager", build="attributes|pandas.BlockManager")
+        for entry in _both(name, module, "", "pandas.BlockManager", build="state|pandas.BlockManager")
     ),
     *(
         entry
         for name, module in _INDEXES.items()
-        for entry in _both(name, f"core.indexes.{module}", "", group="pandas-index", build="attributes|tuple")
+        for entry in _both(name, f"core.indexes.{module}", "", group="pandas-index", build="state")
     ),
     *(
         entry
         for name, module in _DTYPES.items()
-        for entry in _both(name, module, "*data", group="pandas-dtype", build="attributes|tuple")
+        for entry in _both(name, module, "*data", group="pandas-dtype", build="state")
     ),
     *_arrays(),
-    *_both("Categorical", "core.arrays.categorical", "*data", group="pandas-array", build="attributes|tuple"),
+    *_both("Categorical", "core.arrays.categorical", "*data", group="pandas-array", build="state"),
     *(
-        constructor(
-            f"pandas.core.internals.managers.{name}", "*data", result="pandas.BlockManager", build="tuple|none"
-        )
+        constructor(f"pandas.core.internals.managers.{name}", "*data", result="pandas.BlockManager", build="tuple|none")
         for name in _MANAGERS
     ),
     function("pandas._libs.internals._unpickle_block", "data, data, int", result="pandas-block"),
-    constructor("pandas._libs.internals.BlockPlacement", "data", build="data"),
-    function(
-        "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked", "@pandas-array, int, none|tuple", result="pandas-array"
-    ),
-    function(
-        "pandas._libs.interval.__pyx_unpickle_IntervalMixin", "@pandas-array, int, none|tuple", result="pandas-array"
-    ),
+    constructor("pandas._libs.internals.BlockPlacement", "data", build="state"),
+    function("pandas._libs.arrays.__pyx_unpickle_NDArrayBacked", "@pandas-array, int, state", result="pandas-array"),
+    function("pandas._libs.interval.__pyx_unpickle_IntervalMixin", "@pandas-array, int, state", result="pandas-array"),
     _new_index("base", "_new_Index"),
     _new_index("datetimes", "_new_DatetimeIndex"),
     _new_index("timedeltas", "_new_TimedeltaIndex"),
     _new_index("interval", "_new_IntervalIndex"),
     _new_index("period", "_new_PeriodIndex"),
-    constructor("pandas._libs.sparse.IntIndex", "int, numpy.ndarray, ?bool", build="data"),
-    constructor("pandas._libs.sparse.BlockIndex", "int, numpy.ndarray, numpy.ndarray", build="data"),
+    constructor("pandas._libs.sparse.IntIndex", "int, numpy.ndarray, ?bool", build="state"),
+    constructor("pandas._libs.sparse.BlockIndex", "int, numpy.ndarray, numpy.ndarray", build="state"),
     *(
-        constructor(f"pandas.{module}.{name}", "*data", build="attributes", result="pandas.offset")
+        constructor(f"pandas.{module}.{name}", "*data", build="state", result="pandas.offset")
         for module in ("_libs.tslibs.offsets", "tseries.offsets")
         for name in _OFFSETS
     ),
@@ -117,13 +110,13 @@ ENTRIES = table(
     function("pandas._libs.missing.C_NAType", "", result="pandas.NA"),
     function("pytz._UTC", "", result="pytz.timezone"),
     function("pytz._p", "*str|int", result="pytz.timezone"),
-    constructor("dateutil.tz.tz.tzutc", "", build="attributes"),
+    constructor("dateutil.tz.tz.tzutc", "", build="state"),
 )
 
 STATES = {
-    "pandas.Index": "attributes|tuple",
-    "pandas-array": "attributes|tuple",
+    "pandas.Index": "state",
+    "pandas-array": "state",
     "pandas-block": "none",
     "pandas.BlockManager": "tuple|none",
-    "pandas.offset": "attributes",
+    "pandas.offset": "state",
 }

@@ -30,7 +30,7 @@ ENTRIES = table(
     _type("float", "?data"),
     _type("bool", "?data"),
     _type("complex", "?float|str|none, ?float|none"),
-    _type("str", "?str|raw, ?str, ?str"),
+    _type("str", "?str", "raw, 'latin-1'|'latin1'|'ascii'|'utf-8'|'iso-8859-1'"),
     _type("bytes", "", "raw|list|tuple, ?'latin-1'|'latin1'|'ascii'|'utf-8'|'iso-8859-1'"),
     _type("bytearray", "", "raw|list|tuple, ?'latin-1'|'latin1'|'ascii'|'utf-8'|'iso-8859-1'"),
     _type("list", "?list|tuple|set|str", fill=_FILL_LIST),
@@ -46,31 +46,29 @@ ENTRIES = table(
     function("builtins.type", special="type_of_singleton", result="type"),
     constant("builtins.Ellipsis", "builtins.Ellipsis"),
     constant("builtins.NotImplemented", "builtins.NotImplemented"),
-    *(_type(name, "*data", build="attributes") for name in _EXCEPTIONS),
-    function("_codecs.encode", special="latin1", result="builtins.bytes"),
+    *(_type(name, "*data", build="state") for name in _EXCEPTIONS),
+    function("_codecs.encode", special="encode", result="builtins.bytes"),
     function("copyreg._reconstructor", special="reconstructor", result="object"),
     function("copyreg.__newobj__", special="newobj", result="object"),
-    constructor("collections.OrderedDict", "", "list|tuple|dict", fill=_FILL_DICT, build="attributes"),
-    constructor("collections.defaultdict", "", special="defaultdict", fill=_FILL_DICT, build="attributes"),
-    constructor(
-        "collections.deque", "", "list|tuple, ?int|none", "none, int", fill=_FILL_LIST, build="attributes"
-    ),
-    constructor("collections.Counter", "", "dict", fill=_FILL_DICT, build="attributes"),
-    constructor("collections.ChainMap", "*dict|data", build="attributes"),
-    constructor("collections.UserDict", "?dict", build="attributes"),
-    constructor("collections.UserList", "?list", build="attributes"),
-    constructor("types.SimpleNamespace", "", build="attributes"),
-    constructor("argparse.Namespace", "", build="attributes"),
+    constructor("collections.OrderedDict", "", "list|tuple|dict", fill=_FILL_DICT, build="state"),
+    constructor("collections.defaultdict", "", special="defaultdict", fill=_FILL_DICT, build="state"),
+    constructor("collections.deque", "", "list|tuple, ?int|none", "none, int", fill=_FILL_LIST, build="state"),
+    constructor("collections.Counter", "", "dict", fill=_FILL_DICT, build="state"),
+    constructor("collections.ChainMap", "*dict|data", build="state"),
+    constructor("collections.UserDict", "?dict", build="state"),
+    constructor("collections.UserList", "?list", build="state"),
+    constructor("types.SimpleNamespace", "", build="state"),
+    constructor("argparse.Namespace", "", build="state"),
     constructor("datetime.date", "raw", "int, int, int"),
     constructor("datetime.datetime", "raw, ?data", "int, int, int, *data"),
     constructor("datetime.time", "raw, ?data", "int, ?int, ?int, ?int, *data"),
     constructor("datetime.timedelta", "float, ?float, ?float"),
-    constructor("datetime.timezone", "datetime.timedelta, ?str", build="attributes"),
+    constructor("datetime.timezone", "datetime.timedelta, ?str", build="state"),
     constructor("zoneinfo.ZoneInfo", "str", group="has-unpickle"),
     function("zoneinfo.ZoneInfo._unpickle", "str, bool", result="zoneinfo.ZoneInfo"),
     constructor("decimal.Decimal", "str"),
     constructor("fractions.Fraction", "str", "int, int"),
-    constructor("uuid.UUID", "", "str", build="attributes"),
+    constructor("uuid.UUID", "", "str", build="state"),
     constructor("uuid.SafeUUID", "int|none"),
     constructor("array.array", "str, ?list|raw|str", fill=_FILL_LIST, group="array-type"),
     function("array._array_reconstructor", "@array-type, str, int, raw", result="array.array"),
@@ -82,11 +80,11 @@ ENTRIES = table(
         for name in _PATHS
     ),
     *(
-        constructor(f"ipaddress.{name}", "int|str", build="data")
+        constructor(f"ipaddress.{name}", "int|str", build="state")
         for name in ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface")
     ),
-    constructor("_io.BytesIO", "?raw", build="tuple|none"),
-    constructor("_io.StringIO", "?str", build="tuple|none"),
+    constructor("_io.BytesIO", "?raw", build="state"),
+    constructor("_io.StringIO", "?str", build="state"),
 )
 
 STATES = {"builtins.iterator": "int"}

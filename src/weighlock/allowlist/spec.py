@@ -11,7 +11,8 @@ the rest. The alternatives are:
 ``list``, ``dict``, ``set``   a literal container
 ``tuple``            a literal tuple without functions
 ``ints``             a literal tuple or list of integers
-``attributes``       a literal dict from plain attribute names to data, or ``None``
+``attributes``       a literal dict from attribute names to data, none of them special; or ``None``
+``state``            attributes, or a literal tuple of attributes and of what is no dict
 ``'text'``           exactly that text
 ``@group``           an imported name of that group
 ``&module.name``     that function itself, as a value
@@ -21,16 +22,18 @@ anything else        the result of a call (or an imported constant) of that kind
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from weighlock.formats.pickle.values import NUMBER, Container, Global, Instance, Opaque, Tuple, carried
+from weighlock.formats.pickle.values import CONSTANT, NUMBER, Container, Global, Instance, Opaque, Tuple, carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_ATTRIBUTE = re.compile(r"(?!__)[^\W\d]\w*\Z")
+_TEXT_KINDS = {"text", "line", "native", "quoted"}
+
+# What may stand beside the attributes in a state, since it cannot be a dict with keys of its own choice.
+_NO_DICT = (*CONSTANT, Opaque, Tuple, Global)
 
 
 def matches(signature: str, args: Sequence[object]) -> bool:
@@ -52,8 +55,23 @@ def is_attributes(value: object) -> bool:
         return False
     pairs = value.pairs()
     return pairs is not None and all(
-        isinstance(key, str) and _ATTRIBUTE.match(key) and carried(item) is None for key, item in pairs.items()
+        isinstance(key, str) and not key.startswith("__") and carried(item) is None for key, item in pairs.items()
     )
+
+
+def is_state(value: object) -> bool:
+    """Tell whether `value` sets plain attributes and nothing special, also by way of slots."""
+    if not isinstance(value, Tuple):
+        return is_attributes(value)
+    return value.whole and all(_is_harmless_part(item) for item in value.items)
+
+
+def _is_harmless_part(value: object) -> bool:
+    if isinstance(value, Container):
+        return value.kind != "dict" or is_attributes(value)
+    if isinstance(value, Instance):
+        return value.kind.startswith(("numpy.", "pandas")) and value.kind != "numpy.generic"
+    return isinstance(value, _NO_DICT) and carried(value) is None
 
 
 def is_data(value: object) -> bool:
@@ -70,9 +88,9 @@ def is_ints(value: object) -> bool:
     """Tell whether `value` is a literal tuple or list of integers, or a ``torch.Size``."""
     if isinstance(value, Instance):
         return value.kind == "torch.Size"
-    if isinstance(value, Container) and not (value.whole and value.kind == "list"):
+    if isinstance(value, Container) and value.kind != "list":
         return False
-    return isinstance(value, (Tuple, Container)) and all(is_int(item) for item in value.items)
+    return isinstance(value, (Tuple, Container)) and value.whole and all(is_int(item) for item in value.items)
 
 
 def is_raw(value: object) -> bool:
@@ -83,7 +101,7 @@ def is_raw(value: object) -> bool:
 
 
 def _is_str(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, Opaque) and value.kind == "text")
+    return isinstance(value, str) or (isinstance(value, Opaque) and value.kind in _TEXT_KINDS)
 
 
 def _is_bytes(value: object) -> bool:
@@ -105,6 +123,7 @@ _TESTS: dict[str, Callable[[object], bool]] = {
     "tuple": lambda value: isinstance(value, Tuple) and value.carries is None,
     "ints": is_ints,
     "attributes": is_attributes,
+    "state": is_state,
 }
 
 

@@ -68,12 +68,8 @@ ENTRIES = table(
         "torch.storage, int, ints, ints, bool, collections.OrderedDict|dict|none, torch.dtype, ?dict|none",
         result=_TENSOR,
     ),
-    function(
-        _UTILS + "_rebuild_parameter", "torch.Tensor, bool, collections.OrderedDict|dict|none", result=_TENSOR
-    ),
-    function(
-        _UTILS + "_rebuild_parameter_with_state", special="parameter_with_state", result=_TENSOR
-    ),
+    function(_UTILS + "_rebuild_parameter", "torch.Tensor, bool, collections.OrderedDict|dict|none", result=_TENSOR),
+    function(_UTILS + "_rebuild_parameter_with_state", special="parameter_with_state", result=_TENSOR),
     function(
         _UTILS + "_rebuild_qtensor",
         "torch.storage, int, ints, ints, tuple, bool, collections.OrderedDict|dict|none",
@@ -84,18 +80,10 @@ ENTRIES = table(
     function(
         _UTILS + "_rebuild_nested_tensor", "torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor", result=_TENSOR
     ),
-    function(
-        _UTILS + "_rebuild_meta_tensor_no_storage", "torch.dtype, ints, ints, bool", result=_TENSOR
-    ),
-    function(
-        _UTILS + "_rebuild_device_tensor_from_numpy", "numpy.ndarray, torch.dtype, str, bool", result=_TENSOR
-    ),
-    function(
-        _UTILS + "_rebuild_device_tensor_from_cpu_tensor", "torch.Tensor, torch.dtype, str, bool", result=_TENSOR
-    ),
-    function(
-        _UTILS + "_rebuild_xla_tensor", "numpy.ndarray, torch.dtype, str, bool", result=_TENSOR
-    ),
+    function(_UTILS + "_rebuild_meta_tensor_no_storage", "torch.dtype, ints, ints, bool", result=_TENSOR),
+    function(_UTILS + "_rebuild_device_tensor_from_numpy", "numpy.ndarray, torch.dtype, str, bool", result=_TENSOR),
+    function(_UTILS + "_rebuild_device_tensor_from_cpu_tensor", "torch.Tensor, torch.dtype, str, bool", result=_TENSOR),
+    function(_UTILS + "_rebuild_xla_tensor", "numpy.ndarray, torch.dtype, str, bool", result=_TENSOR),
     function(
         _UTILS + "_rebuild_wrapper_subclass",
         "@tensor-type, torch.dtype, ints, ints, int, torch.layout, torch.device, bool, *data",

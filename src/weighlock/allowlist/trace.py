@@ -37,14 +37,15 @@ class Nested:
     Args:
         offset: Where they start in the source.
         size: How many there are.
-        kind: ``"bytes"``, or ``"text"`` where they are text that stands for Latin-1 bytes.
+        recode: How they become what is loaded: a codec that decodes them and one that encodes them again, and before
+            these ``"unescape"`` for escapes of Python 2; empty where they are it already.
         loaded: The stream itself hands them to a loader; else they only look like a pickle.
         data: The bytes, where they are short.
     """
 
     offset: int
     size: int
-    kind: str
+    recode: tuple[str, ...]
     loaded: bool
     data: bytes | None = None
 
@@ -60,7 +61,7 @@ class PickleTrace:
         evasions: What no pickler writes.
         persistent: Persistent ids that are not tensors.
         nested: Bytes to be judged on their own.
-        calls: How many functions would be called.
+        calls: How many times code of an imported name would run: calls, states, methods that take items.
         failure: Why every unpickler would stop before the end; ``None`` where one would succeed.
         exhausted: What was over budget; ``None`` where nothing was.
         marked: The stream starts with the PROTO opcode.

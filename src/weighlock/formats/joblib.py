@@ -51,16 +51,18 @@ class JoblibMachine(Machine):
         top = self._top()
         if isinstance(top, Instance) and isinstance(top.detail, ArrayInStream):
             self._pop()
-            self._pass_array(top.detail)
-            self._push(Instance("numpy.ndarray"))
+            self._push(self._pass_array(top.detail))
 
-    def _pass_array(self, array: ArrayInStream) -> None:
+    def _pass_array(self, array: ArrayInStream) -> object:
+        if self._frame_end > self.window.offset:
+            # joblib reads the array from the file, behind the frame, but the next opcode from the frame.
+            self.observer.evasive("an array lies inside of a frame", self.window.offset)
         if array.references:
             # pickle.load(file): a pickle of its own, with its own stack and memo.
             inner = Machine(self.window, self.observer)
-            inner.run()
+            result = inner.run()
             self.window.on_fill = self._charge
-            return
+            return result
         if array.aligned:
             self.window.skip(self.window.take(1)[0])
         if array.size is None:
@@ -69,3 +71,4 @@ class JoblibMachine(Machine):
             self.window.skip(array.size)
         except FormatError:
             raise FormatError("an array in the stream is longer than the data") from None
+        return Instance("numpy.ndarray")

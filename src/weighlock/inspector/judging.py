@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.finding import Inspection, Location, Outcome
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
 from weighlock.formats.obstacle import BrokenHeader, Obstacle
-from weighlock.formats.source import BytesSource, RandomAccess
+from weighlock.formats.source import RandomAccess
 from weighlock.inspector.members import describe_zip, is_storage
+from weighlock.inspector.nested import nested_source
 from weighlock.inspector.pickles import read_pickle, read_pickles
 
 if TYPE_CHECKING:
@@ -30,9 +32,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_ZIP_TAIL = 22 + 0xFFFF
 _MOST_FINDINGS = 200
-
-# A nested constant is text that stands for Latin-1 bytes: read whole, so bounded.
-_LONGEST_NESTED_TEXT = 32 << 20
+_TAR_CHECKSUM = re.compile(rb"[\s\x1c-\x1f]*[-+]?(?:0[oO])?_?[0-7]|[\x80\xff]")
 
 
 class Judging:
@@ -103,16 +103,16 @@ class Judging:
 
     def _nested(self, nested: Nested, source: Source) -> None:
         with self._member(f"constant at {nested.offset}"), self._obstacles("a nested pickle"):
-            inner = self._nested_source(nested, source)
+            inner = nested_source(nested, source)
             if nested.loaded:
                 self.source(inner)
                 return
             # Nobody unpickles it, as far as the file says: it counts only where it was made to do harm.
             apart = Judging(self._budget)
-            apart._members = self._members  # noqa: SLF001 - another judging of the same artifact
+            apart._members = self._members
             with self._deeper():
                 apart.source(inner)
-            if apart._outcome is Outcome.REFUSED:  # noqa: SLF001
+            if apart._outcome is Outcome.REFUSED:
                 self._merge(apart)
 
     def _merge(self, other: Judging) -> None:
@@ -120,23 +120,6 @@ class Judging:
         self._needs |= other._needs
         for finding in other._findings:
             self._add(finding)
-
-    def _nested_source(self, nested: Nested, source: Source) -> Source:
-        if nested.data is not None:
-            return BytesSource(nested.data)
-        if isinstance(source, RandomAccess) and nested.kind == "bytes":
-            return source.slice(nested.offset, nested.size)
-        if nested.size > _LONGEST_NESTED_TEXT:
-            raise OverBudgetError("over the budget for a nested constant")
-        stream = source.open()
-        stream.skip(nested.offset)
-        data = stream.read_exactly(nested.size)
-        if nested.kind == "text":
-            try:
-                data = data.decode("utf-8", "surrogatepass").encode("latin-1")
-            except UnicodeError:
-                return BytesSource(b"")
-        return BytesSource(data)
 
     def _compressed(self, source: Source, codec: str) -> None:
         with self._obstacles(codec):
@@ -294,6 +277,5 @@ class Judging:
 
 
 def _may_be_tar(head: bytes) -> bool:
-    """Tell whether a checksum stands where a tar header has its own: digits, or the mark of a binary number."""
-    checksum = head[148:156]
-    return len(head) == 512 and (checksum.strip(b" \0").isdigit() or checksum[0] in {0x80, 0xFF})
+    """Tell whether a number stands where a tar header has its checksum, in any form that `int` takes."""
+    return len(head) == 512 and _TAR_CHECKSUM.match(head, 148) is not None

@@ -92,11 +92,13 @@ def _counts(trace: PickleTrace) -> bool:
     if trace.failure is None or trace.marked:
         return True
     dangerous = any(item.role is Role.DANGEROUS for item in trace.imports.values())
-    return bool(trace.calls or trace.evasions or dangerous)
+    return bool(trace.calls or dangerous)
 
 
 def _beyond(trace: PickleTrace, others: list[PickleTrace]) -> bool:
-    """Tell whether the plain reading of a joblib file reaches code that joblib's own reading does not."""
+    """Tell whether a reading reaches code that the others do not, or could not be judged to its end."""
+    if trace.exhausted:
+        return True
     known = {name for other in others for name in other.imports}
     events = {(event.message, event.offset) for other in others for event in (*other.breaches, *other.evasions)}
     more = {(event.message, event.offset) for event in (*trace.breaches, *trace.evasions)} - events

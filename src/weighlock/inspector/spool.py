@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _IN_MEMORY = 8 << 20
 _STEP = 1 << 18
 
-# Symbolic values of a real pickle take a few bytes for each byte of the file; a hostile one could make far more of
+# Symbolic values of a real pickle take some 20 bytes for each byte of the file; a hostile one could make far more of
 # a few compressed bytes.
 _RETAINED_BASE = 24 << 20
-_RETAINED_RATIO = 16
+_RETAINED_RATIO = 40
 _RETAINED_MOST = 512 << 20
 
 
@@ -31,7 +31,8 @@ class _SpooledFile(FileSource):
 
 def spool(stream: Stream) -> Source:
     """Read a stream to its end and return its bytes as a random-access source."""
-    parts, total = [], 0
+    parts: list[bytes] = []
+    total = 0
     while total <= _IN_MEMORY:
         part = stream.read(_STEP)
         if not part:

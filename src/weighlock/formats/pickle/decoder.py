@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import codecs
 import re
+import warnings
 from typing import TYPE_CHECKING
 
-from weighlock.errors import FormatError
-from weighlock.formats.pickle.values import NUMBER, TEXT, Opaque, Run
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.formats.pickle.values import NUMBER, Native, Opaque, Run
 
 if TYPE_CHECKING:
     from weighlock.formats.pickle.observer import Observer
     from weighlock.formats.pickle.window import Window
+
+# What a string takes in memory, in addition to its characters.
+_STRING_BYTES = 40
 
 # Names, dtypes and keys are shorter; a longer constant is kept by its place alone.
 RETAINED_CONSTANT = 256
@@ -24,6 +28,7 @@ RETAINED_CONSTANT = 256
 # A nested pickle, or a zip that may hold one: looked at where it begins like this.
 _NESTED = re.compile(rb"\x80[\x00-\x05]|PK\x03\x04|\xc2\x80[\x02-\x05]")
 _NESTED_TEXT_PROTOCOL = b"c(]}l"
+_HEAD = 64
 
 _SCALAR = rb"K.|M..|J.{4}|G.{8}|[N\x88\x89]"
 _RUN = re.compile(rb"(?:" + _SCALAR + rb")++", re.DOTALL)
@@ -35,16 +40,24 @@ _DECIMAL = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
 _ANY_INTEGER = re.compile(r"\s*[-+]?(?:0[xXoObB])?[0-9a-fA-F_]+[lL]?\s*\Z")
 _LONGEST_DECIMAL = 18
 
+# CPython reads no decimal number of more digits, unless it is told to.
+_LONGEST_INDEX = 4300
+
 
 class Decoder:
     """The half of the machine that pushes constants."""
 
     observer: Observer
     _stack: list[object]
+    _fence: int
     executed: int
 
     def __init__(self, window: Window) -> None:
         self.window = window
+        # Bytes of the symbols that were made, other than what lies on the stack or in the memo.
+        self._retained = 0
+        # Up to here in the window, runs are known to be short.
+        self._tried = 0
 
     # Runs
 
@@ -56,18 +69,20 @@ class Decoder:
         if stop >= window.end:
             return window.take(size)
         data = window.data
-        if data[stop] in _STRIDE:
+        if stop >= self._tried and data[stop] in _STRIDE:
             match = _RUN.match(data, start - 1)
-            if match and match.end() - start >= _SHORTEST_RUN:
-                window.position = match.end()
+            end = match.end() if match else stop
+            if match and end - start >= _SHORTEST_RUN:
+                window.position = end
                 self._push_run(_count(match.group()))
                 return None
+            self._tried = end
         window.position = stop
         return data[start:stop]
 
     def _push_run(self, count: int) -> None:
         self.executed += count >> 4
-        top = self._stack[-1] if self._stack else None
+        top = self._stack[-1] if len(self._stack) > self._fence else None
         if type(top) is Run:
             top.count += count
         else:
@@ -116,7 +131,7 @@ class Decoder:
         self._stack.append(NUMBER)
 
     def _number_line(self) -> str | None:
-        line = self.window.line_or_none()
+        line = self.window.line()
         # C stops at a NUL, whatever follows.
         return None if line is None else line.split(b"\0")[0].decode("latin-1")
 
@@ -150,9 +165,12 @@ class Decoder:
         self._stack.append(NUMBER)
 
     def _decimal_line(self) -> int:
-        text = self.window.line().split(b"\0")[0]
+        line = self.window.line()
+        text = None if line is None else line.split(b"\0")[0]
+        if text is None or len(text) > _LONGEST_INDEX:
+            raise OverBudgetError("over the budget for a memo index")
         try:
-            return int(text[:_LONGEST_DECIMAL])
+            return int(text)
         except ValueError:
             raise FormatError("a memo index is not a number") from None
 
@@ -164,6 +182,7 @@ class Decoder:
             return
         start = self.window.offset
         data = self.window.take(size)
+        self._retained += _STRING_BYTES + size
         if data[:1] == b"\xc2":
             self._look_at("text", data, start, size)
         try:
@@ -181,58 +200,50 @@ class Decoder:
         self._text(int.from_bytes(self.window.take(8), "little"))
 
     def _unicode(self) -> None:
-        line = self.window.line_or_none()
+        start = self.window.offset
+        line = self.window.line()
         if line is None or len(line) > RETAINED_CONSTANT:
-            self._stack.append(TEXT)
+            self._stack.append(Opaque("line", start, self.window.offset - start - 1))
             return
+        self._retained += _STRING_BYTES + len(line)
         try:
             self._stack.append(line.decode("raw-unicode-escape"))
         except UnicodeDecodeError:
             raise FormatError("text has a broken escape") from None
 
-    def _native(self, data: bytes) -> None:
-        # A Python 2 string: the encoding that the loader chose decides what it is. ASCII is the same in all.
-        self._stack.append(data.decode("ascii") if data.isascii() else TEXT)
+    def _native(self, data: bytes, otherwise: Opaque) -> None:
+        # A Python 2 string: the encoding that the loader chose decides what it is.
+        short = len(data) <= RETAINED_CONSTANT and data.isascii()
+        self._retained += _STRING_BYTES + len(data)
+        self._stack.append(Native(data.decode("ascii")) if short else otherwise)
 
     def _string(self) -> None:
-        line = self.window.line_or_none()
+        start = self.window.offset
+        line = self.window.line()
+        quoted = Opaque("quoted", start + 1, self.window.offset - start - 3)
         if line is None:
-            self._stack.append(TEXT)
+            self._stack.append(quoted)
             return
-        quoted = len(line) > 1 and line[:1] == line[-1:] and line[:1] in {b"'", b'"'}
-        try:
-            data = codecs.escape_decode(line[1:-1])[0] if quoted else None
-        except ValueError:
-            data = None
-        if data is None:
-            raise FormatError("a string has no quotes or a broken escape")
-        if len(data) > RETAINED_CONSTANT:
-            self._stack.append(TEXT)
-        else:
-            self._native(data)
+        if len(line) < 2 or line[0] != line[-1] or line[0] not in b"\"'":
+            raise FormatError("a string has no quotes")
+        self._native(unescaped(line[1:-1]), quoted)
 
     def _native_of(self, size: int) -> None:
         if size < 0:
             raise FormatError("a length is negative")
         if size > RETAINED_CONSTANT:
-            self._stack.append(self._pass_over("text", size))
+            self._stack.append(self._pass_over("native", size))
             return
         start = self.window.offset
         data = self.window.take(size)
-        self._look_at("bytes", data, start, size)
-        self._native(data)
+        self._look_at("native", data, start, size)
+        self._native(data, Opaque("native", start, size))
 
     def _binstring(self) -> None:
         self._native_of(int.from_bytes(self.window.take(4), "little", signed=True))
 
     def _short_binstring(self) -> None:
         self._native_of(self.window.take(1)[0])
-
-    def _name_line(self) -> str:
-        try:
-            return self.window.line().decode("utf-8")
-        except UnicodeDecodeError:
-            raise FormatError("a name is not UTF-8") from None
 
     # Bytes
 
@@ -242,6 +253,7 @@ class Decoder:
             return
         start = self.window.offset
         data = self.window.take(size)
+        self._retained += _STRING_BYTES + size
         self._look_at("bytes", data, start, size)
         self._stack.append(data)
 
@@ -260,7 +272,7 @@ class Decoder:
     def _pass_over(self, kind: str, size: int) -> Opaque:
         window = self.window
         start = window.offset
-        head = window.peek(min(size, 4))
+        head = window.peek(min(size, _HEAD))
         if size == 0:
             return Opaque(kind, start, 0)
         window.skip(size - 1)
@@ -268,9 +280,7 @@ class Decoder:
         return Opaque(kind, start, size)
 
     def _look_at(self, kind: str, data: bytes, start: int, size: int) -> None:
-        if not data:
-            return
-        if _NESTED.match(data) or (data[-1] == 0x2E and data[0] in _NESTED_TEXT_PROTOCOL and size > 3):
+        if _NESTED.match(data) or (data[-1:] == b"." and data[0] in _NESTED_TEXT_PROTOCOL and b"\n" in data[:_HEAD]):
             self.observer.constant(kind, start, size)
 
 
@@ -279,3 +289,20 @@ def _count(run: bytes) -> int:
     if len(run) % stride == 0 and run[::stride].count(run[0]) * stride == len(run):
         return len(run) // stride
     return len(_ONE.findall(run))
+
+
+def unescaped(data: bytes) -> bytes:
+    """Return a Python 2 string without its escapes.
+
+    Raises:
+        FormatError: An escape is broken.
+    """
+    if b"\\" not in data:
+        return data
+    try:
+        with warnings.catch_warnings():
+            # An escape that means nothing is kept, with a warning.
+            warnings.simplefilter("ignore")
+            return codecs.escape_decode(data)[0]
+    except ValueError:
+        raise FormatError("a string has a broken escape") from None

@@ -6,14 +6,17 @@ Source:
 
 from __future__ import annotations
 
+from array import array
+from functools import cache
 from typing import TYPE_CHECKING
 
-from weighlock.errors import FormatError, OverBudgetError
+from weighlock.errors import FormatError
 from weighlock.formats.pickle.decoder import Decoder
 from weighlock.formats.pickle.memo import Memo
 from weighlock.formats.pickle.values import (
     CONSTANT,
     NUMBER,
+    RETAINED_ITEMS,
     Container,
     Global,
     Instance,
@@ -21,26 +24,33 @@ from weighlock.formats.pickle.values import (
     Run,
     Tuple,
     carried,
+    is_surely_true,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeGuard
 
     from weighlock.formats.pickle.observer import Observer
     from weighlock.formats.pickle.window import Window
 
 HIGHEST_PROTOCOL = 5
 
-# Real pickles nest a few hundred levels at most: CPython's pickler recurses.
-_DEEPEST = 100_000
+# What symbols take in memory: a container, an item that it keeps, an item of the stack.
 _CONTAINER_BYTES = 96
+_ITEM_BYTES = 24
+_STACK_BYTES = 72
+
+# No file system has longer names, so that nothing can be imported by one.
+_LONGEST_COMPONENT = 255
+_LONGEST_NAME = 256
+
 _EMPTY_TUPLE = Tuple([])
+_CARRIERS = (Global, Tuple)
 
 # Every unpickler fails when one of these is called, or gets items through a method that it does not have.
 _WITHOUT_METHODS = (str, int, bytes, float, type(None), Tuple)
 _NOT_CALLABLE = (*_WITHOUT_METHODS, Opaque, Container)
-
-_STACK_BYTES = 72
 
 
 class Machine(Decoder):
@@ -49,6 +59,7 @@ class Machine(Decoder):
     Args:
         window: The bytes, at the first opcode. After `run` it stands behind the last opcode that was read.
         observer: Is told of everything that could reach code.
+        memo: Of an unpickler that has read another pickle before; a new one has none.
 
     Attributes:
         executed: How many opcodes were executed; a run of plain data counts once.
@@ -56,17 +67,18 @@ class Machine(Decoder):
         began_with_proto: The first opcode was PROTO.
     """
 
-    def __init__(self, window: Window, observer: Observer) -> None:
+    def __init__(self, window: Window, observer: Observer, memo: Memo | None = None) -> None:
         super().__init__(window)
         self.observer = observer
         self.executed = 0
         self.protocol = 0
         self.began_with_proto = False
         self._stack: list[object] = []
-        self._marks: list[list[object]] = []
-        self._buried = 0
-        self._memo = Memo()
-        self._containers = 0
+        self._marks = array("q")
+        self._fence = 0
+        self._memo = Memo() if memo is None else memo
+        self._frame_end = 0
+        self._charged = 0
         self._running = True
 
     def run(self) -> object:
@@ -80,28 +92,38 @@ class Machine(Decoder):
             OverBudgetError: The pickle is too large to be judged.
         """
         window = self.window
-        table = [getattr(self, f"_{name}") if name else self._unknown for name in _NAMES]
         window.on_fill = self._charge
         self.began_with_proto = window.peek(1) == b"\x80"
+        try:
+            self._execute(self._handlers())
+        finally:
+            self._charge()
+        return self._pop()
+
+    @classmethod
+    @cache
+    def _handlers(cls) -> list[Callable[[Machine], None]]:
+        return [getattr(cls, f"_{name or 'unknown'}") for name in _NAMES]
+
+    def _execute(self, handlers: list[Callable[[Machine], None]]) -> None:
+        window = self.window
         while self._running:
             position = window.position
             if position >= window.end:
                 window.need(1)
                 position = 0
             window.position = position + 1
+            handlers[window.data[position]](self)
             self.executed += 1
-            table[window.data[position]]()
-        return self._pop()
 
     def _charge(self) -> None:
         # Called each time the window moves on, so that the loop itself need not count.
         window = self.window
-        window.budget.spend("opcodes", self.executed - self._charged)
-        self._charged = self.executed
-        stacked = _STACK_BYTES * (len(self._stack) + self._buried)
-        window.check_retained(stacked + self._memo.retained + _CONTAINER_BYTES * self._containers)
-
-    _charged = 0
+        self._tried = 0
+        executed, self._charged = self.executed - self._charged, self.executed
+        window.budget.spend("opcodes", executed)
+        stacked = _STACK_BYTES * len(self._stack) + self._marks.itemsize * len(self._marks)
+        window.check_retained(stacked + self._memo.retained + self._retained)
 
     def _unknown(self) -> None:
         raise FormatError("an unknown opcode")
@@ -113,7 +135,7 @@ class Machine(Decoder):
 
     def _pop(self) -> object:
         stack = self._stack
-        if not stack:
+        if len(stack) <= self._fence:
             raise FormatError("a value is taken from an empty stack")
         top = stack[-1]
         if type(top) is Run:
@@ -125,7 +147,7 @@ class Machine(Decoder):
         return top
 
     def _top(self) -> object:
-        if not self._stack:
+        if len(self._stack) <= self._fence:
             raise FormatError("a value is read from an empty stack")
         top = self._stack[-1]
         return NUMBER if type(top) is Run else top
@@ -133,28 +155,27 @@ class Machine(Decoder):
     def _pop_mark(self) -> list[object]:
         if not self._marks:
             raise FormatError("a mark is missing")
-        items = self._stack
-        self._stack = self._marks.pop()
-        self._buried -= len(self._stack)
+        start = self._marks.pop()
+        items = self._stack[start:]
+        del self._stack[start:]
+        self._fence = self._marks[-1] if self._marks else 0
         return items
 
     def _mark(self) -> None:
-        if len(self._marks) >= _DEEPEST:
-            raise OverBudgetError("over the budget for nested marks")
-        self._marks.append(self._stack)
-        self._buried += len(self._stack)
-        self._stack = []
+        self._fence = len(self._stack)
+        self._marks.append(self._fence)
 
     def _pop_top(self) -> None:
-        if self._stack and type(self._stack[-1]) is not Run:
-            del self._stack[-1]
-        elif self._stack:
+        if len(self._stack) > self._fence:
             self._pop()
         else:
             self._pop_mark()
 
     def _dup(self) -> None:
-        self._push(self._top())
+        top = self._top()
+        if type(top) is Instance:
+            top.shared = True
+        self._push(top)
 
     # Protocol and framing
 
@@ -165,15 +186,19 @@ class Machine(Decoder):
 
     def _frame(self) -> None:
         # Only the pure-Python unpickler minds where a frame ends; going on regardless covers both.
-        self.window.take(8)
+        size = int.from_bytes(self.window.take(8), "little")
+        self._frame_end = max(self._frame_end, self.window.offset + size)
 
     def _stop(self) -> None:
         self._running = False
+        if self._frame_end > self.window.offset and self.window.peek(1):
+            # Unpicklers take a whole frame out of the file: for some of them the next pickle begins behind it.
+            self.observer.evasive("the pickle ends before its frame does", self.window.offset)
 
     # Containers
 
     def _container(self, kind: str) -> Container:
-        self._containers += 1
+        self._retained += _CONTAINER_BYTES
         return Container(kind)
 
     def _empty_list(self) -> None:
@@ -190,8 +215,7 @@ class Machine(Decoder):
 
     def _tuple_of(self, count: int) -> None:
         items = [self._pop() for _ in range(count)]
-        self._containers += 1
-        self._push(Tuple(items[::-1]))
+        self._push_tuple(items[::-1])
 
     def _tuple1(self) -> None:
         self._tuple_of(1)
@@ -203,8 +227,10 @@ class Machine(Decoder):
         self._tuple_of(3)
 
     def _tuple(self) -> None:
-        items = self._pop_mark()
-        self._containers += 1
+        self._push_tuple(self._pop_mark())
+
+    def _push_tuple(self, items: list[object]) -> None:
+        self._retained += _CONTAINER_BYTES + _ITEM_BYTES * min(len(items), RETAINED_ITEMS)
         self._push(Tuple(items))
 
     def _filled(self, kind: str) -> None:
@@ -224,22 +250,33 @@ class Machine(Decoder):
 
     def _fill(self, container: Container, items: list[object]) -> None:
         for item in items:
-            if (function := carried(item)) is not None:
+            if type(item) in _CARRIERS and (function := carried(item)) is not None:
                 self.observer.carried(function, container, self.window.offset)
+        if container.whole:
+            self._retained += _ITEM_BYTES * min(len(items), RETAINED_ITEMS)
         container.extend(items)
 
     def _put_in(self, how: str, kind: str, items: list[object]) -> None:
         target = self._top()
         if not items:
             return
-        if type(target) is Container and (target.kind == kind or (how.startswith("SETITEM") and target.kind == "list")):
-            self._fill(target, items)
-        elif type(target) is Container or isinstance(target, _WITHOUT_METHODS):
-            raise FormatError(f"{how} to something that takes no items")
-        elif type(target) is not Opaque:
+        if type(target) is Container:
+            self._put_in_container(how, kind, target, items)
+        elif type(target) is not Opaque and not isinstance(target, _WITHOUT_METHODS):
             self.observer.extended(how, target, items, self.window.offset)
-        elif target.kind not in {"bytearray", "buffer"}:
+        elif type(target) is not Opaque or target.kind not in {"bytearray", "buffer"}:
             raise FormatError(f"{how} to something that takes no items")
+
+    def _put_in_container(self, how: str, kind: str, target: Container, items: list[object]) -> None:
+        replaces = kind == "dict" and target.kind == "list"
+        if target.kind != kind and not replaces:
+            raise FormatError(f"{how} to something that takes no items")
+        if target.frozen:
+            self.observer.evasive("it changes a container that was used before", self.window.offset)
+        if replaces:
+            # list[index] = value: what stands where is not kept.
+            target.whole = False
+        self._fill(target, items)
 
     def _append(self) -> None:
         item = self._pop()
@@ -270,6 +307,8 @@ class Machine(Decoder):
         self._memo.put(index, self._top())
 
     def _put(self) -> None:
+        # Most text fails here, however long its first line is.
+        self._top()
         self._store(self._decimal_line())
 
     def _binput(self) -> None:
@@ -282,6 +321,8 @@ class Machine(Decoder):
         self._store(len(self._memo))
 
     def _get(self) -> None:
+        if not len(self._memo):
+            raise FormatError("a memo entry is read that was never written")
         self._push(self._memo.get(self._decimal_line()))
 
     def _binget(self) -> None:
@@ -292,30 +333,46 @@ class Machine(Decoder):
 
     # Names
 
-    def _import(self, module: str, name: str) -> None:
+    def _import(self, module: str, name: str | None) -> None:
+        if any(len(part) > _LONGEST_COMPONENT for part in module.split(".")):
+            raise FormatError("no module has so long a name")
+        if name is None or len(module) + len(name) > _LONGEST_NAME:
+            self._push(self.observer.computed(module, name, self.window.offset))
+            return
+        # Names are kept, so that they are charged by their length.
+        self.executed += len(module) + len(name)
         symbol = Global(module, name, legacy=self.protocol < 3, offset=self.window.offset)
         self.observer.imported(symbol)
         self._push(symbol)
 
+    def _name_line(self) -> str | None:
+        line = self.window.line()
+        try:
+            return None if line is None else line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise FormatError("a name is not UTF-8") from None
+
+    def _names(self) -> tuple[str, str | None]:
+        module = self._name_line()
+        if module is None:
+            raise FormatError("no module has so long a name")
+        # At the end of the data the pure-Python unpickler reads an empty name, and imports the module for it.
+        return module, self._name_line() if self.window.peek(1) else ""
+
     def _global(self) -> None:
-        module, name = self._name_line(), self._name_line()
-        self._import(module, name)
+        self._import(*self._names())
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        if isinstance(name, str) and isinstance(module, str):
+        if type(name) is str and type(module) is str:
             self._import(module, name)
-            return
-        for part in (name, module):
-            if part is NUMBER or (isinstance(part, CONSTANT) and not isinstance(part, str)):
-                raise FormatError("a name is not text")
-        self.observer.evasive("it imports a name that is computed or too long to be a name", self.window.offset)
-        self._push(Instance("unknown"))
+        else:
+            self._push(self.observer.computed(module, name, self.window.offset))
 
     def _extension(self, size: int) -> None:
-        self.window.take(size)
-        self.observer.evasive("it imports a name by a number from the extension registry", self.window.offset)
-        self._push(Instance("unknown"))
+        if not any(self.window.take(size)):
+            raise FormatError("a number of the extension registry is zero")
+        self._push(self.observer.extension(self.window.offset))
 
     def _ext1(self) -> None:
         self._extension(1)
@@ -327,11 +384,12 @@ class Machine(Decoder):
         self._extension(4)
 
     def _persid(self) -> None:
-        line = self.window.line()
-        if not (line.isascii() and line.decode("ascii").isprintable()):
+        head = self.window.peek(_LONGEST_NAME).split(b"\n", 1)[0]
+        if not (head.isascii() and head.decode("ascii").isprintable()):
             # Unpicklers want ASCII here, and no loader has ids with control characters; zip files begin with P.
             raise FormatError("a persistent id is not text")
-        self._push(self.observer.persistent(line.decode("ascii"), self.window.offset))
+        self.window.line()
+        self._push(self.observer.persistent(head.decode("ascii"), self.window.offset))
 
     def _binpersid(self) -> None:
         self._push(self.observer.persistent(self._pop(), self.window.offset))
@@ -342,12 +400,10 @@ class Machine(Decoder):
         if isinstance(function, _NOT_CALLABLE):
             raise FormatError("something is called that cannot be called")
         known: list[object] | Instance | None
-        if type(args) is Tuple:
-            known = args.items
-        elif type(args) is Container and args.whole and args.kind == "list":
-            # The pure-Python unpickler spreads any iterable.
-            known = args.items
-        elif isinstance(args, CONSTANT) or args is NUMBER:
+        if type(args) is Tuple or (type(args) is Container and args.kind == "list"):
+            # The pure-Python unpickler spreads any iterable, text and bytes included.
+            known = args.items if args.whole else None
+        elif args is NUMBER or (isinstance(args, CONSTANT) and not isinstance(args, (str, bytes))):
             raise FormatError("the arguments of a call are not a tuple")
         else:
             known = args if type(args) is Instance else None
@@ -374,17 +430,18 @@ class Machine(Decoder):
         self._call("OBJ", items[0], Tuple(items[1:]))
 
     def _inst(self) -> None:
-        module, name = self._name_line(), self._name_line()
-        items = self._pop_mark()
-        self._import(module, name)
-        self._call("INST", self._pop(), Tuple(items))
+        # The pure-Python unpickler imports before it looks for the mark.
+        self._import(*self._names())
+        cls = self._pop()
+        self._call("INST", cls, Tuple(self._pop_mark()))
 
     def _build(self) -> None:
         state = self._pop()
         target = self._top()
         if not isinstance(target, _NOT_CALLABLE):
             self.observer.built(target, state, self.window.offset)
-        elif state is not None:
+        elif any(map(is_surely_true, state.items if _is_pair(state) else [state])):
+            # Unpicklers pass over a state that is empty, the one in Python over anything that is not true.
             raise FormatError("a state is given to something that has no attributes")
 
     # Buffers
@@ -394,6 +451,10 @@ class Machine(Decoder):
 
     def _readonly_buffer(self) -> None:
         self._top()
+
+
+def _is_pair(state: object) -> TypeGuard[Tuple]:
+    return type(state) is Tuple and len(state.items) == 2
 
 
 # PEP 307 (0 to 2), 3154 (4), 574 (5): opcode -> handler.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 
 from weighlock.errors import FormatError
+from weighlock.formats.pickle.values import Instance
 
 _OBJECT_BYTES = 96
 _SPARSE_BYTES = 160
@@ -58,10 +59,9 @@ class Memo:
         """
         if 0 <= index < len(self._codes):
             return self._decode(self._codes[index])
-        try:
-            return self._sparse[index]
-        except KeyError:
-            raise FormatError("a memo entry is read that was never written") from None
+        if index not in self._sparse:
+            raise FormatError("a memo entry is read that was never written")
+        return _shared(self._sparse[index])
 
     def _encode(self, value: object) -> int:
         if type(value) is str:
@@ -74,6 +74,12 @@ class Memo:
 
     def _decode(self, code: int) -> object:
         if code < 0:
-            return self._objects[-code - 1]
+            return _shared(self._objects[-code - 1])
         size = int.from_bytes(self._packed[code : code + 2], "little")
         return self._packed[code + 2 : code + 2 + size].decode("utf-8", "surrogatepass")
+
+
+def _shared(value: object) -> object:
+    if type(value) is Instance:
+        value.shared = True
+    return value

@@ -49,7 +49,23 @@ class Observer(Protocol):
         """The loader resolves a persistent id; returns what stands for the result."""
 
     def constant(self, kind: str, offset: int, size: int) -> None:
-        """A constant of text or bytes begins like something that a loader would unpickle."""
+        """A constant of text or bytes begins like something that a loader would unpickle.
+
+        Args:
+            kind: As of `Opaque`.
+            offset: Of its first byte.
+            size: How many bytes it has.
+        """
+
+    def computed(self, module: object, name: object, offset: int) -> object:
+        """A name is imported that is not in the stream as it is, or too long to be one; returns what stands for it.
+
+        Raises:
+            FormatError: Every unpickler would fail here.
+        """
+
+    def extension(self, offset: int) -> object:
+        """A name is imported by a number from the extension registry; returns what stands for it."""
 
     def evasive(self, what: str, offset: int) -> None:
         """The stream does something that no pickler writes."""

@@ -7,8 +7,8 @@ else is one of the classes below.
 from __future__ import annotations
 
 # A container keeps this many of its items for the argument contracts; of the others it keeps only whether
-# one of them carries a function. Real constructor arguments are far shorter.
-RETAINED_ITEMS = 256
+# one of them carries a function. The longest that a contract looks into are the attributes of an `argparse.Namespace`.
+RETAINED_ITEMS = 2048
 
 
 class Symbol:
@@ -21,7 +21,9 @@ class Opaque(Symbol):
     """A constant whose value is not kept.
 
     Args:
-        kind: ``"text"``, ``"bytes"``, ``"bytearray"``, ``"number"`` or ``"buffer"``.
+        kind: ``"text"`` (UTF-8), ``"line"`` (text with escapes), ``"native"`` (a Python 2 string, whose meaning the
+            loader chooses), ``"quoted"`` (the same with escapes), ``"bytes"``, ``"bytearray"``, ``"number"`` or
+            ``"buffer"``.
         offset: Where its bytes start, from the start of the source.
         size: How many bytes it has.
     """
@@ -35,7 +37,12 @@ class Opaque(Symbol):
 
 
 NUMBER = Opaque("number")
-TEXT = Opaque("text")
+
+
+class Native(str):
+    """A short Python 2 string in ASCII. Loaders that choose an encoding like UTF-7 see another text."""
+
+    __slots__ = ()
 
 
 class Run(Symbol):
@@ -80,38 +87,50 @@ class Instance(Symbol):
     Args:
         kind: What it is, in the vocabulary of the observer, such as ``"numpy.ndarray"``.
         detail: What the observer wants to remember about it.
+
+    ``shared`` says that the stack or the memo handed it out a second time: something else may hold it already.
     """
 
-    __slots__ = ("detail", "kind")
+    __slots__ = ("detail", "kind", "shared")
 
     def __init__(self, kind: str, detail: object = None) -> None:
         self.kind = kind
         self.detail = detail
+        self.shared = False
 
 
 class Tuple(Symbol):
-    """A tuple. It cannot change, so what it carries is known once it is made."""
+    """A tuple. It cannot change, so what it carries is known once it is made.
 
-    __slots__ = ("carries", "items")
+    ``items`` holds the first `RETAINED_ITEMS` items; ``whole`` says whether these are all.
+    """
+
+    __slots__ = ("carries", "items", "whole")
 
     def __init__(self, items: list[object]) -> None:
-        self.items = items
-        self.carries = next((found for item in items if (found := carried(item)) is not None), None)
+        self.whole = len(items) <= RETAINED_ITEMS
+        self.items = items if self.whole else items[:RETAINED_ITEMS]
+        self.carries: Global | None = None
+        for item in items:
+            if (type(item) is Global or type(item) is Tuple) and (found := carried(item)) is not None:
+                self.carries = found
+                break
 
 
 class Container(Symbol):
     """A literal list, dict, set or frozenset.
 
     ``items`` holds the first `RETAINED_ITEMS` items; for a dict keys and values in turn. ``whole`` says
-    whether these are all.
+    whether these are all. ``frozen`` is for the observer: the items were relied on and must stay as they are.
     """
 
-    __slots__ = ("items", "kind", "whole")
+    __slots__ = ("frozen", "items", "kind", "whole")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.items: list[object] = []
         self.whole = True
+        self.frozen = False
 
     def extend(self, items: list[object]) -> None:
         """Put symbols into the container."""
@@ -125,6 +144,9 @@ class Container(Symbol):
         """Return a dict's items where all of them are kept and every key is a small constant, else ``None``."""
         keys = self.items[::2]
         if not self.whole or len(self.items) % 2 or not all(isinstance(key, CONSTANT) for key in keys):
+            return None
+        if any(type(item) is Run for item in self.items):
+            # One symbol for many items: what is a key and what is a value cannot be told.
             return None
         return dict(zip(keys, self.items[1::2], strict=True))
 
@@ -142,3 +164,12 @@ def carried(value: object) -> Global | None:
     if type(value) is Tuple:
         return value.carries
     return None
+
+
+def is_surely_true(value: object) -> bool:
+    """Tell whether Python takes `value` for true, whatever the loader makes of what is not known of it."""
+    if isinstance(value, (Tuple, Container)):
+        return bool(value.items)
+    if isinstance(value, Opaque):
+        return value.size > 0
+    return bool(value) and not isinstance(value, Symbol)

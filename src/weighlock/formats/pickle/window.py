@@ -119,21 +119,14 @@ class Window:
         if passed < size - ahead:
             raise FormatError("the data ends in the middle of a value")
 
-    def line(self) -> bytes:
-        """Return the bytes up to the next newline, without it.
+    def line(self) -> bytes | None:
+        """Return the bytes up to the next newline, without it; ``None`` for a line too long to be kept.
 
-        At the end of the data both unpicklers take the last byte for the newline, whatever it is.
+        At the end of the data the pure-Python unpickler takes the last byte for the newline, whatever it is.
 
         Raises:
-            OverBudgetError: The line is longer than any that matters.
+            FormatError: There are no more bytes.
         """
-        line = self.line_or_none()
-        if line is None:
-            raise OverBudgetError("over the budget for the length of a line")
-        return line
-
-    def line_or_none(self) -> bytes | None:
-        """Return the same as `line`, but ``None`` for a line that is too long to be kept; it is passed over."""
         size = 256
         while (newline := self.data.find(b"\n", self.position)) < 0:
             have = self.fill(size)
