@@ -1,4 +1,4 @@
-"""The corpora's rows: what is admitted, refused and named; ``python -m bench.corpus`` writes ``bench/results/corpus.json``."""
+"""The rows of the corpora: ``python -m bench.corpus`` writes ``bench/results/corpus.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def measure() -> dict[str, dict[str, Any]]:
     from tests.corpus import benign, classes, malicious
     from tests.corpus.expectation import needed
     from tests.corpus.reach import load_all
-
     from weighlock.finding import Outcome
     from weighlock.formats.source import BytesSource
     from weighlock.inspector import inspect
@@ -60,8 +59,8 @@ def rows(results: dict[str, dict[str, Any]]) -> list[Row]:
             name="malicious files of our own corpus admitted",
             bar="0",
             measured=f"{bad['admitted']} of {bad['files']}",
-            method=f"Each is loaded by its real loader in a child process: {bad['by_marker']} leave a marker, the others are"
-            f" seen asking for their gadget, {unproved} do neither",
+            method=f"Each is loaded by its real loader in a child process: {bad['by_marker']} leave a marker,"
+            f" the others are seen asking for their gadget, {unproved} do neither",
             met=not bad["admitted"] and not unproved,
             numbers=bad,
         ),

@@ -61,8 +61,8 @@ def row(result: dict[str, Any]) -> Row:
         name="fuzzed streams judged data-only for which a real unpickler asks for another name",
         bar="0",
         measured=f"{result['failed']} of {result['streams']:,}",
-        method=f"Opcode-level mutations of honest pickles, and streams made up from scratch; the {data_only:,} judged data-only"
-        " are run by the C and the Python unpickler in four encodings against a recorder",
+        method=f"Opcode-level mutations of honest pickles, and streams made up from scratch; the {data_only:,} judged"
+        " data-only are run by the C and the Python unpickler in four encodings against a recorder",
         met=not result["failed"],
         numbers=result,
     )
@@ -78,9 +78,8 @@ def main() -> None:
     result = run(options.count, options.processes, options.seed)
     write("fuzz", [row(result)])
     shown = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(result["outcomes"].items()))
-    sys.stdout.write(
-        f"{result['streams']:,} streams in {result['seconds']:.0f} s: {shown}; {result['failed']} broken promises\n"
-    )
+    total = f"{result['streams']:,} streams in {result['seconds']:.0f} s"
+    sys.stdout.write(f"{total}: {shown}; {result['failed']} broken promises\n")
     raise SystemExit(bool(result["failed"]))
 
 

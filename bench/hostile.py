@@ -5,8 +5,11 @@ from __future__ import annotations
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MEGA = 1 << 20
 _ITEMS = 5_000_000

@@ -17,12 +17,16 @@ import sys
 import time
 import venv
 import warnings
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".venv-peers"
 PACKAGES = ("picklescan", "modelscan", "fickling")
+_NEEDED = ("typing_extensions",)  # fickling imports it and does not ask for it
 METHOD = {
     "picklescan": "picklescan.scanner.scan_file_path(path)",
     "modelscan": "one modelscan.modelscan.ModelScan(), its scan(path)",
@@ -35,7 +39,7 @@ def interpreter() -> Path:
     python = HOME / "bin" / "python"
     if not (HOME / ".complete").exists():
         venv.create(HOME, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES, *_NEEDED], check=True)
         (HOME / ".complete").touch()
     return python
 

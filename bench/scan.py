@@ -1,6 +1,8 @@
 """The scan rows: files per second beside other scanners, and time and memory on large and hostile files.
 
-``python -m bench.scan`` writes ``bench/results/scan.json``; ``--only PART`` writes a file of its own. ``--rounds N`` (5) says how often; medians are taken.
+``python -m bench.scan`` writes ``bench/results/scan.json``; ``--only PART`` writes a file of its own.
+``--rounds N`` (5) says how often; medians are taken.
+
 Method: everything in one run on one machine. Files per second: each tool in a process of its own goes through the
 data-only corpus one file after the other, imports and a pass to warm up not counted. Large files: a fresh child
 process per measurement, its start-up and imports not counted in the time, its peak resident memory taken from
@@ -131,7 +133,9 @@ def cold_start(folder: Path, rounds: int) -> dict[str, float]:
 def rate_row(results: dict[str, Any]) -> Row:
     """Make the row of files per second."""
     tools, ratio = results["tools"], results["ratio_to_quickest"]
-    shown = ", ".join(f"{tool} {tools[tool]['version']}: {tools[tool]['files_per_second']:.0f}" for tool in peers.PACKAGES)
+    shown = ", ".join(
+        f"{tool} {tools[tool]['version']}: {tools[tool]['files_per_second']:.0f}" for tool in peers.PACKAGES
+    )
     forms = "; ".join(f"`{form}`" for form in results["method"].values())
     return Row(
         part="scan",

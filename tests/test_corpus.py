@@ -4,11 +4,11 @@ import warnings
 from collections import Counter
 
 import pytest
+
 from tests.corpus import benign, classes, malicious
 from tests.corpus.benign.others import NOT_MODELS
 from tests.corpus.expectation import needed
 from tests.corpus.reach import load_all
-
 from weighlock.artifact import ModelFile
 from weighlock.finding import Inspection, Outcome
 from weighlock.formats.source import BytesSource

@@ -16,11 +16,11 @@ import sys
 import warnings
 from enum import Enum
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "src" / "weighlock" / "allowlist" / "profiles"
@@ -37,7 +37,13 @@ REFUSED = frozenset(
 )
 
 #: Parts of scikit-learn that hold no estimators, or run what they are given.
-_SKLEARN_SKIPPED = ("sklearn.externals", "sklearn.datasets", "sklearn.tests", "sklearn.conftest", "sklearn.utils.parallel")
+_SKLEARN_SKIPPED = (
+    "sklearn.externals",
+    "sklearn.datasets",
+    "sklearn.tests",
+    "sklearn.conftest",
+    "sklearn.utils.parallel",
+)
 
 #: What pickles of estimators refer to besides estimators: containers of their state, and what Cython's classes are
 #: made again with.
@@ -218,7 +224,11 @@ def _matching(module_name: str, wanted: tuple[str, ...]) -> set[str]:
     except ImportError:
         return set()
     classes = set(own_classes(module))
-    found = {name for name in vars(module) if name in wanted or (name.startswith("__pyx_unpickle_") and _begins(name, wanted))}
+    found = {
+        name
+        for name in vars(module)
+        if name in wanted or (name.startswith("__pyx_unpickle_") and _begins(name, wanted))
+    }
     return {f"{module_name}.{name}" for name in found | {name for name in classes if _begins(name, wanted)}}
 
 
@@ -244,7 +254,9 @@ def torch_optim() -> set[str]:
     names = set()
     for module in modules("torch.optim"):
         classes = own_classes(module)
-        names |= {f"{module.__name__}.{name}" for name in classes if issubclass(vars(module)[name], Optimizer | LRScheduler)}
+        names |= {
+            f"{module.__name__}.{name}" for name in classes if issubclass(vars(module)[name], Optimizer | LRScheduler)
+        }
     return {*names, "torch.optim.lr_scheduler._LRScheduler"}
 
 
@@ -255,7 +267,12 @@ def training_arguments() -> set[str]:
 
 def scipy() -> set[str]:
     """Name the sparse containers, splines, trees and densities."""
-    sparse = {f"scipy.sparse.{prefix}{kind}.{kind}_{form}" for kind in _SPARSE for form in ("matrix", "array") for prefix in ("_", "")}
+    sparse = {
+        f"scipy.sparse.{prefix}{kind}.{kind}_{form}"
+        for kind in _SPARSE
+        for form in ("matrix", "array")
+        for prefix in ("_", "")
+    }
     return {*sparse, *_existing(_SCIPY), _ASARRAY}
 
 

@@ -79,13 +79,43 @@ def _local(member: Member, crc: int, packed: int, size: int) -> bytes:
     flags = member.flags if member.local_flags is None else member.local_flags
     method = member.method if member.local_method is None else member.local_method
     packed, size = member.local_sizes or (packed, size)
-    header = struct.pack("<4s5H3L2H", b"PK\x03\x04", member.version, flags, method, 0, 33, crc, packed, size, len(name), len(member.extra))
+    header = struct.pack(
+        "<4s5H3L2H",
+        b"PK\x03\x04",
+        member.version,
+        flags,
+        method,
+        0,
+        33,
+        crc,
+        packed,
+        size,
+        len(name),
+        len(member.extra),
+    )
     return header + name + member.extra
 
 
 def _central(member: Member, crc: int, packed: int, size: int, start: int) -> bytes:
     name = member.name.encode()
-    fields = (member.version, member.version, member.flags, member.method, 0, 33, crc, packed, size, len(name), 0, 0, 0, 0, 0, start)
+    fields = (
+        member.version,
+        member.version,
+        member.flags,
+        member.method,
+        0,
+        33,
+        crc,
+        packed,
+        size,
+        len(name),
+        0,
+        0,
+        0,
+        0,
+        0,
+        start,
+    )
     return struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *fields) + name
 
 

@@ -192,7 +192,12 @@ def lz4_pickle_load(path: Path) -> object:
 def nested_pickle_load(path: Path) -> object:
     """Undo layer after layer of stream compression, then unpickle."""
     data = path.read_bytes()
-    inflate = {b"\x1f\x8b": gzip.decompress, b"BZ": bz2.decompress, b"\xfd7": lzma.decompress, b"x\x9c": zlib.decompress}
+    inflate = {
+        b"\x1f\x8b": gzip.decompress,
+        b"BZ": bz2.decompress,
+        b"\xfd7": lzma.decompress,
+        b"x\x9c": zlib.decompress,
+    }
     while data[:2] in inflate:
         data = inflate[data[:2]](data)
     return pickle.loads(data)
@@ -242,5 +247,7 @@ def safetensors_load(path: Path) -> object:
 
 
 LOADERS: dict[str, Callable[[Path], object]] = {
-    name: function for name, function in list(globals().items()) if name.endswith(("_load", "_all", "_index")) or "_load_" in name
+    name: function
+    for name, function in list(globals().items())
+    if name.endswith(("_load", "_all", "_index")) or "_load_" in name
 }

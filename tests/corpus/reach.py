@@ -66,10 +66,10 @@ def _main(folder: Path) -> None:
     import joblib
     import numpy
     import pandas
-    import torch
     import py7zr
     import sklearn.ensemble
     import sklearn.pipeline
+    import torch
 
     # Imported ahead of the forks, so that not each of them has to.
     assert all((dill, joblib, numpy, pandas, py7zr, sklearn, torch))

@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable, Sequence
 
 from tests.corpus import opcodes as op
-
 from weighlock import allowlist
 
 #: Names that nobody's data needs, in the spellings that get around lists.
@@ -37,19 +36,83 @@ _HOSTILE = (
     ("collections", "OrderedDict "),
 )
 _ATOMS = (
-    op.NONE, op.TRUE, op.FALSE, op.EMPTY_LIST, op.EMPTY_DICT, op.EMPTY_SET, op.EMPTY_TUPLE,
-    op.integer(0), op.integer(7), op.integer(300), op.integer(-1), op.integer(1 << 40), op.int_line("0x1"), op.int_line("01"),
-    op.int_line("010"), op.int_line("1_0"), op.long_line("3L"), op.float_line("nan"), op.float_line("1_0"), op.text("os"),
-    op.text("system"), op.text("latin1"), op.text("rot13"), op.text("bf"), op.text("collections"), op.text("OrderedDict"),
-    op.string_line("os"), op.short_binstring("os"), op.unicode_line("os"), op.binstring("system"), op.binunicode("é"),
-    op.binbytes(b"b"), op.binbytes(b"cos\nsystem\n."), op.bytearray8(b"x"), op.binunicode8("b"), b"G?\xf0\x00\x00\x00\x00\x00\x00",
-)  # fmt: skip
+    op.NONE,
+    op.TRUE,
+    op.FALSE,
+    op.EMPTY_LIST,
+    op.EMPTY_DICT,
+    op.EMPTY_SET,
+    op.EMPTY_TUPLE,
+    op.integer(0),
+    op.integer(7),
+    op.integer(300),
+    op.integer(-1),
+    op.integer(1 << 40),
+    op.int_line("0x1"),
+    op.int_line("01"),
+    op.int_line("010"),
+    op.int_line("1_0"),
+    op.long_line("3L"),
+    op.float_line("nan"),
+    op.float_line("1_0"),
+    op.text("os"),
+    op.text("system"),
+    op.text("latin1"),
+    op.text("rot13"),
+    op.text("bf"),
+    op.text("collections"),
+    op.text("OrderedDict"),
+    op.string_line("os"),
+    op.short_binstring("os"),
+    op.unicode_line("os"),
+    op.binstring("system"),
+    op.binunicode("é"),
+    op.binbytes(b"b"),
+    op.binbytes(b"cos\nsystem\n."),
+    op.bytearray8(b"x"),
+    op.binunicode8("b"),
+    b"G?\xf0\x00\x00\x00\x00\x00\x00",
+)
 _OPCODES = (
-    op.MARK, op.POP, op.POP_MARK, op.DUP, op.REDUCE, op.BUILD, op.OBJ, op.NEWOBJ, op.NEWOBJ_EX, op.APPEND, op.APPENDS, op.SETITEM,
-    op.SETITEMS, op.ADDITEMS, op.LIST, op.DICT, op.TUPLE, op.FROZENSET, op.TUPLE1, op.TUPLE2, op.TUPLE3, op.STACK_GLOBAL,
-    op.MEMOIZE, op.STOP, op.BINPERSID, op.NEXT_BUFFER, op.READONLY_BUFFER, op.ext(1), op.persid_line("0"), op.frame(0), op.frame(3),
-    op.frame(1 << 16), op.proto(0), op.proto(2), op.proto(3), op.proto(4), op.proto(5), op.proto(6),
-)  # fmt: skip
+    op.MARK,
+    op.POP,
+    op.POP_MARK,
+    op.DUP,
+    op.REDUCE,
+    op.BUILD,
+    op.OBJ,
+    op.NEWOBJ,
+    op.NEWOBJ_EX,
+    op.APPEND,
+    op.APPENDS,
+    op.SETITEM,
+    op.SETITEMS,
+    op.ADDITEMS,
+    op.LIST,
+    op.DICT,
+    op.TUPLE,
+    op.FROZENSET,
+    op.TUPLE1,
+    op.TUPLE2,
+    op.TUPLE3,
+    op.STACK_GLOBAL,
+    op.MEMOIZE,
+    op.STOP,
+    op.BINPERSID,
+    op.NEXT_BUFFER,
+    op.READONLY_BUFFER,
+    op.ext(1),
+    op.persid_line("0"),
+    op.frame(0),
+    op.frame(3),
+    op.frame(1 << 16),
+    op.proto(0),
+    op.proto(2),
+    op.proto(3),
+    op.proto(4),
+    op.proto(5),
+    op.proto(6),
+)
 
 
 def tokens(data: bytes) -> list[bytes]:
@@ -70,7 +133,16 @@ class Generator:
         self._random = random.Random(seed)
         self._honest = [one for one in honest if len(one) < 3000]
         self._data_names = [full.rpartition(".")[::2] for full in sorted(allowlist.ENTRIES)]
-        mutations = (self._delete, self._double, self._exchange, self._insert, self._graft, self._rename, self._rememo, self._flip)
+        mutations = (
+            self._delete,
+            self._double,
+            self._exchange,
+            self._insert,
+            self._graft,
+            self._rename,
+            self._rememo,
+            self._flip,
+        )
         self._mutations: tuple[Callable[[list[bytes]], None], ...] = mutations
 
     def stream(self) -> bytes:
@@ -116,7 +188,11 @@ class Generator:
             return
         number = self._random.choice(named)
         module, name = self._name()
-        replaced = {b"c": op.glob(module, name), b"i": b"i" + op.glob(module, name)[1:], b"\x93": op.POP * 2 + self._global()}
+        replaced = {
+            b"c": op.glob(module, name),
+            b"i": b"i" + op.glob(module, name)[1:],
+            b"\x93": op.POP * 2 + self._global(),
+        }
         parts[number] = replaced.get(parts[number][:1]) or op.text(self._random.choice((module, name)))
 
     def _rememo(self, parts: list[bytes]) -> None:
@@ -151,23 +227,51 @@ class Generator:
     def _global(self) -> bytes:
         module, name = self._name()
         spelled = (op.text, op.binunicode, op.unicode_line, op.short_binstring)
-        apart = self._random.choice(spelled)(module) + self._noise() + self._random.choice(spelled)(name) + op.STACK_GLOBAL
-        memo = op.text(module) + op.put(9) + op.POP + op.text(name) + op.put(8) + op.POP + op.get(9) + op.get(8) + op.STACK_GLOBAL
+        apart = (
+            self._random.choice(spelled)(module) + self._noise() + self._random.choice(spelled)(name) + op.STACK_GLOBAL
+        )
+        memo = (
+            op.text(module)
+            + op.put(9)
+            + op.POP
+            + op.text(name)
+            + op.put(8)
+            + op.POP
+            + op.get(9)
+            + op.get(8)
+            + op.STACK_GLOBAL
+        )
         return self._random.choice((op.glob(module, name), op.stack_glob(module, name), apart, memo))
 
     def _noise(self) -> bytes:
         """Make opcodes that leave the stack as it was, for a while."""
         value = self._random.choice(_ATOMS)
         index = self._random.randrange(12)
-        kinds = (b"", value + op.POP, op.MARK + op.POP, op.MARK + value + op.POP_MARK, op.DUP + op.POP, op.put(index), op.MEMOIZE)
+        kinds = (
+            b"",
+            value + op.POP,
+            op.MARK + op.POP,
+            op.MARK + value + op.POP_MARK,
+            op.DUP + op.POP,
+            op.put(index),
+            op.MEMOIZE,
+        )
         return self._random.choice(kinds)
 
     def _value(self, depth: int) -> bytes:
         """Make opcodes that push one value, if all goes well."""
-        choices: list[Callable[[], bytes]] = [lambda: self._random.choice(_ATOMS), lambda: op.get(self._random.randrange(12))]
+        choices: list[Callable[[], bytes]] = [
+            lambda: self._random.choice(_ATOMS),
+            lambda: op.get(self._random.randrange(12)),
+        ]
         if depth:
             inner = depth - 1
-            choices += [lambda: self._container(inner), lambda: self._called(inner), lambda: self._built(inner), self._global]
+            choices += [
+                lambda: self._container(inner),
+                lambda: self._called(inner),
+                lambda: self._built(inner),
+                self._global,
+            ]
         return self._random.choice(choices)() + (self._noise() if self._random.random() < 0.3 else b"")
 
     def _items(self, depth: int) -> list[bytes]:

@@ -55,7 +55,13 @@ def fuzz(honest: Path, seed: int, count: int | None, seconds: float | None) -> d
             if name:
                 failures.append({"seed": seed, "number": number, "asked": name, "data": data.hex()})
         number += 1
-    return {"streams": number, "seed": seed, "outcomes": dict(outcomes), "failures": failures[:20], "failed": len(failures)}
+    return {
+        "streams": number,
+        "seed": seed,
+        "outcomes": dict(outcomes),
+        "failures": failures[:20],
+        "failed": len(failures),
+    }
 
 
 def main() -> None:

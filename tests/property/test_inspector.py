@@ -7,10 +7,10 @@ from collections import OrderedDict, deque
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.corpus import opcodes as op
 from tests.corpus.malicious.payloads import PAYLOADS
 from tests.fuzz.oracle import broken_promise
-
 from weighlock.finding import Outcome
 from weighlock.formats.source import BytesSource
 from weighlock.inspector import inspect

@@ -32,7 +32,18 @@ def _dumped(value: object, compress: object = 0, protocol: int | None = None) ->
 
 def _numpy_files() -> Iterator[Case]:
     values = arrays.values()
-    for name in ("zero-dimensional", "empty", "fortran", "structured", "nested-structured", "datetimes", "strings", "byte-strings", "void", "big"):
+    for name in (
+        "zero-dimensional",
+        "empty",
+        "fortran",
+        "structured",
+        "nested-structured",
+        "datetimes",
+        "strings",
+        "byte-strings",
+        "void",
+        "big",
+    ):
         yield Case(f"npy-{name}.npy", _npy(values[name]), "numpy_load")
     for name in ("objects", "objects-nested"):
         yield Case(f"npy-{name}.npy", _npy(values[name]), "numpy_load")
@@ -60,7 +71,15 @@ def cases() -> Iterator[Case]:
     """Make the files."""
     yield from _numpy_files()
     values = _joblib_values()
-    compressors = {"none": 0, "zlib": ("zlib", 3), "gzip": ("gzip", 3), "bz2": ("bz2", 3), "xz": ("xz", 3), "lzma": ("lzma", 3), "lz4": ("lz4", 3)}
+    compressors = {
+        "none": 0,
+        "zlib": ("zlib", 3),
+        "gzip": ("gzip", 3),
+        "bz2": ("bz2", 3),
+        "xz": ("xz", 3),
+        "lzma": ("lzma", 3),
+        "lz4": ("lz4", 3),
+    }
     for compressor, compress in compressors.items():
         for name in ("arrays", "plain", "everything"):
             yield Case(f"joblib-{name}-{compressor}.joblib", _dumped(values[name], compress), "joblib_load")
@@ -69,4 +88,6 @@ def cases() -> Iterator[Case]:
     yield Case("joblib-masked.joblib", _dumped(arrays.values()["masked"]), "joblib_load")
     yield Case("joblib-memmap.joblib", _dumped(np.arange(10).view(np.ndarray)), "joblib_load_mmap")
     for protocol in (2, 3, 4, 5):
-        yield Case(f"joblib-arrays-protocol-{protocol}.joblib", _dumped(values["arrays"], protocol=protocol), "joblib_load")
+        yield Case(
+            f"joblib-arrays-protocol-{protocol}.joblib", _dumped(values["arrays"], protocol=protocol), "joblib_load"
+        )

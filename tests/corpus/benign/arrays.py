@@ -66,8 +66,6 @@ def values() -> dict[str, object]:
     }
 
 
-
-
 def cases() -> Iterator[Case]:
     """Make a file per kind, protocols in turn; protocol 5 keeps arrays in buffers."""
     for number, (name, value) in enumerate(values().items()):

@@ -57,7 +57,15 @@ def _series() -> dict[str, object]:
 
 
 def _frames() -> dict[str, object]:
-    frame = pd.DataFrame({"i": [1, 2], "f": [0.5, 1.5], "s": ["a", "b"], "b": [True, False], "d": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    frame = pd.DataFrame(
+        {
+            "i": [1, 2],
+            "f": [0.5, 1.5],
+            "s": ["a", "b"],
+            "b": [True, False],
+            "d": pd.to_datetime(["2024-01-01", "2024-01-02"]),
+        }
+    )
     attributed = frame.copy()
     attributed.attrs["source"] = "x"
     return {
@@ -70,9 +78,26 @@ def _frames() -> dict[str, object]:
         "frame-category": frame.astype({"s": "category"}),
         "frame-transposed": frame[["i", "f"]].T,
         "frame-slice": frame.iloc[:1],
-        "frame-all-dtypes": pd.DataFrame({name: series.iloc[:1].reset_index(drop=True) for name, series in _series().items()}),
-        "scalars": [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-01", tz="UTC"), pd.Timedelta("1D"), pd.NaT, pd.NA, pd.Period("2024-01", "M"), pd.Interval(0, 1)],
-        "dtypes": [pd.Int64Dtype(), pd.StringDtype(), pd.CategoricalDtype(["a"]), pd.DatetimeTZDtype(tz="UTC"), pd.PeriodDtype("D"), pd.IntervalDtype("int64")],
+        "frame-all-dtypes": pd.DataFrame(
+            {name: series.iloc[:1].reset_index(drop=True) for name, series in _series().items()}
+        ),
+        "scalars": [
+            pd.Timestamp("2024-01-01"),
+            pd.Timestamp("2024-01-01", tz="UTC"),
+            pd.Timedelta("1D"),
+            pd.NaT,
+            pd.NA,
+            pd.Period("2024-01", "M"),
+            pd.Interval(0, 1),
+        ],
+        "dtypes": [
+            pd.Int64Dtype(),
+            pd.StringDtype(),
+            pd.CategoricalDtype(["a"]),
+            pd.DatetimeTZDtype(tz="UTC"),
+            pd.PeriodDtype("D"),
+            pd.IntervalDtype("int64"),
+        ],
         "offsets": [pd.offsets.Day(2), pd.offsets.MonthEnd(), pd.offsets.BusinessDay(), pd.offsets.Hour(3)],
         "describe": frame.describe(),
         "group-means": frame.groupby("s")["f"].mean(),
@@ -91,7 +116,17 @@ def cases() -> Iterator[Case]:
     for number, (name, value) in enumerate({**_indexes(), **_series(), **_frames()}.items()):
         yield Case(f"pandas-{name}.pkl", pickle.dumps(value, 2 + number % 4), "pandas_load")
     frame = _frames()["frame"]
-    for suffix in (".pkl", ".pkl.gz", ".pkl.bz2", ".pkl.xz", ".pkl.zip", ".pkl.tar", ".pkl.tar.gz", ".pkl.tar.bz2", ".pkl.tar.xz"):
+    for suffix in (
+        ".pkl",
+        ".pkl.gz",
+        ".pkl.bz2",
+        ".pkl.xz",
+        ".pkl.zip",
+        ".pkl.tar",
+        ".pkl.tar.gz",
+        ".pkl.tar.bz2",
+        ".pkl.tar.xz",
+    ):
         yield Case(f"pandas-file{suffix}", _to_pickle(frame, f"frame{suffix}"), "pandas_load")
     for name, compress in (("gzip", gzip.compress), ("bz2", bz2.compress), ("lzma", lzma.compress)):
         data = compress(pickle.dumps(_frames()["frame-all-dtypes"]))

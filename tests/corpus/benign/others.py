@@ -16,7 +16,7 @@ from tests.corpus.case import Case
 NOT_MODELS = {
     "config.json": json.dumps({"architectures": ["BertModel"], "hidden_size": 8}, indent=2).encode(),
     "tokenizer.json": json.dumps({"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}}}).encode(),
-    "vocab.txt": "[PAD]\n[UNK]\nthe\n".encode(),
+    "vocab.txt": b"[PAD]\n[UNK]\nthe\n",
     "merges.txt": b"#version: 0.2\nt h\nth e\n",
     "README.md": b"---\nlicense: apache-2.0\n---\n# A model\n",
     "LICENSE": b"Apache License\nVersion 2.0, January 2004\n",

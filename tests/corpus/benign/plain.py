@@ -43,7 +43,13 @@ def _default_dicts() -> dict[str, object]:
     nested = collections.defaultdict(list, a=[1])
     counts = collections.defaultdict(int, b=2)
     inner = collections.defaultdict(dict, c={1: 2})
-    return {"list": nested, "int": counts, "dict": inner, "set": collections.defaultdict(set), "none": collections.defaultdict(None)}
+    return {
+        "list": nested,
+        "int": counts,
+        "dict": inner,
+        "set": collections.defaultdict(set),
+        "none": collections.defaultdict(None),
+    }
 
 
 #: Values that every protocol can write.
@@ -55,7 +61,21 @@ VALUES: dict[str, object] = {
     "texts": ["", "weights", "é\u20ac\U0001f600", "\x00\n\r\\'\"", "x" * 70_000, "\udc80"],
     "bytes": [b"", b"abc", bytes(range(256)), b"x" * 70_000],
     "bytearrays": [bytearray(), bytearray(b"abc"), bytearray(bytes(range(256)) * 300)],
-    "containers": [[], {}, (), set(), frozenset(), [1], {"a": 1}, (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), {1, 2}, frozenset("ab")],
+    "containers": [
+        [],
+        {},
+        (),
+        set(),
+        frozenset(),
+        [1],
+        {"a": 1},
+        (1,),
+        (1, 2),
+        (1, 2, 3),
+        (1, 2, 3, 4),
+        {1, 2},
+        frozenset("ab"),
+    ],
     "long-containers": [list(range(3000)), {i: str(i) for i in range(3000)}, set(range(3000)), tuple(range(3000))],
     "nested": {"layers": [{"w": [(1.0, 2.0)] * 3, "b": {"k": {1, 2}}}] * 4},
     "recursive": _recursive(),
@@ -78,7 +98,12 @@ VALUES: dict[str, object] = {
         datetime.datetime(2024, 10, 27, 2, 30, fold=1),
     ],
     "zones": [zoneinfo.ZoneInfo("Europe/Zurich"), datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo("UTC"))],
-    "decimals": [decimal.Decimal("1.10"), decimal.Decimal("NaN"), decimal.Decimal("-Infinity"), decimal.Decimal("1e-50")],
+    "decimals": [
+        decimal.Decimal("1.10"),
+        decimal.Decimal("NaN"),
+        decimal.Decimal("-Infinity"),
+        decimal.Decimal("1e-50"),
+    ],
     "fractions": [fractions.Fraction(1, 3), fractions.Fraction(-7)],
     "uuids": [uuid.UUID(int=5), uuid.UUID("12345678-1234-5678-1234-567812345678")],
     "paths": [pathlib.PurePosixPath("a/b"), pathlib.PurePosixPath("/"), pathlib.PureWindowsPath("c:/x")],
@@ -87,13 +112,21 @@ VALUES: dict[str, object] = {
     "ellipsis-and-friends": [Ellipsis, NotImplemented],
     "simple-namespace": types.SimpleNamespace(lr=0.1, layers=[1, 2], inner=types.SimpleNamespace()),
     "arguments": argparse.Namespace(lr=1e-3, epochs=3, name="run", tags=["a"], nested=argparse.Namespace(x=None)),
-    "arrays": [array.array("d", [1.0, 2.0]), array.array("i", range(100)), array.array("u", "text"), array.array("B", b"ab")],
+    "arrays": [
+        array.array("d", [1.0, 2.0]),
+        array.array("i", range(100)),
+        array.array("u", "text"),
+        array.array("B", b"ab"),
+    ],
     "random-state": random.Random(1).getstate(),
-    "training-log": {"epoch": 3, "metrics": [{"loss": 0.25, "when": datetime.datetime(2024, 1, 1)}], "best": (0.9, "acc")},
+    "training-log": {
+        "epoch": 3,
+        "metrics": [{"loss": 0.25, "when": datetime.datetime(2024, 1, 1)}],
+        "best": (0.9, "acc"),
+    },
     "types": {"int": int, "float": float, "str": str, "list": list, "dict": dict, "bool": bool, "tuple": tuple},
     "exceptions": [ValueError("bad", 3), KeyError("k"), OSError(2, "absent")],
 }
-
 
 
 def _framed() -> bytes:
@@ -123,7 +156,9 @@ def _optimised(value: object) -> bytes:
 def cases() -> Iterator[Case]:
     """Make a file per value and protocol, the protocols shared out so that each meets each kind of value."""
     for number, (name, value) in enumerate(VALUES.items()):
-        protocols = range(6) if name in {"scalars", "containers", "nested", "texts", "bytes"} else (number % 3, 3 + number % 3)
+        protocols = (
+            range(6) if name in {"scalars", "containers", "nested", "texts", "bytes"} else (number % 3, 3 + number % 3)
+        )
         for protocol in protocols:
             yield Case(f"plain-{name}-{protocol}.pkl", pickle.dumps(value, protocol))
     values = {name: value for name, value in VALUES.items() if name != "recursive"}
@@ -133,8 +168,14 @@ def cases() -> Iterator[Case]:
     yield Case("plain-optimised.pkl", _optimised(values))
     yield Case("plain-framed.pkl", _framed())
     yield Case("plain-no-memo.pkl", _fast([[1, 2], {"a": (3,)}, "text"]))
-    yield Case("plain-five-in-a-row.pkl", b"".join(pickle.dumps(value, 4) for value in (1, "a", [2], {"b": 3}, None)), "pickle_load_all")
-    yield Case("plain-mixed-protocols.pkl", b"".join(pickle.dumps([1, {"a": "b"}], n) for n in range(6)), "pickle_load_all")
+    yield Case(
+        "plain-five-in-a-row.pkl",
+        b"".join(pickle.dumps(value, 4) for value in (1, "a", [2], {"b": 3}, None)),
+        "pickle_load_all",
+    )
+    yield Case(
+        "plain-mixed-protocols.pkl", b"".join(pickle.dumps([1, {"a": "b"}], n) for n in range(6)), "pickle_load_all"
+    )
     yield Case("plain-one-pickler.pkl", _memo_shared(), "pickle_load_all")
 
 

@@ -47,7 +47,9 @@ def _quantised() -> dict[str, Callable[[], object]]:
         "quint8": lambda: torch.quantize_per_tensor(values, 0.1, 10, torch.quint8),
         "qint8": lambda: torch.quantize_per_tensor(values, 0.1, 0, torch.qint8),
         "qint32": lambda: torch.quantize_per_tensor(values, 0.1, 0, torch.qint32),
-        "per-channel": lambda: torch.quantize_per_channel(values, torch.ones(4), torch.zeros(4, dtype=torch.long), 0, torch.qint8),
+        "per-channel": lambda: torch.quantize_per_channel(
+            values, torch.ones(4), torch.zeros(4, dtype=torch.long), 0, torch.qint8
+        ),
     }
 
 
@@ -100,7 +102,11 @@ def _dtype_cases() -> Iterator[Case]:
     for protocol in (2, 3, 4, 5):
         yield Case(f"torch-all-dtypes-protocol-{protocol}.pt", saved(everything, protocol=protocol), "torch_load")
     # torch writes the newer dtypes in the old format too, and then cannot read them.
-    readable = {name: tensor for name, tensor in everything.items() if not name.startswith(("float8", "uint16", "uint32", "uint64", "complex32"))}
+    readable = {
+        name: tensor
+        for name, tensor in everything.items()
+        if not name.startswith(("float8", "uint16", "uint32", "uint64", "complex32"))
+    }
     yield Case("torch-all-dtypes-legacy.bin", saved(readable, legacy=True), "torch_load")
 
 

@@ -74,11 +74,29 @@ def _states() -> Iterator[tuple[str, object]]:
     yield "numpy-rng", np.random.RandomState(3).get_state()
     yield "numpy-rng-dict", np.random.RandomState(3).get_state(legacy=False)
     yield "numpy-generator-state", np.random.default_rng(3).bit_generator.state
-    yield "all-rng", {"python": random.Random(1).getstate(), "numpy": np.random.RandomState(1).get_state(), "cpu": torch.get_rng_state(), "cuda": []}
+    yield (
+        "all-rng",
+        {
+            "python": random.Random(1).getstate(),
+            "numpy": np.random.RandomState(1).get_state(),
+            "cpu": torch.get_rng_state(),
+            "cuda": [],
+        },
+    )
     yield "lightning", _lightning(network)
     yield "swa", {"n_averaged": torch.tensor(3), "module": network.state_dict(), "counter": collections.Counter(a=2)}
-    yield "grad-scaler", {"scale": 65536.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 2000, "_growth_tracker": 0}
-    yield "trainer-state", {"log_history": [{"loss": 0.1, "step": 1}], "best_metric": np.float64(0.5), "saved": datetime.datetime(2024, 1, 1)}
+    yield (
+        "grad-scaler",
+        {"scale": 65536.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 2000, "_growth_tracker": 0},
+    )
+    yield (
+        "trainer-state",
+        {
+            "log_history": [{"loss": 0.1, "step": 1}],
+            "best_metric": np.float64(0.5),
+            "saved": datetime.datetime(2024, 1, 1),
+        },
+    )
 
 
 def _lightning(network: torch.nn.Module) -> dict[str, object]:
@@ -88,7 +106,9 @@ def _lightning(network: torch.nn.Module) -> dict[str, object]:
         "pytorch-lightning_version": "2.4.0",
         "state_dict": network.state_dict(),
         "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 3, "completed": 2}}}},
-        "callbacks": {"ModelCheckpoint{'monitor': None}": {"best_model_score": torch.tensor(0.1), "best_model_path": "a/b.ckpt"}},
+        "callbacks": {
+            "ModelCheckpoint{'monitor': None}": {"best_model_score": torch.tensor(0.1), "best_model_path": "a/b.ckpt"}
+        },
         "optimizer_states": [_stepped(_OPTIMIZERS["adamw"]).state_dict()],
         "lr_schedulers": [{"base_lrs": [0.1], "last_epoch": 2, "_last_lr": [0.1]}],
         "hparams_name": "kwargs",

@@ -50,13 +50,23 @@ def _diffusers() -> Iterator[tuple[str, object]]:
 def cases() -> Iterator[Case]:
     """Make the files."""
     yield Case("training_args.bin", saved(_arguments()), "torch_load")
-    yield Case("training_args-options.bin", saved(_arguments(learning_rate=1e-3, save_strategy="no", optim="adamw_torch", lr_scheduler_type="cosine")), "torch_load")
-    yield Case("training_args-evaluated.bin", saved(_arguments(eval_strategy="steps", logging_strategy="epoch", seed=3)), "torch_load")
+    yield Case(
+        "training_args-options.bin",
+        saved(_arguments(learning_rate=1e-3, save_strategy="no", optim="adamw_torch", lr_scheduler_type="cosine")),
+        "torch_load",
+    )
+    yield Case(
+        "training_args-evaluated.bin",
+        saved(_arguments(eval_strategy="steps", logging_strategy="epoch", seed=3)),
+        "torch_load",
+    )
     for name, value in (*_configurations(), *_diffusers()):
         yield Case(f"library-{name}.pkl", pickle.dumps(value))
     yield Case("cloudpickle-reference.pkl", cloudpickle.dumps([own.Settings(1, "a"), own.Colour.RED]))
     yield Case("dill-reference.pkl", dill.dumps([own.Settings(1, "a"), own.Colour.RED]), "dill_load")
-    yield Case("pandas-custom.pkl", pickle.dumps(pd.DataFrame({"o": [own.Point(1, 2), own.Point(3, 4)]})), "pandas_load")
+    yield Case(
+        "pandas-custom.pkl", pickle.dumps(pd.DataFrame({"o": [own.Point(1, 2), own.Point(3, 4)]})), "pandas_load"
+    )
     yield Case("pandas-custom-attrs.pkl", pickle.dumps(_attributed()), "pandas_load")
     yield Case("plain-default-dict-of-class.pkl", pickle.dumps(collections.defaultdict(own.Settings)))
 

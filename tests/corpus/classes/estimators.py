@@ -58,7 +58,9 @@ def _classifiers() -> list[object]:
         linear_model.SGDClassifier(max_iter=5, tol=None),
         linear_model.Perceptron(),
         linear_model.RidgeClassifier(),
-        linear_model.PassiveAggressiveClassifier() if hasattr(linear_model, "PassiveAggressiveClassifier") else linear_model.Perceptron(),
+        linear_model.PassiveAggressiveClassifier()
+        if hasattr(linear_model, "PassiveAggressiveClassifier")
+        else linear_model.Perceptron(),
         svm.SVC(probability=False),
         svm.LinearSVC(),
         svm.NuSVC(nu=0.1),
@@ -107,7 +109,9 @@ def _regressors() -> list[object]:
         ensemble.IsolationForest(n_estimators=3),
         neighbors.KNeighborsRegressor(),
         neural_network.MLPRegressor(hidden_layer_sizes=(4,), max_iter=3),
-        gaussian_process.GaussianProcessRegressor(gaussian_process.kernels.RBF() + gaussian_process.kernels.WhiteKernel()),
+        gaussian_process.GaussianProcessRegressor(
+            gaussian_process.kernels.RBF() + gaussian_process.kernels.WhiteKernel()
+        ),
         cross_decomposition.PLSRegression(),
         isotonic.IsotonicRegression(),
     ]
@@ -172,13 +176,23 @@ def fitted() -> Iterator[tuple[str, object]]:
 def scipy_objects() -> Iterator[tuple[str, object]]:
     """Make objects of scipy that people keep in files."""
     dense = np.eye(3)
-    for name in ("csr_matrix", "csc_matrix", "coo_matrix", "bsr_matrix", "dia_matrix", "lil_matrix", "dok_matrix", "csr_array", "coo_array"):
+    for name in (
+        "csr_matrix",
+        "csc_matrix",
+        "coo_matrix",
+        "bsr_matrix",
+        "dia_matrix",
+        "lil_matrix",
+        "dok_matrix",
+        "csr_array",
+        "coo_array",
+    ):
         yield f"sparse-{name}", getattr(scipy.sparse, name)(dense)
     yield "interp1d", scipy.interpolate.interp1d([0, 1, 2], [0, 1, 4])
     yield "cubic-spline", scipy.interpolate.CubicSpline([0, 1, 2], [0, 1, 4])
     yield "b-spline", scipy.interpolate.BSpline([0, 1, 2, 3], [1.0, 2.0], 1)
     yield "kd-tree", scipy.spatial.cKDTree(X)
-    yield "frozen-distribution", scipy.stats.norm(0, 1)
+    # No distribution of scipy.stats: restoring one executes the source text that its state holds.
     yield "kde", scipy.stats.gaussian_kde(X[:, 0])
     yield "rotation", scipy.spatial.transform.Rotation.identity()
 
@@ -195,9 +209,21 @@ def cases() -> Iterator[Case]:
         if number % 2:
             yield Case(f"sklearn-{name}-{number}.pkl", pickle.dumps(estimator, 2 + number % 4))
         else:
-            yield Case(f"sklearn-{name}-{number}.joblib", _dumped(estimator, ("zlib", 3) if number % 3 == 0 else 0), "joblib_load")
+            yield Case(
+                f"sklearn-{name}-{number}.joblib",
+                _dumped(estimator, ("zlib", 3) if number % 3 == 0 else 0),
+                "joblib_load",
+            )
     for name, value in scipy_objects():
         yield Case(f"scipy-{name}.pkl", pickle.dumps(value))
-    together = {"model": linear_model.LinearRegression().fit(X, TARGET), "scaler": preprocessing.StandardScaler().fit(X), "version": 3}
+    together = {
+        "model": linear_model.LinearRegression().fit(X, TARGET),
+        "scaler": preprocessing.StandardScaler().fit(X),
+        "version": 3,
+    }
     for compression in ("zlib", "gzip", "bz2", "xz", "lzma", "lz4"):
-        yield Case(f"sklearn-together-{compression}.joblib", _dumped(together, compression if compression == "lz4" else (compression, 3)), "joblib_load")
+        yield Case(
+            f"sklearn-together-{compression}.joblib",
+            _dumped(together, compression if compression == "lz4" else (compression, 3)),
+            "joblib_load",
+        )

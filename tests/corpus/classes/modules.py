@@ -37,7 +37,13 @@ def _layers() -> dict[str, nn.Module]:
 def _models() -> dict[str, nn.Module]:
     torch.manual_seed(0)
     convolutional = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Dropout(0.1), nn.Flatten(), nn.Linear(4, 2)
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
     )
     return {
         "sequential": convolutional,
@@ -46,7 +52,9 @@ def _models() -> dict[str, nn.Module]:
         "parameter-list": nn.ParameterList([torch.zeros(1), torch.ones(2)]),
         "parameter-dict": nn.ParameterDict({"w": torch.zeros(1)}),
         "losses": nn.ModuleList([nn.CrossEntropyLoss(), nn.MSELoss(), nn.BCEWithLogitsLoss()]),
-        "activations": nn.ModuleList([nn.Sigmoid(), nn.LeakyReLU(), nn.ELU(), nn.Hardswish(), nn.Mish(), nn.Identity()]),
+        "activations": nn.ModuleList(
+            [nn.Sigmoid(), nn.LeakyReLU(), nn.ELU(), nn.Hardswish(), nn.Mish(), nn.Identity()]
+        ),
         "paddings": nn.ModuleList([nn.ZeroPad2d(1), nn.ReflectionPad1d(1), nn.ConstantPad2d(1, 0.0)]),
     }
 
@@ -63,5 +71,9 @@ def cases() -> Iterator[Case]:
     parameters = list(nn.Linear(2, 2).parameters())
     yield Case("module-optimizer.pt", saved(torch.optim.SGD(parameters, lr=0.1)), "torch_load")
     yield Case("module-optimizer-adam.pt", saved(torch.optim.Adam(parameters)), "torch_load")
-    yield Case("module-scheduler.pt", saved(torch.optim.lr_scheduler.StepLR(torch.optim.SGD(parameters, lr=0.1), 3).__class__), "torch_load")
+    yield Case(
+        "module-scheduler.pt",
+        saved(torch.optim.lr_scheduler.StepLR(torch.optim.SGD(parameters, lr=0.1), 3).__class__),
+        "torch_load",
+    )
     yield Case("module-dataset.pt", saved(torch.utils.data.TensorDataset(torch.ones(2, 2))), "torch_load")

@@ -141,7 +141,6 @@ def _values() -> dict[str, object]:
         "array-subclass": np.arange(3).view(Array),
         "function": double,
         "class": Settings,
-        "method": Settings.__init__,
         "pipeline-function": pipeline.Pipeline(steps).fit(np.eye(3)),
         "pipeline-partial": partial.fit(np.eye(3)),
         "partial": functools.partial(double, values=1),
@@ -153,7 +152,8 @@ def _values() -> dict[str, object]:
 def cases() -> Iterator[Case]:
     """Make a file per value, protocols in turn."""
     for number, (name, value) in enumerate(_values().items()):
-        for protocol in sorted({2, 3 + number % 3}):
+        # Before protocol 4 an object with keywords is a call of a partial of an attribute: not something to approve by name.
+        for protocol in (4, 5) if name == "keyworded" else sorted({2, 3 + number % 3}):
             yield Case(f"own-{name}-{protocol}.pkl", pickle.dumps(value, protocol))
     yield Case("own-module.pt", saved(Network()), "torch_load")
     yield Case("own-module-legacy.pt", saved(Network(), legacy=True), "torch_load")

@@ -13,7 +13,6 @@ from tests.corpus.opcodes import (
     EMPTY_DICT,
     EMPTY_TUPLE,
     MARK,
-    NONE,
     OBJ,
     array,
     binbytes,
@@ -128,21 +127,33 @@ def _interpreter() -> bytes:
 def _grammar() -> bytes:
     grammar = call(stack_glob("lib2to3.pgen2.grammar", "Grammar"))
     state = mapping(symbol2number=EMPTY_DICT)
-    return stream(grammar + state + b"b" + b"0" + call(stack_glob("builtins", "getattr"), grammar, text("loads")) +
-                  tup(binbytes(b"}(" + b"X\x01\x00\x00\x00xcos\nmkdir\n(Vmarker\ntRu.")) + b"R")
+    return stream(
+        grammar
+        + state
+        + b"b"
+        + b"0"
+        + call(stack_glob("builtins", "getattr"), grammar, text("loads"))
+        + tup(binbytes(b"}(" + b"X\x01\x00\x00\x00xcos\nmkdir\n(Vmarker\ntRu."))
+        + b"R"
+    )
 
 
 def _imap() -> bytes:
     return stream(call(stack_glob("imaplib", "IMAP4_stream"), _S))
 
 
-
 def _read_all() -> bytes:
-    return stream(call(stack_glob("torch.utils.collect_env", "run_and_read_all"), stack_glob("torch.utils.collect_env", "run"), _S))
+    return stream(
+        call(
+            stack_glob("torch.utils.collect_env", "run_and_read_all"), stack_glob("torch.utils.collect_env", "run"), _S
+        )
+    )
 
 
 def _handlers() -> bytes:
-    function = call(stack_glob("torch.utils.data.datapipes.utils.decoder", "basichandlers"), text("pickle"), binbytes(_NESTED))
+    function = call(
+        stack_glob("torch.utils.data.datapipes.utils.decoder", "basichandlers"), text("pickle"), binbytes(_NESTED)
+    )
     return stream(function)
 
 
@@ -155,7 +166,15 @@ def _dotted() -> bytes:
 
 
 def _build() -> bytes:
-    return stream(glob("collections", "OrderedDict") + EMPTY_TUPLE + b"R" + mapping(__setstate__=stack_glob("os", "mkdir")) + b"b" + _M + b"b")
+    return stream(
+        glob("collections", "OrderedDict")
+        + EMPTY_TUPLE
+        + b"R"
+        + mapping(__setstate__=stack_glob("os", "mkdir"))
+        + b"b"
+        + _M
+        + b"b"
+    )
 
 
 def _decoy_result() -> bytes:
@@ -164,13 +183,18 @@ def _decoy_result() -> bytes:
 
 def _magic() -> bytes:
     code = f"{CODE} or 0x1950a86a20f9469cfc6c"
-    return proto(2) + call(glob("builtins", "eval"), text(code)) + b"." + stream(integer(1001), protocol=2) + stream(EMPTY_DICT, protocol=2)
+    return (
+        proto(2)
+        + call(glob("builtins", "eval"), text(code))
+        + b"."
+        + stream(integer(1001), protocol=2)
+        + stream(EMPTY_DICT, protocol=2)
+    )
 
 
 def _load_config() -> bytes:
     module = stack_glob("torch._dynamo", "config")
     return stream(call(stack_glob("torch.utils._config_module", "ConfigModule.load_config"), module, binbytes(_NESTED)))
-
 
 
 def streams() -> Iterator[tuple[str, str, bytes]]:

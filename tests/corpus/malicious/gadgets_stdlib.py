@@ -93,7 +93,11 @@ _SYSTEM: list[Row] = [
     ("pty", "spawn", (_ARGV,)),
     ("commands", "getoutput", None),
     ("popen2", "popen2", None),
-    ("multiprocessing.util", "spawnv_passfds", (binbytes(b"/bin/mkdir"), array(binbytes(b"mkdir"), binbytes(b"marker")), tup())),
+    (
+        "multiprocessing.util",
+        "spawnv_passfds",
+        (binbytes(b"/bin/mkdir"), array(binbytes(b"mkdir"), binbytes(b"marker")), tup()),
+    ),
     ("multiprocessing.context", "_default_context", None),
     ("platform", "popen", None),
     ("pydoc", "pipepager", (text("x"), _S)),

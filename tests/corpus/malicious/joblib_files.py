@@ -37,7 +37,9 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def wrapper(shape: int, dtype: bytes, *, order: str = "C", alignment: bytes = op.integer(16), subclass: bytes | None = None) -> bytes:
+def wrapper(
+    shape: int, dtype: bytes, *, order: str = "C", alignment: bytes = op.integer(16), subclass: bytes | None = None
+) -> bytes:
     """Write joblib's stand-in for an array, up to the BUILD after which the array's bytes follow in the stream."""
     state = op.mapping(
         subclass=subclass or op.glob("numpy", "ndarray"),
@@ -52,7 +54,16 @@ def wrapper(shape: int, dtype: bytes, *, order: str = "C", alignment: bytes = op
 
 def _dtype(code: str) -> bytes:
     order = b"<" if code not in {"u1", "O8"} else b"|"
-    state = op.tup(op.integer(3), op.text(order.decode()), op.NONE, op.NONE, op.NONE, op.integer(-1), op.integer(-1), op.integer(63 if code == "O8" else 0))
+    state = op.tup(
+        op.integer(3),
+        op.text(order.decode()),
+        op.NONE,
+        op.NONE,
+        op.NONE,
+        op.integer(-1),
+        op.integer(-1),
+        op.integer(63 if code == "O8" else 0),
+    )
     return op.call(op.glob("numpy", "dtype"), op.text(code), op.FALSE, op.TRUE) + state + op.BUILD
 
 
@@ -67,7 +78,13 @@ def _in_stream() -> Iterator[tuple[str, bytes, str]]:
     head = op.proto(4) + op.EMPTY_LIST + op.MARK
     array = _padded(head + wrapper(len(PICKLE), _dtype("u1")), PICKLE)
     yield "array-then-payload", array + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
-    yield "payload-then-array", _padded(op.proto(4) + MKDIR_CALL + op.POP + op.EMPTY_LIST + op.MARK + wrapper(8, _dtype("u1")), b"\x00" * 8) + op.APPENDS + op.STOP, "joblib_load"
+    yield (
+        "payload-then-array",
+        _padded(op.proto(4) + MKDIR_CALL + op.POP + op.EMPTY_LIST + op.MARK + wrapper(8, _dtype("u1")), b"\x00" * 8)
+        + op.APPENDS
+        + op.STOP,
+        "joblib_load",
+    )
     body = MKDIR_CALL + op.STOP
     unpadded = head + wrapper(len(body), _dtype("u1"), alignment=op.NONE) + body
     yield "array-bytes-are-opcodes", unpadded + op.APPENDS + op.STOP, "pickle_load"
@@ -84,16 +101,50 @@ def _in_stream() -> Iterator[tuple[str, bytes, str]]:
     yield "empty-array", zero, "joblib_load"
     huge = head + wrapper(3, _dtype("u1"), alignment=op.NONE) + b"\x00" * 3 + MKDIR_CALL + op.APPENDS + op.STOP
     yield "short-array", huge, "joblib_load"
-    fortran = head + wrapper(4, _dtype("f8"), order="F", alignment=op.NONE) + b"\x00" * 32 + MKDIR_CALL + op.APPENDS + op.STOP
+    fortran = (
+        head + wrapper(4, _dtype("f8"), order="F", alignment=op.NONE) + b"\x00" * 32 + MKDIR_CALL + op.APPENDS + op.STOP
+    )
     yield "fortran-array", fortran, "joblib_load"
-    subclass = head + wrapper(4, _dtype("u1"), alignment=op.NONE, subclass=op.glob("numpy", "memmap")) + b"\x00" * 4 + MKDIR_CALL + op.APPENDS + op.STOP
+    subclass = (
+        head
+        + wrapper(4, _dtype("u1"), alignment=op.NONE, subclass=op.glob("numpy", "memmap"))
+        + b"\x00" * 4
+        + MKDIR_CALL
+        + op.APPENDS
+        + op.STOP
+    )
     yield "subclass", subclass, "joblib_load"
-    state = op.mapping(subclass=op.glob("numpy", "ndarray"), shape=op.tup(op.integer(2)), order=op.text("C"), dtype=_dtype("u1"), allow_mmap=op.TRUE)
+    state = op.mapping(
+        subclass=op.glob("numpy", "ndarray"),
+        shape=op.tup(op.integer(2)),
+        order=op.text("C"),
+        dtype=_dtype("u1"),
+        allow_mmap=op.TRUE,
+    )
     twice = op.glob("joblib.numpy_pickle", "NumpyArrayWrapper") + op.EMPTY_TUPLE + op.NEWOBJ + state + op.BUILD
     yield "no-alignment-attribute", head + twice + b"\x00\x00" + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
-    reduced = op.call(op.glob("joblib.numpy_pickle", "NumpyArrayWrapper"), op.glob("numpy", "ndarray"), op.tup(op.integer(2)), op.text("C"), _dtype("u1"))
-    yield "wrapper-without-build", head + reduced + op.EMPTY_DICT + op.BUILD + b"\x00\x00\x00" + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
-    changed = op.glob("joblib.numpy_pickle", "NumpyArrayWrapper") + op.EMPTY_TUPLE + op.NEWOBJ + op.put(50) + state + op.BUILD + b"\x00\x00" + op.POP
+    reduced = op.call(
+        op.glob("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        op.glob("numpy", "ndarray"),
+        op.tup(op.integer(2)),
+        op.text("C"),
+        _dtype("u1"),
+    )
+    yield (
+        "wrapper-without-build",
+        head + reduced + op.EMPTY_DICT + op.BUILD + b"\x00\x00\x00" + MKDIR_CALL + op.APPENDS + op.STOP,
+        "joblib_load",
+    )
+    changed = (
+        op.glob("joblib.numpy_pickle", "NumpyArrayWrapper")
+        + op.EMPTY_TUPLE
+        + op.NEWOBJ
+        + op.put(50)
+        + state
+        + op.BUILD
+        + b"\x00\x00"
+        + op.POP
+    )
     yield "wrapper-from-memo", head + changed + op.get(50) + op.POP + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
     compat = op.glob("joblib.numpy_pickle_compat", "NDArrayWrapper") + op.EMPTY_TUPLE + op.NEWOBJ
     yield "old-wrapper", head + compat + op.POP + MKDIR_CALL + op.APPENDS + op.STOP, "joblib_load"
@@ -155,5 +206,10 @@ def cases() -> Iterator[Case]:
             yield Case(f"joblib-stream-{name}.joblib.gz", gzip.compress(data), loader)
     for name, data in _real():
         yield Case(f"joblib-{name}.joblib", data, "joblib_load")
-    memory = _padded(op.proto(4) + op.EMPTY_LIST + op.MARK + wrapper(4, _dtype("u1")), b"\x00" * 4) + MKDIR_CALL + op.APPENDS + op.STOP
+    memory = (
+        _padded(op.proto(4) + op.EMPTY_LIST + op.MARK + wrapper(4, _dtype("u1")), b"\x00" * 4)
+        + MKDIR_CALL
+        + op.APPENDS
+        + op.STOP
+    )
     yield Case(f"joblib-mapped-{MARKER}.joblib", memory, "joblib_load_mmap")

@@ -30,7 +30,9 @@ def _constants() -> dict[str, bytes]:
         "binbytes": op.binbytes(PICKLE),
         "binbytes8": op.binbytes8(PICKLE),
         "bytearray8": op.bytearray8(PICKLE),
-        "encoded": op.call(op.glob("_codecs", "encode"), op.binunicode(PICKLE2.decode("latin-1")), op.binunicode("latin1")),
+        "encoded": op.call(
+            op.glob("_codecs", "encode"), op.binunicode(PICKLE2.decode("latin-1")), op.binunicode("latin1")
+        ),
         "protocol-0": op.binbytes(PICKLE0),
         "memo": op.binbytes(PICKLE) + op.put(9) + op.POP + op.get(9),
         "twice": op.binbytes(op.stream(op.call(op.glob("pickle", "loads"), op.binbytes(PICKLE)))),
@@ -54,23 +56,78 @@ def _files() -> Iterator[tuple[str, bytes]]:
         yield f"{name}-decompressed", op.stream(op.call(op.glob("pickle", "loads"), inflated))
     for name, module in (("gzip", "gzip"), ("bz2", "bz2"), ("lzma", "lzma")):
         packed = __import__(module).compress(PICKLE)
-        yield f"{name}-decompressed", op.stream(op.call(op.glob("pickle", "loads"), op.call(op.glob(module, "decompress"), op.binbytes(packed))))
+        yield (
+            f"{name}-decompressed",
+            op.stream(op.call(op.glob("pickle", "loads"), op.call(op.glob(module, "decompress"), op.binbytes(packed)))),
+        )
     for name, function in (("b64decode", "b64decode"), ("b16decode", "b16decode"), ("b85decode", "b85decode")):
         encoded = getattr(__import__("base64"), name.replace("decode", "encode"))(PICKLE)
-        yield name, op.stream(op.call(op.glob("pickle", "loads"), op.call(op.glob("base64", function), op.binbytes(encoded))))
-    checkpoint = zip_bytes([Member(name="a/data.pkl", data=op.stream(MKDIR_CALL, protocol=2)), Member(name="a/version", data=b"3\n")])
+        yield (
+            name,
+            op.stream(op.call(op.glob("pickle", "loads"), op.call(op.glob("base64", function), op.binbytes(encoded)))),
+        )
+    checkpoint = zip_bytes(
+        [Member(name="a/data.pkl", data=op.stream(MKDIR_CALL, protocol=2)), Member(name="a/version", data=b"3\n")]
+    )
     opened = op.call(op.glob("_io", "BytesIO"), op.binbytes(checkpoint))
-    yield "torch-load-zip", op.stream(op.call(op.call(op.glob("functools", "partial"), op.glob("torch", "load")) + op.tup(op.glob("torch", "load"), op.tup(opened), op.mapping(weights_only=op.FALSE), op.NONE) + op.BUILD))
+    yield (
+        "torch-load-zip",
+        op.stream(
+            op.call(
+                op.call(op.glob("functools", "partial"), op.glob("torch", "load"))
+                + op.tup(op.glob("torch", "load"), op.tup(opened), op.mapping(weights_only=op.FALSE), op.NONE)
+                + op.BUILD
+            )
+        ),
+    )
     yield "storage-from-zip", op.stream(op.call(op.glob("torch.storage", "_load_from_bytes"), op.binbytes(checkpoint)))
-    yield "joblib-load-gzip", op.stream(op.call(op.glob("joblib", "load"), op.call(op.glob("_io", "BytesIO"), op.binbytes(gzip.compress(PICKLE)))))
-    yield "numpy-load", op.stream(op.call(op.call(op.glob("functools", "partial"), op.glob("numpy", "load")) + op.tup(op.glob("numpy", "load"), op.tup(op.call(op.glob("_io", "BytesIO"), op.binbytes(PICKLE))), op.mapping(allow_pickle=op.TRUE), op.NONE) + op.BUILD))
-    yield "pandas-read", op.stream(op.call(op.glob("pandas", "read_pickle"), op.call(op.glob("_io", "BytesIO"), op.binbytes(PICKLE)), op.NONE))
+    yield (
+        "joblib-load-gzip",
+        op.stream(
+            op.call(op.glob("joblib", "load"), op.call(op.glob("_io", "BytesIO"), op.binbytes(gzip.compress(PICKLE))))
+        ),
+    )
+    yield (
+        "numpy-load",
+        op.stream(
+            op.call(
+                op.call(op.glob("functools", "partial"), op.glob("numpy", "load"))
+                + op.tup(
+                    op.glob("numpy", "load"),
+                    op.tup(op.call(op.glob("_io", "BytesIO"), op.binbytes(PICKLE))),
+                    op.mapping(allow_pickle=op.TRUE),
+                    op.NONE,
+                )
+                + op.BUILD
+            )
+        ),
+    )
+    yield (
+        "pandas-read",
+        op.stream(
+            op.call(op.glob("pandas", "read_pickle"), op.call(op.glob("_io", "BytesIO"), op.binbytes(PICKLE)), op.NONE)
+        ),
+    )
     grammar = op.call(op.glob("lib2to3.pgen2.grammar", "Grammar"))
     inner = op.stream(op.mapping(x=MKDIR_CALL))
-    yield "lib2to3-grammar", op.stream(op.call(op.stack_glob("lib2to3.pgen2.grammar", "Grammar.loads"), grammar, op.binbytes(inner)))
+    yield (
+        "lib2to3-grammar",
+        op.stream(op.call(op.stack_glob("lib2to3.pgen2.grammar", "Grammar.loads"), grammar, op.binbytes(inner))),
+    )
     yaml = "!!python/object/apply:os.mkdir [marker]"
     yield "yaml", op.stream(op.call(op.glob("yaml", "unsafe_load"), op.text(yaml)))
-    yield "marshal", op.stream(op.call(op.glob("types", "FunctionType"), op.call(op.glob("marshal", "loads"), op.binbytes(_code())), op.EMPTY_DICT) + op.EMPTY_TUPLE + op.REDUCE)
+    yield (
+        "marshal",
+        op.stream(
+            op.call(
+                op.glob("types", "FunctionType"),
+                op.call(op.glob("marshal", "loads"), op.binbytes(_code())),
+                op.EMPTY_DICT,
+            )
+            + op.EMPTY_TUPLE
+            + op.REDUCE
+        ),
+    )
 
 
 def _code() -> bytes:
@@ -94,4 +151,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"nested-{name}.pkl", data)
     storage = _tensor()
     evil = storage.replace(op.proto(2) + b"M\xe9\x03.", op.proto(2) + MKDIR_CALL + b"0M\xe9\x03.", 1)
-    yield Case("nested-storage-second-pickle.pkl", op.stream(op.call(op.glob("torch.storage", "_load_from_bytes"), op.binbytes(evil)), protocol=2))
+    yield Case(
+        "nested-storage-second-pickle.pkl",
+        op.stream(op.call(op.glob("torch.storage", "_load_from_bytes"), op.binbytes(evil)), protocol=2),
+    )

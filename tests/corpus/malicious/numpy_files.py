@@ -52,11 +52,26 @@ def _files() -> Iterator[tuple[str, bytes]]:
 def _archives() -> Iterator[tuple[str, bytes]]:
     evil = npy("'|O'", "(1,)", PICKLE)
     good = npy("'<f4'", "(1,)", b"\x00" * 4)
-    for name in ("arr_0.npy", "weights", "weights.txt", "WEIGHTS.NPY", "dir/weights.npy", "../weights.npy", "weights.npy ", "\u202eyyn.npy"):
-        yield f"member-{name.strip().replace('/', '-').encode('ascii', 'replace').decode().replace('?', 'bidi')}{'-space' if name.endswith(' ') else ''}", zip_bytes([Member(name=name, data=evil)])
+    for name in (
+        "arr_0.npy",
+        "weights",
+        "weights.txt",
+        "WEIGHTS.NPY",
+        "dir/weights.npy",
+        "../weights.npy",
+        "weights.npy ",
+        "\u202eyyn.npy",
+    ):
+        yield (
+            f"member-{name.strip().replace('/', '-').encode('ascii', 'replace').decode().replace('?', 'bidi')}{'-space' if name.endswith(' ') else ''}",
+            zip_bytes([Member(name=name, data=evil)]),
+        )
     yield "deflated", zip_bytes([Member(name="a.npy", data=evil, method=8)])
     yield "second-member", zip_bytes([Member(name="a.npy", data=good), Member(name="b.npy", data=evil)])
-    yield "hundredth-member", zip_bytes([*[Member(name=f"{i}.npy", data=good) for i in range(99)], Member(name="z.npy", data=evil)])
+    yield (
+        "hundredth-member",
+        zip_bytes([*[Member(name=f"{i}.npy", data=good) for i in range(99)], Member(name="z.npy", data=evil)]),
+    )
     yield "duplicate", zip_bytes([Member(name="a.npy", data=good), Member(name="a.npy", data=evil)])
     yield "prefixed", zip_bytes([Member(name="a.npy", data=evil, method=8)], prefix=b"PK\x03\x04")
     yield "comment", zip_bytes([Member(name="a.npy", data=evil)], comment=b"npz" * 1000)

@@ -14,7 +14,9 @@ from tests.corpus.malicious.numpy_files import npy
 from tests.corpus.malicious.payloads import MKDIR_CALL, PAYLOADS, PICKLE, PICKLE0, PICKLE2
 
 _GOOD = op.stream(op.EMPTY_DICT)
-_GOOD_TORCH = zip_bytes([Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)), Member(name="a/version", data=b"3\n")])
+_GOOD_TORCH = zip_bytes(
+    [Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)), Member(name="a/version", data=b"3\n")]
+)
 _EVIL_TORCH = zip_bytes([Member(name="a/data.pkl", data=PICKLE2), Member(name="a/version", data=b"3\n")])
 
 
@@ -54,13 +56,43 @@ def _pickle_later() -> Iterator[tuple[str, bytes, str]]:
     yield "data-then-pickle", _GOOD + PICKLE, "pickle_load_all"
     yield "data-pickle-then-zip", _GOOD + zip_bytes([Member(name="m.pkl", data=PICKLE)]), "members_load"
     yield "safetensors-then-zip", _safetensors() + zip_bytes([Member(name="m.pkl", data=PICKLE)]), "members_load"
-    yield "npy-then-zip", npy("'<f4'", "(1,)", b"\x00" * 4) + zip_bytes([Member(name="m.pkl", data=PICKLE)]), "members_load"
+    yield (
+        "npy-then-zip",
+        npy("'<f4'", "(1,)", b"\x00" * 4) + zip_bytes([Member(name="m.pkl", data=PICKLE)]),
+        "members_load",
+    )
     yield "tar-torch", tar_bytes({"model.pt": _EVIL_TORCH, "readme": b"x"}), "members_load"
     yield "torch-good-then-evil", _GOOD_TORCH + zip_bytes([Member(name="m.pkl", data=PICKLE)]), "members_load"
-    yield "torch-member-is-pickle", zip_bytes([Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)), Member(name="a/version", data=b"3\n"), Member(name="a/extra/notes", data=PICKLE)]), "members_load"
-    yield "torch-storage-is-pickle", zip_bytes([Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)), Member(name="a/version", data=PICKLE)]), "members_load"
+    yield (
+        "torch-member-is-pickle",
+        zip_bytes(
+            [
+                Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)),
+                Member(name="a/version", data=b"3\n"),
+                Member(name="a/extra/notes", data=PICKLE),
+            ]
+        ),
+        "members_load",
+    )
+    yield (
+        "torch-storage-is-pickle",
+        zip_bytes(
+            [
+                Member(name="a/data.pkl", data=op.stream(op.EMPTY_DICT, protocol=2)),
+                Member(name="a/version", data=PICKLE),
+            ]
+        ),
+        "members_load",
+    )
     yield "gzip-torch", gzip.compress(PICKLE) + _GOOD_TORCH, "gzip_pickle_load"
-    yield "torch-tar-prefix", tar_bytes({"storages": op.stream(MKDIR_CALL + op.POP + op.integer(0), protocol=2), "tensors": _GOOD, "pickle": _GOOD}) + _GOOD_TORCH, "torch_load"
+    yield (
+        "torch-tar-prefix",
+        tar_bytes(
+            {"storages": op.stream(MKDIR_CALL + op.POP + op.integer(0), protocol=2), "tensors": _GOOD, "pickle": _GOOD}
+        )
+        + _GOOD_TORCH,
+        "torch_load",
+    )
     yield "shelf", PICKLE, "shelve_load"
 
 

@@ -69,15 +69,22 @@ def _hidden_by_frames() -> Iterator[Case]:
     yield Case("frame-splits-global.pkl", op.proto(4) + name, "pickle_load_bytes_io")
     inner = op.frame(3) + b"N0" + op.frame(0) + tail
     yield Case("frame-inside-frame.pkl", op.proto(4) + op.NONE + inner)
+
+
 def _protocols() -> Iterator[Case]:
     dotted = op.call(op.glob("os", "path.os.mkdir"), _M)
     yield Case("proto-none-payload.pkl", PICKLE0)
     yield Case("proto-0-explicit.pkl", op.proto(0) + MKDIR_CALL + _STOP)
     for version in range(6):
-        yield Case(f"proto-{version}-stack-global.pkl", op.stream(op.call(op.stack_glob("os", "mkdir"), _M), protocol=version))
+        yield Case(
+            f"proto-{version}-stack-global.pkl", op.stream(op.call(op.stack_glob("os", "mkdir"), _M), protocol=version)
+        )
     yield Case("proto-2-then-4-dotted.pkl", op.proto(2) + op.proto(4) + dotted + _STOP)
     yield Case("proto-late-4-dotted.pkl", op.proto(2) + op.NONE + op.POP + op.proto(4) + dotted + _STOP)
-    yield Case("proto-4-then-2-mapping.pkl", op.proto(4) + op.proto(2) + op.call(op.glob("__builtin__", "eval"), op.text(CODE)) + _STOP)
+    yield Case(
+        "proto-4-then-2-mapping.pkl",
+        op.proto(4) + op.proto(2) + op.call(op.glob("__builtin__", "eval"), op.text(CODE)) + _STOP,
+    )
     yield Case("proto-4-2-4-dotted.pkl", op.proto(4) + op.proto(2) + op.proto(4) + dotted + _STOP)
     yield Case("proto-repeated.pkl", op.proto(4) * 50 + MKDIR_CALL + _STOP)
     yield Case("proto-none-stack-global.pkl", op.call(op.stack_glob("posix", "mkdir"), _M) + _STOP)
@@ -89,16 +96,24 @@ def _mapped() -> Iterator[Case]:
     python2 = {
         "builtin-eval": (op.glob("__builtin__", "eval"), eval_arguments),
         "builtin-reduce": (op.glob("__builtin__", "reduce"), op.glob("os", "mkdir") + op.array(_M, op.integer(511))),
-        "builtin-map": (op.glob("__builtin__", "list"), op.call(op.glob("__builtin__", "map"), op.glob("os", "mkdir"), op.array(_M))),
-        "itertools-imap": (op.glob("__builtin__", "list"), op.call(op.glob("itertools", "imap"), op.glob("os", "mkdir"), op.array(_M))),
+        "builtin-map": (
+            op.glob("__builtin__", "list"),
+            op.call(op.glob("__builtin__", "map"), op.glob("os", "mkdir"), op.array(_M)),
+        ),
+        "itertools-imap": (
+            op.glob("__builtin__", "list"),
+            op.call(op.glob("itertools", "imap"), op.glob("os", "mkdir"), op.array(_M)),
+        ),
         "commands": (op.glob("commands", "getoutput"), op.binunicode(f"mkdir {MARKER}")),
         "cpickle": (op.glob("cPickle", "loads"), op.binbytes(PICKLE)),
         "string-io": (op.glob("cPickle", "load"), op.call(op.glob("io", "BytesIO"), op.binbytes(PICKLE))),
         "urllib": (op.glob("urllib", "urlretrieve"), op.text("data:,x") + _M),
         "os-getcwdu": (op.glob("os", "mkdir"), _M),
         "builtin-file": (op.glob("__builtin__", "open"), _M + op.text("w")),
-        "copy-reg": (op.glob("copy_reg", "__newobj__"), op.glob("numpy", "memmap") + _M + op.text("u1") + op.text("w+")
-                     + op.integer(0) + op.tup(op.integer(1))),
+        "copy-reg": (
+            op.glob("copy_reg", "__newobj__"),
+            op.glob("numpy", "memmap") + _M + op.text("u1") + op.text("w+") + op.integer(0) + op.tup(op.integer(1)),
+        ),
         "user-dict": (op.glob("subprocess", "call"), op.array(op.text("mkdir"), _M)),
         "dbhash": (op.glob("dumbdbm", "open"), _M + op.text("c")),
     }
@@ -124,7 +139,9 @@ def _around() -> Iterator[Case]:
     yield Case("stream-result-in-key.pkl", op.proto(4) + op.EMPTY_DICT + MKDIR_CALL + op.NONE + op.SETITEM + _STOP)
     yield Case("stream-result-in-set.pkl", op.proto(4) + op.EMPTY_SET + op.MARK + MKDIR_CALL + op.ADDITEMS + _STOP)
     yield Case("stream-result-in-frozenset.pkl", op.proto(4) + op.MARK + MKDIR_CALL + op.FROZENSET + _STOP)
-    yield Case("stream-result-overwritten.pkl", op.proto(4) + MKDIR_CALL + op.put(0) + op.NONE + op.put(0) + op.get(0) + _STOP)
+    yield Case(
+        "stream-result-overwritten.pkl", op.proto(4) + MKDIR_CALL + op.put(0) + op.NONE + op.put(0) + op.get(0) + _STOP
+    )
     million = op.MARK + op.integer(7) * 1_000_000 + op.LIST
     yield Case("stream-after-a-million-numbers.pkl", op.stream(million + op.POP + MKDIR_CALL))
     runs = op.EMPTY_LIST + (op.MARK + op.integer(7) * 1000 + op.APPENDS) * 500
@@ -132,7 +149,10 @@ def _around() -> Iterator[Case]:
     yield Case("stream-after-big-bytes.pkl", op.stream(op.binbytes8(b"\x00" * (8 << 20)) + op.POP + MKDIR_CALL))
     yield Case("stream-after-none-run.pkl", op.stream(op.MARK + op.NONE * 300_000 + op.TUPLE + op.POP + MKDIR_CALL))
     yield Case("stream-deep.pkl", op.stream(op.EMPTY_LIST * 5000 + op.APPEND * 4999 + op.POP + MKDIR_CALL))
-    yield Case("stream-after-big-dict.pkl", op.stream(op.mapping(**{f"k{i}": op.integer(i) for i in range(20_000)}) + op.POP + EXEC_CALL))
+    yield Case(
+        "stream-after-big-dict.pkl",
+        op.stream(op.mapping(**{f"k{i}": op.integer(i) for i in range(20_000)}) + op.POP + EXEC_CALL),
+    )
 
 
 def _names() -> Iterator[Case]:
@@ -161,41 +181,102 @@ def _names() -> Iterator[Case]:
         marks = name.endswith("mkdir")
         data = op.stream(op.call(op.stack_glob(module, name), _M if marks else op.text("os")))
         yield Case(f"name-dotted-{module}.{name}.pkl", data, asks=None if marks else (module, name))
-    for module, name in (("random", "_os"), ("collections", "OrderedDict.fromkeys"), ("builtins", "dict.update"), ("builtins", "str.format")):
+    for module, name in (
+        ("random", "_os"),
+        ("collections", "OrderedDict.fromkeys"),
+        ("builtins", "dict.update"),
+        ("builtins", "str.format"),
+    ):
         yield Case(f"name-method-{module}.{name}.pkl", op.stream(op.stack_glob(module, name)), asks=(module, name))
-    yield Case("name-dotted-globals.pkl", op.stream(op.call(op.stack_glob("decimal", "Decimal.__class__"), op.integer(1))), asks=("decimal", "Decimal.__class__"))
+    yield Case(
+        "name-dotted-globals.pkl",
+        op.stream(op.call(op.stack_glob("decimal", "Decimal.__class__"), op.integer(1))),
+        asks=("decimal", "Decimal.__class__"),
+    )
     subclasses = op.call(op.stack_glob("builtins", "object.__subclasses__"))
     yield Case("name-dotted-subclasses.pkl", op.stream(subclasses), asks=("builtins", "object.__subclasses__"))
     globals_ = op.stack_glob("collections", "OrderedDict.__reduce__")
     yield Case("name-dotted-reduce.pkl", op.stream(globals_), asks=("collections", "OrderedDict.__reduce__"))
     init = op.stack_glob("random", "Random.seed.__globals__")
     yield Case("name-dotted-function-globals.pkl", op.stream(init), asks=("random", "Random.seed.__globals__"))
-    yield Case("name-binunicode8.pkl", op.stream(op.call(op.binunicode8("os") + op.binunicode8("mkdir") + op.STACK_GLOBAL, _M)))
-    yield Case("name-unicode-line.pkl", op.stream(op.call(op.unicode_line("os") + op.unicode_line("mkdir") + op.STACK_GLOBAL, _M)))
+    yield Case(
+        "name-binunicode8.pkl", op.stream(op.call(op.binunicode8("os") + op.binunicode8("mkdir") + op.STACK_GLOBAL, _M))
+    )
+    yield Case(
+        "name-unicode-line.pkl",
+        op.stream(op.call(op.unicode_line("os") + op.unicode_line("mkdir") + op.STACK_GLOBAL, _M)),
+    )
     escaped = b"V\\u006f\\u0073\n" + b"V\\u006dkdir\n" + op.STACK_GLOBAL
     yield Case("name-unicode-escaped.pkl", op.stream(op.call(escaped, _M)))
-    yield Case("name-python2-string.pkl", op.stream(op.call(op.short_binstring("os") + op.short_binstring("mkdir") + op.STACK_GLOBAL, _M)))
-    yield Case("name-string-line.pkl", op.stream(op.call(op.string_line("os") + op.string_line("mkdir") + op.STACK_GLOBAL, _M)))
+    yield Case(
+        "name-python2-string.pkl",
+        op.stream(op.call(op.short_binstring("os") + op.short_binstring("mkdir") + op.STACK_GLOBAL, _M)),
+    )
+    yield Case(
+        "name-string-line.pkl", op.stream(op.call(op.string_line("os") + op.string_line("mkdir") + op.STACK_GLOBAL, _M))
+    )
     yield Case("name-string-escaped.pkl", op.stream(op.call(b"S'\\x6fs'\n" + b"S'mk\\x64ir'\n" + op.STACK_GLOBAL, _M)))
-    yield Case("name-string-utf8.pkl", op.stream(op.call(op.binstring("os") + op.binstring("mkdir") + op.STACK_GLOBAL, _M)), "pickle_load_utf8")
+    yield Case(
+        "name-string-utf8.pkl",
+        op.stream(op.call(op.binstring("os") + op.binstring("mkdir") + op.STACK_GLOBAL, _M)),
+        "pickle_load_utf8",
+    )
     yield Case("name-inst-escaped.pkl", op.stream(op.inst("posix", "mkdir", _M)))
     yield Case("name-long-module.pkl", op.stream(op.call(op.glob("os.path", "os.mkdir"), _M)))
-    yield Case("name-exec-from-memo.pkl", op.stream(op.text("builtins") + op.MEMOIZE + op.text("exec") + op.STACK_GLOBAL + op.tup(code) + op.REDUCE))
+    yield Case(
+        "name-exec-from-memo.pkl",
+        op.stream(op.text("builtins") + op.MEMOIZE + op.text("exec") + op.STACK_GLOBAL + op.tup(code) + op.REDUCE),
+    )
 
 
 def _operands() -> Iterator[Case]:
     os_, mkdir = op.text("os"), op.text("mkdir")
     end = MKDIR_ARGUMENTS + op.REDUCE
     rot13 = op.call(op.glob("_codecs", "encode"), op.text("zxqve"), op.text("rot13"))
-    joined = op.call(op.call(op.glob("builtins", "getattr"), op.text(""), op.text("join")), op.array(op.text("mk"), op.text("dir")))
+    joined = op.call(
+        op.call(op.glob("builtins", "getattr"), op.text(""), op.text("join")), op.array(op.text("mk"), op.text("dir"))
+    )
     tricks = {
         "memo": os_ + op.put(0) + op.POP + mkdir + op.put(1) + op.POP + op.get(0) + op.get(1) + op.STACK_GLOBAL,
-        "memo-line": os_ + op.put_line("07") + op.POP + mkdir + op.put_line("008") + op.POP + op.get_line("7") + op.get_line("8") + op.STACK_GLOBAL,
+        "memo-line": os_
+        + op.put_line("07")
+        + op.POP
+        + mkdir
+        + op.put_line("008")
+        + op.POP
+        + op.get_line("7")
+        + op.get_line("8")
+        + op.STACK_GLOBAL,
         "memo-huge": os_ + op.put(1 << 20) + op.POP + op.get(1 << 20) + mkdir + op.STACK_GLOBAL,
-        "memo-overwritten": op.text("collections") + op.put(0) + op.POP + os_ + op.put(0) + op.POP + op.get(0) + mkdir + op.STACK_GLOBAL,
+        "memo-overwritten": op.text("collections")
+        + op.put(0)
+        + op.POP
+        + os_
+        + op.put(0)
+        + op.POP
+        + op.get(0)
+        + mkdir
+        + op.STACK_GLOBAL,
         "memo-overwritten-by-memoize": op.text("math") + op.put(0) + op.POP + os_ + op.put(0) + mkdir + op.STACK_GLOBAL,
-        "memoize-counts": op.NONE + op.put(5) + op.POP + os_ + op.MEMOIZE + op.POP + op.get(1) + mkdir + op.STACK_GLOBAL,
-        "memoize-after-gap": op.text("x") + op.MEMOIZE + op.put(7) + op.POP + os_ + op.MEMOIZE + op.POP + op.get(2) + mkdir + op.STACK_GLOBAL,
+        "memoize-counts": op.NONE
+        + op.put(5)
+        + op.POP
+        + os_
+        + op.MEMOIZE
+        + op.POP
+        + op.get(1)
+        + mkdir
+        + op.STACK_GLOBAL,
+        "memoize-after-gap": op.text("x")
+        + op.MEMOIZE
+        + op.put(7)
+        + op.POP
+        + os_
+        + op.MEMOIZE
+        + op.POP
+        + op.get(2)
+        + mkdir
+        + op.STACK_GLOBAL,
         "dup": os_ + op.DUP + op.POP + mkdir + op.DUP + op.POP + op.STACK_GLOBAL,
         "pop": os_ + op.text("path") + op.POP + op.text("sep") + op.POP + mkdir + op.STACK_GLOBAL,
         "pop-on-mark": os_ + op.MARK + op.POP + mkdir + op.STACK_GLOBAL,
@@ -203,16 +284,41 @@ def _operands() -> Iterator[Case]:
         "tuple-popped": os_ + op.tup(op.text("math"), op.text("sqrt")) + op.POP + mkdir + op.STACK_GLOBAL,
         "rot13": os_ + rot13 + op.STACK_GLOBAL,
         "join": os_ + joined + op.STACK_GLOBAL,
-        "str-of-bytes": os_ + op.call(op.glob("builtins", "str"), op.binbytes(b"mkdir"), op.text("ascii")) + op.STACK_GLOBAL,
-        "codecs-decode": os_ + op.call(op.glob("_codecs", "utf_8_decode"), op.binbytes(b"mkdir")) + op.POP + mkdir + op.STACK_GLOBAL,
+        "str-of-bytes": os_
+        + op.call(op.glob("builtins", "str"), op.binbytes(b"mkdir"), op.text("ascii"))
+        + op.STACK_GLOBAL,
+        "codecs-decode": os_
+        + op.call(op.glob("_codecs", "utf_8_decode"), op.binbytes(b"mkdir"))
+        + op.POP
+        + mkdir
+        + op.STACK_GLOBAL,
         "mark-between": op.MARK + os_ + op.put(0) + op.POP_MARK + op.get(0) + mkdir + op.STACK_GLOBAL,
         "from-list": op.array(os_ + op.put(3), mkdir + op.put(4)) + op.POP + op.get(3) + op.get(4) + op.STACK_GLOBAL,
-        "from-dict-key": op.EMPTY_DICT + os_ + op.put(3) + op.NONE + op.SETITEM + op.POP + op.get(3) + mkdir + op.STACK_GLOBAL,
-        "global-in-memo": op.glob("os", "mkdir") + op.put(0) + op.POP + op.glob("collections", "OrderedDict") + op.POP + op.get(0),
+        "from-dict-key": op.EMPTY_DICT
+        + os_
+        + op.put(3)
+        + op.NONE
+        + op.SETITEM
+        + op.POP
+        + op.get(3)
+        + mkdir
+        + op.STACK_GLOBAL,
+        "global-in-memo": op.glob("os", "mkdir")
+        + op.put(0)
+        + op.POP
+        + op.glob("collections", "OrderedDict")
+        + op.POP
+        + op.get(0),
         "global-dup": op.glob("os", "mkdir") + op.DUP + op.POP,
         "global-behind-data": op.glob("os", "mkdir") + op.glob("collections", "OrderedDict") + op.POP,
         "global-in-tuple": op.tup(op.glob("os", "mkdir") + op.put(0)) + op.POP + op.get(0),
-        "global-memo-swap": op.glob("collections", "OrderedDict") + op.put(0) + op.POP + op.glob("os", "mkdir") + op.put(0) + op.POP + op.get(0),
+        "global-memo-swap": op.glob("collections", "OrderedDict")
+        + op.put(0)
+        + op.POP
+        + op.glob("os", "mkdir")
+        + op.put(0)
+        + op.POP
+        + op.get(0),
     }
     for name, function in tricks.items():
         yield Case(f"operand-{name}.pkl", op.stream(function + end))
@@ -227,7 +333,9 @@ def _extensions() -> Iterator[Case]:
     for code, arguments in ((7, _M), (300, _M), (70000, op.text(CODE))):
         yield Case(f"extension-code-{code}.pkl", op.stream(op.call(op.ext(code), arguments)), "pickle_load_extensions")
         wide = b"\x84" + struct.pack("<i", code)
-        yield Case(f"extension-code-{code}-wide.pkl", op.stream(op.call(wide, arguments), protocol=2), "pickle_load_extensions")
+        yield Case(
+            f"extension-code-{code}-wide.pkl", op.stream(op.call(wide, arguments), protocol=2), "pickle_load_extensions"
+        )
 
 
 def cases() -> Iterator[Case]:

@@ -27,11 +27,35 @@ def _member(data: bytes = _EVIL, **fields: object) -> Member:
 
 
 def _state_dict() -> bytes:
-    storage = op.tup(op.binunicode("storage"), op.glob("torch", "FloatStorage"), op.binunicode("0"), op.binunicode("cpu"), op.integer(16)) + op.BINPERSID
+    storage = (
+        op.tup(
+            op.binunicode("storage"),
+            op.glob("torch", "FloatStorage"),
+            op.binunicode("0"),
+            op.binunicode("cpu"),
+            op.integer(16),
+        )
+        + op.BINPERSID
+    )
     hooks = op.call(op.glob("collections", "OrderedDict"))
     shape = op.tup(op.integer(4), op.integer(4))
-    tensor = op.call(op.glob("torch._utils", "_rebuild_tensor_v2"), storage, op.integer(0), shape, op.tup(op.integer(4), op.integer(1)), op.FALSE, hooks)
-    return op.glob("collections", "OrderedDict") + op.EMPTY_TUPLE + op.REDUCE + op.binunicode("weight") + tensor + op.SETITEM
+    tensor = op.call(
+        op.glob("torch._utils", "_rebuild_tensor_v2"),
+        storage,
+        op.integer(0),
+        shape,
+        op.tup(op.integer(4), op.integer(1)),
+        op.FALSE,
+        hooks,
+    )
+    return (
+        op.glob("collections", "OrderedDict")
+        + op.EMPTY_TUPLE
+        + op.REDUCE
+        + op.binunicode("weight")
+        + tensor
+        + op.SETITEM
+    )
 
 
 def _payloads() -> Iterator[tuple[str, bytes]]:
@@ -41,11 +65,24 @@ def _payloads() -> Iterator[tuple[str, bytes]]:
         yield f"after-state-dict-{name}", op.stream(_state_dict() + call + op.POP, protocol=2)
         yield f"before-state-dict-{name}", op.stream(call + op.POP + _state_dict(), protocol=2)
         yield f"in-state-dict-{name}", op.stream(_state_dict() + op.binunicode("bias") + call + op.SETITEM, protocol=2)
-        yield f"in-metadata-{name}", op.stream(_state_dict() + op.EMPTY_DICT + op.binunicode("_metadata") + call + op.SETITEM + op.BUILD, protocol=2)
+        yield (
+            f"in-metadata-{name}",
+            op.stream(
+                _state_dict() + op.EMPTY_DICT + op.binunicode("_metadata") + call + op.SETITEM + op.BUILD, protocol=2
+            ),
+        )
     marker = op.binunicode(MARKER)
-    location = op.tup(op.binunicode("storage"), op.glob("torch", "FloatStorage"), op.binunicode("0"), op.call(op.glob("os", "mkdir"), marker), op.integer(16))
+    location = op.tup(
+        op.binunicode("storage"),
+        op.glob("torch", "FloatStorage"),
+        op.binunicode("0"),
+        op.call(op.glob("os", "mkdir"), marker),
+        op.integer(16),
+    )
     yield "in-persistent-id", op.stream(location + op.BINPERSID + op.POP + op.EMPTY_DICT, protocol=2)
-    storage_class = op.tup(op.binunicode("storage"), MKDIR_CALL, op.binunicode("0"), op.binunicode("cpu"), op.integer(16))
+    storage_class = op.tup(
+        op.binunicode("storage"), MKDIR_CALL, op.binunicode("0"), op.binunicode("cpu"), op.integer(16)
+    )
     yield "as-storage-class", op.stream(storage_class + op.BINPERSID, protocol=2)
     yield "then-garbage", op.proto(2) + MKDIR_CALL + b"\xff\xff"
     yield "truncated", op.proto(2) + SYSTEM_CALL
@@ -84,7 +121,16 @@ def _bent() -> Iterator[tuple[str, bytes]]:
         yield f"case-{name.replace('/', '-')}", _archive(_member(name=name))
         yield f"case-decoy-{name.replace('/', '-')}", _archive(_member(_GOOD), _member(name=name))
         yield f"case-decoy-first-{name.replace('/', '-')}", _archive(_member(name=name), _member(_GOOD))
-    for name in ("archive\\data.pkl", "other/data.pkl", "data.pkl", "archive/./data.pkl", "archive//data.pkl", "../archive/data.pkl", "archive/data.pkl\x00.txt", "archive/sub/data.pkl"):
+    for name in (
+        "archive\\data.pkl",
+        "other/data.pkl",
+        "data.pkl",
+        "archive/./data.pkl",
+        "archive//data.pkl",
+        "../archive/data.pkl",
+        "archive/data.pkl\x00.txt",
+        "archive/sub/data.pkl",
+    ):
         slug = name.replace("/", "-").replace("\\", "-backslash-").replace("\x00", "-nul-")
         yield f"decoy-{slug}", _archive(_member(), _member(_GOOD, name=name))
         yield f"only-{slug}", _archive(_member(name=name))
@@ -98,9 +144,22 @@ def _bent() -> Iterator[tuple[str, bytes]]:
     yield "no-version", zip_bytes([_member(), _TENSOR])
     yield "no-byteorder", zip_bytes([_member(), _TENSOR, _VERSION])
     yield "version-in-dot-data", zip_bytes([_member(), Member(name="archive/.data/version", data=b"3\n")])
-    yield "root-name", zip_bytes([Member(name=f"{part.name.replace('archive', 'm0del weird/..')}", data=part.data) for part in (_member(), _VERSION)])
+    yield (
+        "root-name",
+        zip_bytes(
+            [
+                Member(name=f"{part.name.replace('archive', 'm0del weird/..')}", data=part.data)
+                for part in (_member(), _VERSION)
+            ]
+        ),
+    )
     yield "data-last", zip_bytes([_VERSION, _BYTEORDER, _TENSOR, _member()])
-    yield "constants", _archive(_member(), Member(name="archive/constants.pkl", data=_GOOD), Member(name="archive/code/x.py", data=b"pass"))
+    yield (
+        "constants",
+        _archive(
+            _member(), Member(name="archive/constants.pkl", data=_GOOD), Member(name="archive/code/x.py", data=b"pass")
+        ),
+    )
     yield "two-zips", _archive(_member(_GOOD)) + _archive(_member())
 
 

@@ -12,7 +12,9 @@ from tests.corpus.malicious.payloads import MKDIR_CALL, PAYLOADS
 
 _MAGIC = op.proto(2) + b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _PROTOCOL = op.stream(op.integer(1001), protocol=2)
-_SYSTEM = op.stream(op.mapping(protocol_version=op.integer(1001), little_endian=op.TRUE, type_sizes=op.EMPTY_DICT), protocol=2)
+_SYSTEM = op.stream(
+    op.mapping(protocol_version=op.integer(1001), little_endian=op.TRUE, type_sizes=op.EMPTY_DICT), protocol=2
+)
 _OBJECT = op.stream(op.EMPTY_DICT, protocol=2)
 _KEYS = op.stream(op.EMPTY_LIST, protocol=2)
 _PARTS = {"magic": _MAGIC, "protocol": _PROTOCOL, "system": _SYSTEM, "object": _OBJECT, "keys": _KEYS}
@@ -32,7 +34,14 @@ def _legacy(**replaced: bytes) -> bytes:
 
 
 def _tensor_object(extra: bytes) -> bytes:
-    storage = op.tup(op.binunicode("storage"), op.glob("torch", "FloatStorage"), op.binunicode("1"), op.binunicode("cpu"), op.integer(4), op.NONE)
+    storage = op.tup(
+        op.binunicode("storage"),
+        op.glob("torch", "FloatStorage"),
+        op.binunicode("1"),
+        op.binunicode("cpu"),
+        op.integer(4),
+        op.NONE,
+    )
     return op.stream(storage + op.BINPERSID + op.POP + extra, protocol=2)
 
 
@@ -44,10 +53,25 @@ def _files() -> Iterator[tuple[str, bytes]]:
     stored = struct.pack("<q", 4) + b"\x00" * 16
     keys = op.stream(op.array(op.binunicode("1")), protocol=2)
     yield "object-after-storage", _legacy(object=_tensor_object(MKDIR_CALL), keys=keys) + stored
-    yield "keys-after-storage", _legacy(object=_tensor_object(op.EMPTY_DICT), keys=op.stream(op.array(op.binunicode("1")) + MKDIR_CALL + op.POP, protocol=2)) + stored
-    module = op.tup(op.binunicode("module"), op.call(op.glob("os", "mkdir"), op.binunicode(MARKER)), op.binunicode("x.py"), op.binunicode("pass"))
+    yield (
+        "keys-after-storage",
+        _legacy(
+            object=_tensor_object(op.EMPTY_DICT),
+            keys=op.stream(op.array(op.binunicode("1")) + MKDIR_CALL + op.POP, protocol=2),
+        )
+        + stored,
+    )
+    module = op.tup(
+        op.binunicode("module"),
+        op.call(op.glob("os", "mkdir"), op.binunicode(MARKER)),
+        op.binunicode("x.py"),
+        op.binunicode("pass"),
+    )
     yield "module-persistent-id", _legacy(object=op.stream(module + op.BINPERSID, protocol=2))
-    yield "trailing-pickle-in-storage", _legacy(object=_tensor_object(MKDIR_CALL), keys=keys) + stored + op.stream(MKDIR_CALL)
+    yield (
+        "trailing-pickle-in-storage",
+        _legacy(object=_tensor_object(MKDIR_CALL), keys=keys) + stored + op.stream(MKDIR_CALL),
+    )
     yield "magic-by-protocol-0", _legacy(magic=b"L119547037146038801333356L\n" + MKDIR_CALL + op.POP + op.STOP)
     yield "only-payload", op.stream(MKDIR_CALL, protocol=2)
     yield "payload-then-nothing", _MAGIC + op.stream(MKDIR_CALL, protocol=2)
