@@ -33,6 +33,7 @@ def _open_and(load, name, opener=open):
 FILE_WAYS = {
     "pickle.load": lambda name: _open_and(pickle.load, name),
     "pickle.load bound early": lambda name: _open_and(globals()["early_load"], name),
+    "by keyword": lambda name: _open_and(lambda file: pickle.load(file=file), name),
     "_pickle.load": lambda name: _open_and(__import__("_pickle").load, name),
     "unbuffered": lambda name: _open_and(pickle.load, name, lambda path, mode: open(path, mode, buffering=0)),  # noqa: SIM115
     "update mode": lambda name: _open_and(pickle.load, name, lambda path, _: open(path, "r+b")),  # noqa: SIM115

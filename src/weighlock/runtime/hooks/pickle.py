@@ -51,7 +51,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:
-    def load(file: Any, /, **options: Any) -> Any:
+    def load(file: Any, **options: Any) -> Any:
         loading = admission_of(file)
         if loading is None:
             return original(file, **options)
