@@ -155,6 +155,8 @@ def test_deactivate_leaves_children_alone_too(bench, monkeypatch):
     weighlock.deactivate()
     assert not weighlock.runtime.active()
     assert os.environ["WEIGHLOCK_MODE"] == "off"
+    assert "bootstrap" not in os.environ.get("PYTHONPATH", "")
+    assert "WEIGHLOCK_ROOT" not in os.environ
 
 
 def _closure(cell):

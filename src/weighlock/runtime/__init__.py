@@ -46,9 +46,10 @@ def activate(*, mode: str | None = None, lock: str | None = None, policy: str | 
 def deactivate() -> None:
     """Switch the guard off in this process; children that run already stay guarded."""
     uninstall()
-    for name in ("WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY"):
+    for name in ("WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY", "WEIGHLOCK_ROOT"):
         os.environ.pop(name, None)
     os.environ["WEIGHLOCK_MODE"] = "off"
+    _set_paths(_other_paths())
 
 
 def install(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
@@ -190,8 +191,17 @@ def _export_to_children() -> None:
     if sys.flags.ignore_environment:
         uninstall()
         raise _failure("under -E or -I, Python children would run unguarded; use `weighlock activate` instead")
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != _BOOTSTRAP]
-    os.environ["PYTHONPATH"] = os.pathsep.join([_BOOTSTRAP, *paths])
+    _set_paths([_BOOTSTRAP, *_other_paths()])
+
+
+def _other_paths() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != _BOOTSTRAP]
+
+
+def _set_paths(paths: list[str]) -> None:
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    if not paths:
+        del os.environ["PYTHONPATH"]
 
 
 def _failure(message: str) -> Exception:
