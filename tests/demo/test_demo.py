@@ -211,8 +211,9 @@ def _ended(out: str = "", err: str = "", code: int = 0) -> Ended:
     [
         (_ended("loaded acme/boat: 2 tensors, fingerprint 1234abcd\n"), Outcome.LOADED),
         (_ended("loaded acme/boat: 2 tensors, fingerprint 00000000\n"), Outcome.CHANGED),
-        (_ended(err="LoadRefused: weighlock refused torch.load of x\n", code=1), Outcome.REFUSED),
-        (_ended(err="LoadRefused: weighlock refused torch.load of x\n", code=0), Outcome.FAILED),
+        (_ended(err="LoadRefused: weighlock refused torch.load of boat\n", code=1), Outcome.REFUSED),
+        (_ended(err="LoadRefused: weighlock refused torch.load of boat\n", code=0), Outcome.FAILED),
+        (_ended(err="boat\nLoadRefused: weighlock refused torch.load of another\n", code=1), Outcome.FAILED),
         (_ended(err="ModuleNotFoundError: torch\n", code=1), Outcome.FAILED),
         (_ended("loaded acme/boat-2: 2 tensors, fingerprint 1234abcd\n"), Outcome.FAILED),
     ],

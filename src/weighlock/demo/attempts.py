@@ -56,7 +56,7 @@ POISONED = Attempt(title="file changed in the cache, offline", name="punt", ungu
 NEEDY = Attempt(title="pickle that needs a class", name="legacy", unguarded=_L, guarded=_R)
 APPROVED = Attempt(title="the same, that class approved", name="legacy", unguarded=_L, guarded=_L)
 
-ATTEMPTS = (SAFETENSORS, PLAIN, MOVED, MALICIOUS, INSPECTED, UNLOCKED, SERVED, POISONED, NEEDY, APPROVED)
+ATTEMPTS = (SAFETENSORS, PLAIN, MOVED, POISONED, SERVED, MALICIOUS, INSPECTED, UNLOCKED, NEEDY, APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ class Observer:
         match = re.search(rf"^loaded {re.escape(self.targets[name])}: .* fingerprint (\w+)$", ended.out, re.MULTILINE)
         if match:
             return Outcome.LOADED if match[1] == self.fingerprints[name] else Outcome.CHANGED
-        return Outcome.REFUSED if ended.code and _REFUSED in ended.err else Outcome.FAILED
+        refusal = refusal_of(ended.err)
+        return Outcome.REFUSED if ended.code and refusal and name in refusal else Outcome.FAILED
 
 
 def refusal_of(err: str) -> str | None:

@@ -177,16 +177,20 @@ class Story:
     def _guarded_acts(self) -> list[_Act]:
         with open(self._stage.path("inspect.toml"), "w", encoding="utf-8") as policy:
             policy.write(_INSPECTING)
-        good = (SAFETENSORS, PLAIN, MOVED)
         inspecting = ("--policy", os.path.join("..", "inspect.toml"))
         return [
-            self._act(f"What is locked loads. {_repo('ferry')} is the locked commit, wherever main went:", *good),
+            self._act(
+                f"What is locked loads, also offline. {_repo('ferry')} is the locked commit, wherever main went. The "
+                "file that was changed in the cache ends the program, and no library can swallow that:",
+                SAFETENSORS, PLAIN, MOVED, POISONED, HF_HUB_OFFLINE="1",
+            ),
+            self._act("Other bytes than the locked ones never reach the cache:", SERVED),
             self._act("What is not in the lockfile does not load, malicious or not:", MALICIOUS),
             self._act("", UNLOCKED),
-            self._act('unlocked = "inspect" looks into what is not locked, and admits plain data only:', INSPECTED,
-                      options=inspecting),
-            self._act("Other bytes than the locked ones never reach the cache:", SERVED),
-            self._act("A file in the cache is judged when it is used, offline too:", POISONED, HF_HUB_OFFLINE="1"),
+            self._act(
+                'A policy with unlocked = "inspect" looks into what is not locked, and admits plain data only:',
+                INSPECTED, options=inspecting,
+            ),
             self._act("A pickle that needs a class waits for a person:", NEEDY),
         ]  # fmt: skip
 
