@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _COPY = 1 << 18
 
 
+_WORDS = {
+    "opcodes": "opcodes",
+    "retained": "memory",
+    "inflated": "unpacked bytes",
+    "depth": "nesting",
+    "entries": "members of archives",
+}
+
+
 class Budget:
     """What judging one artifact may cost. One object is shared by everything that reads the artifact.
 
@@ -56,7 +65,7 @@ class Budget:
         left = getattr(self, what) - amount
         setattr(self, what, left)
         if left < 0:
-            raise OverBudgetError(f"over the budget for {what}")
+            raise OverBudgetError(f"over the budget for {_WORDS[what]}")
 
 
 class Stream(ABC):
@@ -165,6 +174,22 @@ class SliceSource(RandomAccess):
     def read_at(self, offset: int, size: int) -> bytes:
         """Return the bytes from `offset`, at most `size` of them."""
         return self._parent.read_at(self._start + offset, max(0, min(size, self.size - offset)))
+
+
+class TailSource(Source):
+    """What another source holds from some offset on."""
+
+    size = None
+
+    def __init__(self, parent: Source, start: int) -> None:
+        self._parent = parent
+        self._start = start
+
+    def open(self) -> Stream:
+        """Start a new reading there."""
+        stream = self._parent.open()
+        stream.skip(self._start)
+        return stream
 
 
 class _Cursor(Stream):

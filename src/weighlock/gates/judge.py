@@ -68,7 +68,7 @@ def inspect_file(fetched: Fetched) -> Inspection:
             return _unverifiable("unverifiable", error.message)
         # The bytes of a quarantine are ours alone; those of a cache or folder may change under our hands.
         if fetched.stamp is not None and (before != fetched.stamp or stamp_of(descriptor) != fetched.stamp):
-            return _unverifiable("changed-while-read", "the file changed while it was judged")
+            return _unverifiable("unverifiable", "the file changed while it was judged")
     return inspection
 
 
