@@ -175,16 +175,17 @@ class Interpreter:
             self._note_import(f"{module}.{name[:_SHOWN] if isinstance(name, str) else ''}", offset)
         else:
             self.trace.calls += 1
-        self.evasive("it imports a name that is computed or too long to be a name", offset)
+        self._add(self.trace.evasions, "it imports a name that is computed or too long to be a name", offset)
         return Instance("unknown")
 
     def extension(self, offset: int) -> Instance:
         """Note a name that only the program knows that registered it."""
-        self.evasive("it imports a name by a number from the extension registry", offset)
+        self._add(self.trace.evasions, "it imports a name by a number from the extension registry", offset)
         return Instance("unknown")
 
     def evasive(self, what: str, offset: int) -> None:
         """Note what no pickler writes."""
+        self.trace.calls += 1
         self._add(self.trace.evasions, what, offset)
 
     def nest(self, offset: int, size: int, recode: tuple[str, ...], *, loaded: bool, data: bytes | None = None) -> None:

@@ -50,7 +50,7 @@ class Nested:
     data: bytes | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PickleTrace:
     """What one pickle would do.
 
@@ -61,13 +61,13 @@ class PickleTrace:
         evasions: What no pickler writes.
         persistent: Persistent ids that are not tensors.
         nested: Bytes to be judged on their own.
-        calls: How many times code of an imported name would run: calls, states, methods that take items.
+        calls: How many times code of an imported name would run, or could in a way that is not known: calls, states,
+            methods that take items, evasions.
         failure: Why every unpickler would stop before the end; ``None`` where one would succeed.
         exhausted: What was over budget; ``None`` where nothing was.
         marked: The stream starts with the PROTO opcode.
         start: Where it starts in the source.
         end: Where it stops in the source.
-        result: The symbol that the unpickler would return.
     """
 
     loader: str
@@ -82,7 +82,6 @@ class PickleTrace:
     exhausted: str | None = None
     marked: bool = False
     end: int = 0
-    result: object = None
 
     @property
     def needs(self) -> tuple[str, ...]:

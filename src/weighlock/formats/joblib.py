@@ -54,13 +54,15 @@ class JoblibMachine(Machine):
             self._push(self._pass_array(top.detail))
 
     def _pass_array(self, array: ArrayInStream) -> object:
-        if self._frame_end > self.window.offset:
+        if self.window.frame_end > self.window.offset:
             # joblib reads the array from the file, behind the frame, but the next opcode from the frame.
             self.observer.evasive("an array lies inside of a frame", self.window.offset)
+        self._opcode = self.window.offset
         if array.references:
             # pickle.load(file): a pickle of its own, with its own stack and memo.
             inner = Machine(self.window, self.observer)
             result = inner.run()
+            self._opcode = self.window.offset
             self.window.on_fill = self._charge
             return result
         if array.aligned:

@@ -12,7 +12,7 @@ from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.finding import Inspection, Location, Outcome
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
 from weighlock.formats.obstacle import BrokenHeader, Obstacle
-from weighlock.formats.source import RandomAccess
+from weighlock.formats.source import RandomAccess, TailSource
 from weighlock.inspector.members import describe_zip, is_storage
 from weighlock.inspector.nested import nested_source
 from weighlock.inspector.pickles import read_pickle, read_pickles
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # The modules of the formats are imported where bytes begin like theirs: most files need none of them.
 _NPY_MAGIC = b"\x93NUMPY"
 _SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
+_ZFILE_MAGIC = b"ZF"
+_ZFILE_HEADER = 21
 _ZIP_MAGIC = b"PK\x03\x04"
 _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_ZIP_TAIL = 22 + 0xFFFF
@@ -80,6 +82,8 @@ class Judging:
             self._compressed(source, codec)
         if head.startswith(_NPY_MAGIC):
             self._npy(source)
+        if head.startswith(_ZFILE_MAGIC):
+            self._zfile(source, head)
         if head.startswith(_SEVEN_ZIP_MAGIC):
             self._seven_zip(source)
         if head[8:9] == b"{" and isinstance(source, RandomAccess):
@@ -90,8 +94,14 @@ class Judging:
             self._tar(source)
 
     def _pickles(self, source: Source) -> None:
-        for trace in read_pickles(source, self._budget):
+        row = read_pickles(source, self._budget)
+        for trace in row.traces:
             self._trace(trace, source)
+        if row.end:
+            # numpy.load reads arrays behind pickles, too.
+            tail = TailSource(source, row.end)
+            if tail.head(len(_NPY_MAGIC)) == _NPY_MAGIC:
+                self._npy(tail)
 
     def _trace(self, trace: PickleTrace, source: Source) -> None:
         self._note(trace.loader)
@@ -132,20 +142,39 @@ class Judging:
             self.source(inner)
             self._formats[before:] = [f"{name}+{codec}" for name in self._formats[before:]]
 
+    def _zfile(self, source: Source, head: bytes) -> None:
+        # joblib before 0.9.4: the size in hexadecimal, since 0.8.4 without the space behind it; then zlib.
+        start = _ZFILE_HEADER + (head[_ZFILE_HEADER : _ZFILE_HEADER + 1] == b" ")
+        with self._obstacles("joblib"):
+            self.source(InflatedSource(TailSource(source, start), "zlib", self._budget))
+
     def _npy(self, source: Source) -> None:
+        """Judge arrays one after the other, as numpy.load reads them from an open file, and what follows."""
         from weighlock.formats import npy
 
-        stream = source.open()
-        try:
-            header = npy.parse_header(stream)
-        except FormatError:
-            return
-        self._note("npy")
-        if header.has_object:
-            trace = read_pickle(stream, self._budget, "npy")
-            if trace is not None:
-                trace.nested = [replace(item, offset=item.offset + header.offset) for item in trace.nested]
+        start, stream = 0, source.open()
+        while True:
+            try:
+                header = npy.parse_header(stream)
+            except FormatError:
+                break
+            self._note("npy")
+            if header.data_size is None:
+                trace = read_pickle(stream, self._budget, "npy")
+                if trace is None:
+                    return
+                trace.nested = [replace(item, offset=item.offset + start + header.offset) for item in trace.nested]
                 self._trace(trace, source)
+                start += header.offset + trace.end
+                self._budget.spend("entries", 1)
+                stream = TailSource(source, start).open()
+            elif stream.skip(header.data_size) < header.data_size:
+                return
+            else:
+                start += header.offset + header.data_size
+        tail = TailSource(source, start)
+        if start and tail.head(1):
+            self.source(tail)
 
     def _safetensors(self, source: RandomAccess, head: bytes) -> None:
         if int.from_bytes(head[:8], "little") > source.size:

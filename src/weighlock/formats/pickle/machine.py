@@ -65,6 +65,7 @@ class Machine(Decoder):
         executed: How many opcodes were executed; a run of plain data counts once.
         protocol: Of the last PROTO opcode, 0 where there was none.
         began_with_proto: The first opcode was PROTO.
+        memo: What the stream may fetch again.
     """
 
     def __init__(self, window: Window, observer: Observer, memo: Memo | None = None) -> None:
@@ -76,8 +77,9 @@ class Machine(Decoder):
         self._stack: list[object] = []
         self._marks = array("q")
         self._fence = 0
-        self._memo = Memo() if memo is None else memo
-        self._frame_end = 0
+        self.memo = Memo() if memo is None else memo
+        # Where an opcode begins; known at the ends of windows and frames alone.
+        self._opcode = window.offset
         self._charged = 0
         self._running = True
 
@@ -97,6 +99,7 @@ class Machine(Decoder):
         try:
             self._execute(self._handlers())
         finally:
+            self._check_frame()
             self._charge()
         return self._pop()
 
@@ -109,12 +112,29 @@ class Machine(Decoder):
         window = self.window
         while self._running:
             position = window.position
-            if position >= window.end:
-                window.need(1)
-                position = 0
+            if position >= window.stop:
+                self._look_up()
+                position = window.position
             window.position = position + 1
             handlers[window.data[position]](self)
             self.executed += 1
+
+    def _look_up(self) -> None:
+        # Where the data in the window end, and where a frame does.
+        window = self.window
+        self._check_frame()
+        self._opcode = window.offset
+        if window.position >= window.end:
+            window.need(1)
+        window.settle()
+
+    def _check_frame(self) -> None:
+        # The C unpickler forgets the rest of a frame that is too short for an opcode, and reads on behind it. Where
+        # the data end in the middle of an opcode, they do so for us alone.
+        window = self.window
+        too_short = window.offset > window.frame_end or (window.ended and window.is_frame_whole)
+        if self._opcode < window.frame_end and too_short:
+            self.observer.evasive("an opcode reaches over the end of its frame", window.offset)
 
     def _charge(self) -> None:
         # Called each time the window moves on, so that the loop itself need not count.
@@ -123,7 +143,7 @@ class Machine(Decoder):
         executed, self._charged = self.executed - self._charged, self.executed
         window.budget.spend("opcodes", executed)
         stacked = _STACK_BYTES * len(self._stack) + self._marks.itemsize * len(self._marks)
-        window.check_retained(stacked + self._memo.retained + self._retained)
+        window.check_retained(stacked + self.memo.retained + self._retained)
 
     def _unknown(self) -> None:
         raise FormatError("an unknown opcode")
@@ -185,13 +205,18 @@ class Machine(Decoder):
             raise FormatError(f"pickle protocol {self.protocol} is not known")
 
     def _frame(self) -> None:
-        # Only the pure-Python unpickler minds where a frame ends; going on regardless covers both.
-        size = int.from_bytes(self.window.take(8), "little")
-        self._frame_end = max(self._frame_end, self.window.offset + size)
+        window = self.window
+        start = window.offset - 1
+        size = int.from_bytes(window.take(8), "little")
+        if start < window.frame_end:
+            self.observer.evasive("a frame begins inside of another", start)
+        window.frame_end = max(window.frame_end, window.offset + size)
+        self._opcode = window.offset
+        window.settle()
 
     def _stop(self) -> None:
         self._running = False
-        if self._frame_end > self.window.offset and self.window.peek(1):
+        if self.window.frame_end > self.window.offset and self.window.peek(1):
             # Unpicklers take a whole frame out of the file: for some of them the next pickle begins behind it.
             self.observer.evasive("the pickle ends before its frame does", self.window.offset)
 
@@ -304,7 +329,7 @@ class Machine(Decoder):
     def _store(self, index: int) -> None:
         if index < 0:
             raise FormatError("a memo index is negative")
-        self._memo.put(index, self._top())
+        self.memo.put(index, self._top())
 
     def _put(self) -> None:
         # Most text fails here, however long its first line is.
@@ -318,18 +343,18 @@ class Machine(Decoder):
         self._store(int.from_bytes(self.window.take(4), "little"))
 
     def _memoize(self) -> None:
-        self._store(len(self._memo))
+        self._store(len(self.memo))
 
     def _get(self) -> None:
-        if not len(self._memo):
+        if not len(self.memo):
             raise FormatError("a memo entry is read that was never written")
-        self._push(self._memo.get(self._decimal_line()))
+        self._push(self.memo.get(self._decimal_line()))
 
     def _binget(self) -> None:
-        self._push(self._memo.get(self.window.take(1)[0]))
+        self._push(self.memo.get(self.window.take(1)[0]))
 
     def _long_binget(self) -> None:
-        self._push(self._memo.get(int.from_bytes(self.window.take(4), "little")))
+        self._push(self.memo.get(int.from_bytes(self.window.take(4), "little")))
 
     # Names
 

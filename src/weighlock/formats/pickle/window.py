@@ -29,6 +29,9 @@ class Window:
         data: The buffer.
         position: Of the next byte, in `data`.
         end: ``len(data)``.
+        stop: Where the machine has to look up: `end`, or the end of the frame where that comes first.
+        frame_end: Offset of the end of the frame, 0 where there was none.
+        ended: The data were found to end too early.
         on_fill: Called whenever the buffer is replaced, at least once in 64 KiB of data.
     """
 
@@ -37,6 +40,9 @@ class Window:
         self.data = b""
         self.position = 0
         self.end = 0
+        self.stop = 0
+        self.frame_end = 0
+        self.ended = False
         self.on_fill: Callable[[], None] | None = None
         self._stream = stream
         self._base = 0
@@ -75,7 +81,18 @@ class Window:
         self.position = 0
         self.data = b"".join(parts)
         self.end = have
+        self.settle()
         return have
+
+    def settle(self) -> None:
+        """Find out where to stop next."""
+        ahead = self.frame_end - self._base
+        self.stop = ahead if self.position <= ahead < self.end else self.end
+
+    @property
+    def is_frame_whole(self) -> bool:
+        """Whether the frame ends within the data that were read so far."""
+        return self.frame_end <= self._base + self.end
 
     def need(self, size: int) -> None:
         """Have at least `size` bytes ahead.
@@ -84,6 +101,7 @@ class Window:
             FormatError: There are fewer.
         """
         if self.fill(size) < size:
+            self.ended = True
             raise FormatError("the data ends before the pickle does")
 
     def peek(self, size: int) -> bytes:
@@ -116,7 +134,9 @@ class Window:
         passed = self._stream.skip(size - ahead)
         self._base += self.end + passed
         self.data, self.position, self.end = b"", 0, 0
+        self.settle()
         if passed < size - ahead:
+            self.ended = True
             raise FormatError("the data ends in the middle of a value")
 
     def line(self) -> bytes | None:
@@ -143,6 +163,7 @@ class Window:
     def _last_line(self) -> bytes:
         newline = self.data.find(b"\n", self.position)
         if newline < 0 and self.position == self.end:
+            self.ended = True
             raise FormatError("the data ends before the pickle does")
         stop = newline if newline >= 0 else self.end - 1
         line = self.data[self.position : stop]
