@@ -7,8 +7,8 @@ data is harmless also hold functions that are not.
 from __future__ import annotations
 
 import _compat_pickle
+import os
 from functools import cache
-from pathlib import Path
 
 from weighlock.allowlist import numpy, pandas, python, torch
 from weighlock.allowlist.dangerous import STANDARD_LIBRARY, is_dangerous
@@ -17,8 +17,8 @@ from weighlock.allowlist.trace import Role
 ENTRIES = {**python.ENTRIES, **numpy.ENTRIES, **torch.ENTRIES, **pandas.ENTRIES}
 STATES = {**python.STATES, **numpy.STATES, **torch.STATES, **pandas.STATES}
 
-_PROFILES = Path(__file__).parent / "profiles"
-PROFILES = tuple(sorted(path.stem for path in _PROFILES.glob("*.txt")))
+_PROFILES = os.path.join(os.path.dirname(__file__), "profiles")
+PROFILES = tuple(sorted(name.removesuffix(".txt") for name in os.listdir(_PROFILES) if name.endswith(".txt")))
 
 __all__ = ["ENTRIES", "PROFILES", "STATES", "Role", "is_data", "names_of", "profile", "role"]
 
@@ -72,8 +72,9 @@ def profile(name: str) -> frozenset[str]:
     """
     if name not in PROFILES:
         raise KeyError(name)
-    lines = (_PROFILES / f"{name}.txt").read_text("utf-8").splitlines()
-    return frozenset(line for line in (line.partition("#")[0].strip() for line in lines) if line)
+    with open(os.path.join(_PROFILES, f"{name}.txt"), encoding="utf-8") as file:
+        lines = [line.partition("#")[0].strip() for line in file]
+    return frozenset(line for line in lines if line)
 
 
 # Modules that only Python 2 had: an unmapped import of them fails.

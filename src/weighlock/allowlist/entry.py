@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One allowed name.
+    """One allowed name. A plain class: hundreds of them are made in every process that unpickles under the guard.
 
     Args:
         name: ``module.name``, as Python 3 knows it.
@@ -21,15 +18,30 @@ class Entry:
         fill: The opcodes that may put items into an instance of it.
     """
 
-    name: str
-    function: bool = False
-    calls: tuple[str, ...] = ()
-    special: str | None = None
-    result: str = ""
-    value: str | None = None
-    group: str | None = None
-    build: str | None = None
-    fill: tuple[str, ...] = ()
+    __slots__ = ("build", "calls", "fill", "function", "group", "name", "result", "special", "value")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        function: bool = False,
+        calls: tuple[str, ...] = (),
+        special: str | None = None,
+        result: str = "",
+        value: str | None = None,
+        group: str | None = None,
+        build: str | None = None,
+        fill: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.calls = calls
+        self.special = special
+        self.result = result
+        self.value = value
+        self.group = group
+        self.build = build
+        self.fill = fill
 
 
 def constructor(
@@ -42,17 +54,17 @@ def constructor(
     result: str | None = None,
 ) -> Entry:
     """Make an entry for a type."""
-    return Entry(name=name, calls=calls, special=special, result=result or name, group=group, build=build, fill=fill)
+    return Entry(name, calls=calls, special=special, result=result or name, group=group, build=build, fill=fill)
 
 
 def function(name: str, *calls: str, result: str, special: str | None = None) -> Entry:
     """Make an entry for a function that rebuilds an object."""
-    return Entry(name=name, function=True, calls=calls, special=special, result=result)
+    return Entry(name, function=True, calls=calls, special=special, result=result)
 
 
 def constant(name: str, value: str, *, group: str | None = None) -> Entry:
     """Make an entry for a name that is only referred to."""
-    return Entry(name=name, value=value, group=group)
+    return Entry(name, value=value, group=group)
 
 
 def table(*entries: Entry) -> dict[str, Entry]:

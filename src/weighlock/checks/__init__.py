@@ -5,9 +5,9 @@ A module has ``STRUCTURE``, the class or classes that it reads, and ``run(struct
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def names() -> tuple[str, ...]:
     """Return the names of all checks, sorted, with dashes."""
-    return tuple(sorted(path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[!_]*.py")))
+    files = os.listdir(os.path.dirname(__file__))
+    return tuple(sorted(name[:-3].replace("_", "-") for name in files if name.endswith(".py") and name[0] != "_"))
 
 
 @cache
