@@ -52,7 +52,7 @@ MALICIOUS = Attempt(title="malicious pickle", name="free-weights", unguarded=_P,
 INSPECTED = Attempt(title='the same, unlocked = "inspect"', name="free-weights", unguarded=_P, guarded=_R)
 UNLOCKED = Attempt(title="model that nobody locked", name="newcomer", unguarded=_L, guarded=_R)
 SERVED = Attempt(title="Hub serves other bytes", name="barge", unguarded=_C, guarded=_R)
-POISONED = Attempt(title="file changed in the cache, offline", name="punt", unguarded=_C, guarded=_R)
+POISONED = Attempt(title="file changed in the cache", name="punt", unguarded=_C, guarded=_R)
 NEEDY = Attempt(title="pickle that needs a class", name="legacy", unguarded=_L, guarded=_R)
 APPROVED = Attempt(title="the same, that class approved", name="legacy", unguarded=_L, guarded=_L)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +18,7 @@ from weighlock.demo.hub import LoopbackHub
 from weighlock.errors import WeighlockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from types import FrameType, TracebackType
 
 _TIMEOUT = 240
@@ -45,15 +45,13 @@ class Command:
     Args:
         words: As a user would type them; ``python`` and ``weighlock`` are those of this environment.
         project: The folder in which it runs, relative to the stage.
-        environ: What is set beside the stage's environment, and shown before the words.
     """
 
     words: tuple[str, ...]
     project: str = "project"
-    environ: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return " ".join([*(f"{name}={value}" for name, value in self.environ.items()), *self.words])
+        return " ".join(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class Stage:
             child = subprocess.Popen(  # noqa: S603 - our own interpreter
                 words,
                 cwd=self.path(command.project),
-                env={**self._environ(command), **command.environ},
+                env=self._environ(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

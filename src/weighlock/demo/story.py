@@ -180,9 +180,9 @@ class Story:
         inspecting = ("--policy", os.path.join("..", "inspect.toml"))
         return [
             self._act(
-                f"What is locked loads, also offline. {_repo('ferry')} is the locked commit, wherever main went. The "
-                "file that was changed in the cache ends the program, and no library can swallow that:",
-                SAFETENSORS, PLAIN, MOVED, POISONED, HF_HUB_OFFLINE="1",
+                f"What is locked loads. {_repo('ferry')} is the locked commit, wherever main went. The file that was "
+                "changed in the cache ends the program, and no library can swallow that:",
+                SAFETENSORS, PLAIN, MOVED, POISONED,
             ),
             self._act("Other bytes than the locked ones never reach the cache:", SERVED),
             self._act("What is not in the lockfile does not load, malicious or not:", MALICIOUS),
@@ -194,9 +194,9 @@ class Story:
             self._act("A pickle that needs a class waits for a person:", NEEDY),
         ]  # fmt: skip
 
-    def _act(self, words: str, *attempts: Attempt, options: tuple[str, ...] = (), **environ: str) -> _Act:
+    def _act(self, words: str, *attempts: Attempt, options: tuple[str, ...] = ()) -> _Act:
         targets = (self._target(attempt.name) for attempt in attempts)
-        return _Act(words, Command(("weighlock", "run", *options, "load.py", *targets), environ=environ), attempts)
+        return _Act(words, Command(("weighlock", "run", *options, "load.py", *targets)), attempts)
 
     def _approve(self) -> None:
         self._screen.heading("6. Approve that class, by its exact name, for exactly those bytes")
