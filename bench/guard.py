@@ -33,7 +33,7 @@ _TENSOR = 64 << 20
 _SMALL_FILES = 1000
 _SPACE = 6 << 30
 
-_START_ROUNDS = 101
+_START_ROUNDS = 201
 _LARGE_ROUNDS = 9
 _FIRST_ROUNDS = 10
 _SMALL_ROUNDS = 11
@@ -61,7 +61,7 @@ def measure(folder: Path) -> list[Row]:
 def start_up(folder: Path) -> list[Row]:
     """Measure what the guard adds to the start of a bare interpreter."""
     bare, active = _environment(folder / "bare"), _environment(folder / "active")
-    _weighlock(folder, "activate", "--python", str(active), "--lock", str(folder / "small.lock"))
+    _weighlock(folder, "activate", "--python", str(active), "--lockfile", str(folder / "small.lock"))
     off = {"WEIGHLOCK_MODE": "off"}
     kinds = [("bare", bare, {}), ("off", active, off), ("active", active, {})]
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in kinds}

@@ -251,7 +251,7 @@ def test_a_closed_standard_error_does_not_keep_the_guard_from_stopping_the_progr
 
 def test_activate_and_deactivate(venv):
     venv.lock()
-    done = venv.cli("activate", "--python", venv.python, "--lock", "models.lock")
+    done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == 0, done.stderr
     assert venv.run("attack.py").stdout == "LoadRefused\n"
     assert venv.run(str(venv.folder / "attack.py"), cwd="/").stdout == "LoadRefused\n"
@@ -270,7 +270,7 @@ def test_an_environment_whose_guard_cannot_start_can_be_deactivated(venv):
 
 def test_activate_refuses_a_broken_lockfile_and_writes_nothing(venv):
     venv.lock("models = [")
-    done = venv.cli("activate", "--python", venv.python, "--lock", "models.lock")
+    done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == UNDECIDED
     assert "models.lock" in done.stderr
     assert list(venv.site.iterdir()) == []
