@@ -81,24 +81,35 @@ class Pin:
         """Say why a program must believe that a file does not exist."""
         return f"weighlock: the lockfile does not list {path} of {self.label} at {self.commit[:12]}"
 
-    def verify(self, file: LockedFile, descriptor: int, place: str) -> None:
+    def verify(self, file: LockedFile, descriptor: int, place: str, *, arriving: bool = False) -> None:
         """Check that an open file has the bytes of a locked file.
 
         Args:
             file: What it must be.
             descriptor: Read by offset; its position does not change.
             place: Where it lies, for the message.
+            arriving: It was downloaded just now and is not in the cache yet.
 
         Raises:
             LoadRefused: It has other bytes.
         """
-        if not self.gate.holds(descriptor, file):
-            why = f"{place} does not have the locked digest sha256:{file.sha256}"
-            remedy = f"remove that file and run `weighlock sync {self.model.name}`"
-            self._refuse(file.path, None, "changed", why, remedy)
+        if self.gate.holds(descriptor, file):
+            return
+        sync = f"`weighlock sync {self.model.name}`"
+        why = f"{place} does not have the locked digest sha256:{file.sha256}"
+        remedy = f"remove that file and run {sync}"
+        if arriving:
+            why = f"the Hub, or a mirror of it, sent other bytes than the locked sha256:{file.sha256}"
+            remedy = f"one commit never changes, so ask another server, for example HF_ENDPOINT=URL {sync}"
+        self._refuse(file.path, self.gate.digest_for_message(descriptor), "changed", why, remedy)
 
-    def verify_path(self, file: LockedFile, path: str | os.PathLike[str]) -> None:
+    def verify_path(self, file: LockedFile, path: str | os.PathLike[str], *, arriving: bool = False) -> None:
         """Check that a file on disk has the bytes of a locked file.
+
+        Args:
+            file: What it must be.
+            path: Where it lies.
+            arriving: As for `verify`.
 
         Raises:
             LoadRefused: It has other bytes.
@@ -106,7 +117,7 @@ class Pin:
         """
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
         try:
-            self.verify(file, descriptor, os.fspath(path))
+            self.verify(file, descriptor, os.fspath(path), arriving=arriving)
         finally:
             os.close(descriptor)
 

@@ -133,6 +133,14 @@ class LoadGate:
             return False
         return same and key_of(os.fstat(descriptor)) == file.key
 
+    def digest_for_message(self, descriptor: int) -> str | None:
+        """Return the digest of an open file that is about to be refused, unless it would take long."""
+        size = os.fstat(descriptor).st_size
+        try:
+            return sha256_file(descriptor, size) if size <= _LARGEST_DIGEST_FOR_A_MESSAGE else None
+        except DigestMismatchError:
+            return None
+
     def has_digest(self, descriptor: int, sha256: str | None) -> bool:
         """Say whether an open file still has a digest, by reading it again."""
         return sha256 is not None and sha256_file(descriptor, os.fstat(descriptor).st_size) == sha256

@@ -141,7 +141,7 @@ def approve_text(approved: Approved, place: str) -> str:
     if entry is None or not (entry.approved or entry.unsafe):
         hint = f"; `weighlock lock {quote(approved.proposal.subject)}` locks it" if approved.proposal.new else ""
         return _lines([f"nothing to approve: {approved.proposal.subject} holds only data{hint}"])
-    what = "whatever it does" if entry.unsafe else f"{len(entry.approved)} names"
+    what = "whatever it does" if entry.unsafe else f"{len(entry.approved)} name{'s' * (len(entry.approved) != 1)}"
     return _lines(
         [f"{'approved' if approved.written else 'unchanged'}  {approved.proposal.subject}: {what}, in {place}"]
     )

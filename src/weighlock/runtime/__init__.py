@@ -16,6 +16,7 @@ from weighlock.runtime import _finder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import NoReturn
 
 MODES = ("enforce", "warn", "off")
@@ -67,12 +68,16 @@ def install(*, mode: str | None = None, lock: str | None = None, policy: str | N
     if not _installed and _settle(mode, lock, policy):
         _finder.install()
         _installed = True
+        if sys.excepthook is sys.__excepthook__:
+            sys.excepthook = _show
 
 
 def uninstall() -> None:
     """Take the guard away and undo every patch; the audit hook stays but no longer judges."""
     global _installed  # noqa: PLW0603 - one guard in a process
     _finder.uninstall()
+    if sys.excepthook is _show:
+        sys.excepthook = sys.__excepthook__
     door = sys.modules.get("weighlock.runtime._admit")
     if door is not None:
         door.forget()
@@ -113,7 +118,7 @@ def end(error: BaseException) -> "NoReturn":
     lines = [f"weighlock: the guard cannot start: {text}"]
     if hint:
         lines.append(f"hint: {hint}")
-    message = "\n".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in lines) + "\n"
+    message = "\n".join(map(_printable, lines)) + "\n"
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
@@ -121,6 +126,26 @@ def end(error: BaseException) -> "NoReturn":
         os.write(2, message.encode("utf-8", "backslashreplace"))
     finally:
         os._exit(2)
+
+
+def _show(kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
+    """Show an uncaught exception: a refusal as a message with the place that asked, all else as Python does."""
+    refusal = kind.__module__ == "weighlock.errors" and kind.__name__ == "LoadRefused"
+    if not refusal or os.environ.get("WEIGHLOCK_TRACEBACK") or sys.stderr is None:
+        sys.__excepthook__(kind, error, trace)
+        return
+    foreign = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_BOOTSTRAP)) + os.sep, "<frozen")
+    place = ""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(foreign) and f"{os.sep}site-packages{os.sep}" not in name:
+            place = f"  asked by: {_printable(name)}, line {trace.tb_lineno}\n"
+        trace = trace.tb_next
+    sys.stderr.write(f"{error}\n{place}")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def prepare(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:

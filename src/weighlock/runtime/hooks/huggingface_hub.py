@@ -85,10 +85,10 @@ class _Download:
     def __exit__(self, *_: object) -> None:
         _thread.download = self._outer
 
-    def verify(self, path: str | os.PathLike[str]) -> None:
+    def verify(self, path: str | os.PathLike[str], *, arriving: bool = False) -> None:
         """Check that a file on disk is the one that was to be downloaded."""
         if self._pin is not None and self._file is not None:
-            self._pin.verify_path(self._file, path)
+            self._pin.verify_path(self._file, path, arriving=arriving)
 
 
 def _download(original: Callable[..., Any], **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ def _publish(original: Callable[..., Any], src: os.PathLike[str], dst: os.PathLi
         _admit.refuse_unlocked(str(dst), "the file was not downloaded through a guarded function of huggingface_hub")
     else:
         try:
-            download.verify(src)
+            download.verify(src, arriving=True)
         except BaseException:
             # Version 0.x would otherwise resume this download with the refused bytes.
             os.unlink(src)
