@@ -1,7 +1,7 @@
 """The memo of the machine: every object that a stream may fetch again, kept small.
 
-Picklers memoise each string that they write, so a large pickle has millions of entries. Strings lie packed
-in one byte array; everything else in a list.
+Picklers memoise each string that they write, so a large pickle has millions of entries. The first ones lie in a list
+as they are; strings after them lie packed in one byte array.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from array import array
 from weighlock.errors import FormatError
 from weighlock.formats.pickle.values import Instance
 
+_NEAR = 1 << 14
 _OBJECT_BYTES = 96
 _SPARSE_BYTES = 160
 
@@ -23,13 +24,15 @@ class Memo:
     """
 
     def __init__(self) -> None:
+        self._near: list[object] = []
+        # Entries from _NEAR on: where a packed string begins, or minus the place in _objects, counted from 1.
         self._codes = array("q")
         self._packed = bytearray()
         self._objects: list[object] = []
         self._sparse: dict[int, object] = {}
 
     def __len__(self) -> int:
-        return len(self._codes) + len(self._sparse)
+        return len(self._near) + len(self._codes) + len(self._sparse)
 
     @property
     def retained(self) -> int:
@@ -37,17 +40,27 @@ class Memo:
         return (
             8 * len(self._codes)
             + len(self._packed)
-            + _OBJECT_BYTES * len(self._objects)
+            + _OBJECT_BYTES * (len(self._near) + len(self._objects))
             + _SPARSE_BYTES * len(self._sparse)
         )
 
     def put(self, index: int, value: object) -> None:
         """Store `value` at `index`, in place of what was there."""
+        near = self._near
+        if index < len(near):
+            near[index] = value
+        elif index == len(near) < _NEAR and index not in self._sparse:
+            near.append(value)
+        else:
+            self._put_far(index, value)
+
+    def _put_far(self, index: int, value: object) -> None:
         codes = self._codes
-        if index == len(codes) and index not in self._sparse:
+        place = index - _NEAR
+        if 0 <= place < len(codes):
+            codes[place] = self._encode(value)
+        elif place == len(codes) and len(self._near) == _NEAR and index not in self._sparse:
             codes.append(self._encode(value))
-        elif index < len(codes):
-            codes[index] = self._encode(value)
         else:
             self._sparse[index] = value
 
@@ -57,11 +70,17 @@ class Memo:
         Raises:
             FormatError: Nothing is.
         """
-        if 0 <= index < len(self._codes):
-            return self._decode(self._codes[index])
-        if index not in self._sparse:
+        if 0 <= index < len(self._near):
+            value = self._near[index]
+        elif 0 <= index - _NEAR < len(self._codes):
+            value = self._decode(self._codes[index - _NEAR])
+        elif index in self._sparse:
+            value = self._sparse[index]
+        else:
             raise FormatError("a memo entry is read that was never written")
-        return _shared(self._sparse[index])
+        if type(value) is Instance:
+            value.shared = True
+        return value
 
     def _encode(self, value: object) -> int:
         if type(value) is str:
@@ -74,12 +93,6 @@ class Memo:
 
     def _decode(self, code: int) -> object:
         if code < 0:
-            return _shared(self._objects[-code - 1])
+            return self._objects[-code - 1]
         size = int.from_bytes(self._packed[code : code + 2], "little")
         return self._packed[code + 2 : code + 2 + size].decode("utf-8", "surrogatepass")
-
-
-def _shared(value: object) -> object:
-    if type(value) is Instance:
-        value.shared = True
-    return value
