@@ -56,6 +56,11 @@ class Budget:
         self.entries = entries
         self.spool = spool or _spool_to_memory
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether something was asked for that was not there any more."""
+        return min(self.opcodes, self.inflated, self.entries) < 0
+
     def spend(self, what: str, amount: int) -> None:
         """Take `amount` from the budget called `what`.
 

@@ -124,6 +124,8 @@ class Judging:
                 apart.source(inner)
             if apart._outcome is Outcome.REFUSED:
                 self._merge(apart)
+            elif self._budget.is_spent:
+                raise OverBudgetError("over the budget for constants that look like pickles")
 
     def _merge(self, other: Judging) -> None:
         self._imports |= other._imports
