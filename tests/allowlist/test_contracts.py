@@ -238,3 +238,9 @@ class TestData:
         inspection = judged(op.call(op.call(GETATTR, made, op.text("run"))))
         assert inspection.outcome is Outcome.NEEDS_APPROVAL
         assert inspection.needs == ("lab.Model", "lab.Model.run")
+
+    @pytest.mark.parametrize("use", [op.TUPLE1, op.TUPLE1 + op.NONE + op.TUPLE2])
+    def test_an_attribute_of_an_unknown_class_needs_approval_even_if_nobody_calls_it(self, use):
+        attribute = op.call(GETATTR, op.glob("lab", "Model"), op.text("run"))
+        inspection = judged(attribute + use)
+        assert inspection.needs == ("lab.Model", "lab.Model.run")

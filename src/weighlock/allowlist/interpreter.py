@@ -92,7 +92,6 @@ class Interpreter:
             entry = ENTRIES[str(function.detail)]
             return self._contract(entry, "REDUCE", args, None) or self._breach(str(function.detail), offset)
         if function.kind == "foreign-attribute":
-            self._note_import(str(function.detail), offset)
             return self._called_foreign(str(function.detail), args, None, offset)
         self._add(self.trace.evasions, "it calls the result of a call", offset)
         return Instance("unknown")
@@ -102,6 +101,11 @@ class Interpreter:
         if any(carried(value) is not None for value in values):
             self._add(self.trace.breaches, f"it gives {name} a function that rebuilds objects", offset)
         return Instance("foreign", name)
+
+    def attribute(self, name: str) -> Instance:
+        """Note that the stream gets hold of ``module.class.attribute``, whatever it does with it."""
+        self._note_import(name, self.offset)
+        return Instance("foreign-attribute", name)
 
     def _breach(self, name: str, offset: int) -> Instance:
         self._add(self.trace.breaches, f"it calls {name} in a way that plain data never does", offset)

@@ -36,7 +36,7 @@ def _never(_interpreter: Interpreter, _args: _Args) -> Instance | None:
     return None
 
 
-def _attribute(_interpreter: Interpreter, args: _Args) -> Instance | None:
+def _attribute(interpreter: Interpreter, args: _Args) -> Instance | None:
     if len(args) != 2 or type(args[1]) is not str:
         return None
     owner, name = args[0], args[1]
@@ -45,10 +45,10 @@ def _attribute(_interpreter: Interpreter, args: _Args) -> Instance | None:
     if not _ATTRIBUTE.match(name):
         return None
     if isinstance(owner, Global) and owner.entry is None:
-        return Instance("foreign-attribute", f"{owner}.{name}")
+        return interpreter.attribute(f"{owner}.{name}")
     if isinstance(owner, Instance) and owner.kind in _FOREIGN:
         # A method of an object: named after the class of the object.
-        return Instance("foreign-attribute", f"{owner.detail}.{name}")
+        return interpreter.attribute(f"{owner.detail}.{name}")
     return None
 
 
