@@ -32,6 +32,8 @@ _NO_TEXT = {"number", "bytes", "bytearray"}
 
 _TEXT = (str, bytes)
 
+_NAMES_OF_NUMPY = {"_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar"}
+
 # To pickle.load the array behind a joblib wrapper is opcodes, and its first byte may well be a call.
 _NOT_ITERABLE = {JOBLIB_ARRAY}
 
@@ -50,12 +52,21 @@ class Interpreter:
     def imported(self, name: Global) -> None:
         """Note the import and what the allowlist says of it."""
         names = names_of(name.module, name.name, legacy=name.legacy)
+        if names[0] not in ENTRIES and not is_dangerous(names[0]):
+            self._refuse_confusion(name.name)
         for full in names:
             self._note_import(full, name.offset)
         # Where the loader decides which of two names is meant, neither is known well enough to be called.
         entry = ENTRIES.get(names[0]) if all(full in ENTRIES for full in names) else None
         name.entry = entry
         name.inert = entry is None or not entry.function
+
+    def _refuse_confusion(self, name: object) -> None:
+        # joblib writes an array of objects as a pickle inside the pickle, with a memo of its own. pickle.load looks its
+        # modules up in the memo of the outer one, and finds no such name there.
+        outside = self.trace.loader == "pickle" and JOBLIB_ARRAY in self.trace.imports
+        if outside and isinstance(name, str) and name in _NAMES_OF_NUMPY:
+            raise FormatError("a name of NumPy is looked up in another module")
 
     def _note_import(self, full: str, offset: int) -> None:
         if full not in self.trace.imports:
@@ -174,6 +185,7 @@ class Interpreter:
         """Note a name that cannot be known."""
         if not (_may_be_text(module) and _may_be_text(name)):
             raise FormatError("a name is not text")
+        self._refuse_confusion(name)
         if isinstance(module, str):
             # Whatever the name is, the module is imported.
             self._note_import(f"{module}.{name[:_SHOWN] if isinstance(name, str) else ''}", offset)

@@ -15,7 +15,11 @@ class Observer(Protocol):
     """
 
     def imported(self, name: Global) -> None:
-        """`name` is imported; sets ``name.entry`` and ``name.inert``."""
+        """`name` is imported; sets ``name.entry`` and ``name.inert``.
+
+        Raises:
+            FormatError: Every unpickler would fail here.
+        """
 
     def called(
         self, how: str, function: object, args: list[object] | Instance | None, keywords: object, offset: int
