@@ -75,7 +75,7 @@ class GuardError(WeighlockError):
     """The guard cannot start or cannot reach a choke point of a guarded library."""
 
 
-class LoadRefused(BaseException):  # noqa: N818 - it is a refusal, not an error of the program
+class LoadRefused(BaseException):
     """The guard refused a load.
 
     It derives from `BaseException` on purpose: libraries wrap downloads and loads in

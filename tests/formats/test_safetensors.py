@@ -182,7 +182,7 @@ def test_a_wrong_header_length_is_refused(size: int):
 
 def test_mutated_headers_are_read_as_the_library_reads_them_or_refused():
     """Differential test: whatever is accepted here, the library accepts too and reads as the same tensors."""
-    numbers = random.Random(20261123)  # noqa: S311 - mutations, not secrets
+    numbers = random.Random(20261123)
     tensors = {"a.w": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.uint8), "c": np.zeros((0, 1), np.int64)}
     base = safetensors.numpy.save(tensors, metadata={"format": "np", "k": "v"})
     size = int.from_bytes(base[:8], "little")
@@ -206,7 +206,7 @@ def test_mutated_headers_are_read_as_the_library_reads_them_or_refused():
 
 
 def test_shuffled_and_rewritten_headers_agree_with_the_library():
-    numbers = random.Random(5)  # noqa: S311 - mutations, not secrets
+    numbers = random.Random(5)
     dtypes = list(DTYPES)
     agreed = 0
     for _ in range(3000):

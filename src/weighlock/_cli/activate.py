@@ -15,7 +15,9 @@ from weighlock.runtime import MODES, _site
 
 @click.command()
 @click.option("--python", type=click.Path(dir_okay=False), help="Of the environment; by default this one.")
-@click.option("--lockfile", "lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest to each program.")
+@click.option(
+    "--lockfile", "lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest to each program."
+)
 @click.option(
     "--policy", type=click.Path(dir_okay=False), help="The policy file; by default the nearest to each program."
 )

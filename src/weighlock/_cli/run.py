@@ -35,7 +35,9 @@ class _PythonCommand(click.Command):
 
 @click.command(cls=_PythonCommand, options_metavar="[OPTIONS]")
 @click.option("--mode", type=click.Choice(MODES), help="What a refusal does; by default the policy says.")
-@click.option("--lockfile", "lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest models.lock.")
+@click.option(
+    "--lockfile", "lock", type=click.Path(dir_okay=False), help="The lockfile; by default the nearest models.lock."
+)
 @click.option("--policy", type=click.Path(dir_okay=False), help="The policy file; by default the nearest one.")
 @click.option("--python", type=click.Path(dir_okay=False), help="The interpreter; by default weighlock's own.")
 def command(mode: str | None, lock: str | None, policy: str | None, python: str | None, program: list[str]) -> int:
