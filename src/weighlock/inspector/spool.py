@@ -16,7 +16,7 @@ _STEP = 1 << 18
 
 # Symbolic values of a real pickle take some 20 bytes for each byte of the file; a hostile one could make far more of
 # a few compressed bytes.
-_RETAINED_BASE = 24 << 20
+_RETAINED_BASE = 20 << 20
 _RETAINED_RATIO = 40
 _RETAINED_MOST = 512 << 20
 
