@@ -13,7 +13,6 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weighlock.allowlist import PROFILES
 from weighlock.errors import GuardError, PolicyError
 from weighlock.files import read_lockfile
 from weighlock.policy import MODES, Policy
@@ -112,7 +111,8 @@ def _upwards(folder: str) -> Iterator[str]:
 def _read_policy(path: str) -> Policy:
     table = _table(path)
     try:
-        return Policy.from_dict({} if table is None else table, profiles=PROFILES)
+        table = {} if table is None else table
+        return Policy.from_dict(table, profiles=_profiles() if isinstance(table, dict) and "profiles" in table else ())
     except PolicyError as error:
         error.where = f"{path}, {error.where}" if error.where else path
         raise
@@ -132,3 +132,10 @@ def _table(path: str) -> dict[str, Any] | None:
     if table is None and os.path.basename(path) != "pyproject.toml" and "tool" not in document:
         return document
     return table
+
+
+def _profiles() -> tuple[str, ...]:
+    # Only a policy that names profiles pays for the allowlist at its first load.
+    from weighlock.allowlist import PROFILES
+
+    return PROFILES

@@ -134,7 +134,7 @@ def _show(kind: "type[BaseException]", error: BaseException, trace: "TracebackTy
     if not refusal or os.environ.get("WEIGHLOCK_TRACEBACK") or sys.stderr is None:
         sys.__excepthook__(kind, error, trace)
         return
-    foreign = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_BOOTSTRAP)) + os.sep, "<frozen")
+    foreign = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_BOOTSTRAP)) + os.sep, "<")
     place = ""
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
