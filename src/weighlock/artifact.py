@@ -51,6 +51,3 @@ class ModelFile:
     size: int
     digest: Digest | None = None
     format: str | None = None
-
-
-Artifact = ModelFile

@@ -37,12 +37,6 @@ class LockfileError(WeighlockError):
     """The lockfile is missing, broken, or of a version that this weighlock does not know."""
 
 
-class StaleLockfileError(LockfileError):
-    """The lockfile does not say what the manifest asks for."""
-
-    exit_code = 1
-
-
 class SourceError(WeighlockError):
     """A model source (Hub, URL, folder) cannot be reached or answers nonsense."""
 

@@ -18,7 +18,6 @@ from weighlock.errors import (
     LoadRefused,
     LockfileError,
     SourceError,
-    StaleLockfileError,
     WeighlockError,
 )
 
@@ -86,7 +85,6 @@ def test_the_version_is_the_package_s():
         (WeighlockError("a"), 2),
         (LockfileError("a"), 2),
         (SourceError("a"), 2),
-        (StaleLockfileError("a"), 1),
         (DigestMismatchError("a"), 1),
         (AdmissionError("a"), 1),
         (LoadRefused("a"), 1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -145,8 +145,3 @@ def _abandon_stdout() -> None:
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, sys.stdout.fileno())
     os.close(descriptor)
-
-
-def exit_with(code: int) -> NoReturn:
-    """End the current command with an exit code."""
-    raise click.exceptions.Exit(code)

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._transfer import (
-    TerminalProgress,
-    allow_http_option,
-    emit,
-    format_option,
-    is_offline,
-    lockfile_option,
-    offline_option,
-    output_option,
-    project_of,
-)
+from weighlock._cli._options import is_offline, project_of, transfer_options
+from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,11 +22,7 @@ if TYPE_CHECKING:
 @click.option("--unsafe", is_flag=True, help="Accept the file whatever it does. Needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why; it is written into the lockfile.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@lockfile_option
-@offline_option
-@allow_http_option
-@format_option
-@output_option
+@transfer_options
 def command(
     *,
     target: str,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
+
+from weighlock._cli._terminal import takes_color
 
 
 @click.command("demo", short_help="Show the whole story on real files, on this machine alone.")
@@ -24,9 +23,8 @@ def command(*, keep: bool) -> int:
     from weighlock.demo.stage import Stage
     from weighlock.demo.story import Story
 
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     with Stage(keep=keep) as stage:
-        good = Story(stage, Screen(color=color)).play()
+        good = Story(stage, Screen(color=takes_color())).play()
         if keep:
             click.echo(f"The files are in {stage.folder}")
     return 0 if good else 1

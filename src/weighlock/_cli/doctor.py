@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 import weighlock
+from weighlock._cli._options import format_option
 from weighlock.errors import UsageError
 
 _LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
@@ -34,14 +35,7 @@ _TIMEOUT = 600
 
 @click.command("doctor", short_help="Say what is guarded in an interpreter, and what is not.")
 @click.option("--python", type=click.Path(dir_okay=False), help="The interpreter; by default this one.")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Form of the report.",
-)
+@format_option("text", "json")
 def command(python: str | None, kind: str) -> int:
     """Say which libraries are guarded in a new interpreter, at which choke points, and what is not covered.
 

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._transfer import (
-    TerminalProgress,
-    allow_http_option,
-    emit,
-    format_option,
-    is_offline,
-    lockfile_option,
-    offline_option,
-    output_option,
-    project_of,
-)
+from weighlock._cli._options import is_offline, project_of, transfer_options
+from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,11 +31,7 @@ _EVERYTHING = "*"
     help="Resolve the ref of NAME, or of every model, anew.",
 )  # fmt: skip
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if the lockfile is stale.")
-@lockfile_option
-@offline_option
-@allow_http_option
-@format_option
-@output_option
+@transfer_options
 def command(
     *,
     models: tuple[str, ...],

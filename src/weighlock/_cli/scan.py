@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from weighlock._cli._options import format_option, output_option
+from weighlock._cli._terminal import emit, takes_color
 from weighlock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ _PATIENCE = 1.0  # seconds before a progress bar is worth looking at
 @click.option(
     "-j", "processes", type=click.IntRange(0, 256), default=1, metavar="N", help="Use N processes; 0 is one per core."
 )
-@click.option("--format", "kind", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to report.")
-@click.option("--output", metavar="FILE", help="Write the report to FILE instead of standard output.")
+@format_option("text", "json", "sarif")
+@output_option
 def command(
     *, paths: tuple[str, ...], profiles: tuple[str, ...], digests: bool, processes: int, kind: str, output: str | None
 ) -> int:
@@ -54,7 +56,7 @@ def command(
     finally:
         if meter:
             meter.close()
-    _write(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
+    emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
 
 
@@ -80,8 +82,7 @@ def _render(report: Report, kind: str, *, to_terminal: bool) -> str:
 
     if not to_terminal:
         return text.render(report)
-    color = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return text.render(report, width=_columns(), color=color)
+    return text.render(report, width=_columns(), color=takes_color())
 
 
 def _columns() -> int:
@@ -89,22 +90,6 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except OSError:
         return 80
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    from pathlib import Path
-
-    from weighlock.files import unfinished_file_errors, write_atomically
-
-    path = Path(output)
-    if path.exists() and not path.is_file():  # a pipe or a device is written to, not replaced
-        with unfinished_file_errors(path), path.open("w", encoding="utf-8") as file:
-            file.write(text)
-        return
-    write_atomically(path, text.encode())
 
 
 class _Meter:

@@ -6,28 +6,15 @@ from pathlib import Path
 
 import click
 
-from weighlock._cli._transfer import (
-    TerminalProgress,
-    allow_http_option,
-    emit,
-    format_option,
-    is_offline,
-    lockfile_option,
-    offline_option,
-    output_option,
-    project_of,
-)
+from weighlock._cli._options import is_offline, project_of, transfer_options
+from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.errors import UsageError
 
 
 @click.command("sync", short_help="Download what models.lock lists, verified first.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--local-dir", metavar="DIR", help="Put the files of one model there instead of into the caches.")
-@lockfile_option
-@offline_option
-@allow_http_option
-@format_option
-@output_option
+@transfer_options
 def command(
     *,
     names: tuple[str, ...],

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from weighlock._cli._transfer import TerminalProgress, emit, format_option, lockfile_option, output_option, project_of
+from weighlock._cli._options import project_of, report_options
+from weighlock._cli._terminal import TerminalProgress, emit
 
 
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
-@lockfile_option
-@format_option
-@output_option
+@report_options
 def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: str, output: str | None) -> int:
     """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
 

@@ -1,4 +1,4 @@
-"""Options and progress that the commands of the lockfile share."""
+"""What commands do with the terminal: reports, colours, and progress of transfers."""
 
 from __future__ import annotations
 
@@ -15,27 +15,8 @@ from weighlock.output.escape import printable
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from weighlock.gates.project import Project
-
-lockfile_option = click.option(
-    "--lockfile", metavar="PATH", help="The lockfile; by default the nearest models.lock. [env: WEIGHLOCK_LOCK]"
-)
-format_option = click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", help="How to report."
-)
-output_option = click.option("--output", metavar="FILE", help="Write the report to FILE instead of standard output.")
-offline_option = click.option("--offline", is_flag=True, help="Ask no server. [env: HF_HUB_OFFLINE]")
-allow_http_option = click.option("--allow-http", is_flag=True, help="Accept URLs without encryption.")
-
 _PATIENCE = 0.5
 """Seconds before a progress bar is worth looking at."""
-
-
-def project_of(lockfile: str | None) -> Project:
-    """Return the project of the current folder."""
-    from weighlock.gates.project import find_project
-
-    return find_project(os.environ, lockfile)
 
 
 def emit(text: str, output: str | None) -> None:
@@ -55,11 +36,9 @@ def emit(text: str, output: str | None) -> None:
     write_atomically(path, text.encode())
 
 
-def is_offline(*, option: bool) -> bool:
-    """Whether servers may not be asked."""
-    from weighlock.sources.hub import is_offline as hub_is_offline
-
-    return option or hub_is_offline()
+def takes_color() -> bool:
+    """Whether standard output is a terminal that shows colours, and whoever reads it wants them."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 class TerminalProgress:

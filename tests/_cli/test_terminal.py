@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOW = """
-from weighlock._cli import _transfer
-_transfer._PATIENCE = -1
-with _transfer.TerminalProgress() as progress:
+from weighlock._cli import _terminal
+_terminal._PATIENCE = -1
+with _terminal.TerminalProgress() as progress:
     progress.expect(2_000_000)
     progress.advance(1_000_000)
     progress.say("a\\x1b[2Jb is replaced")
