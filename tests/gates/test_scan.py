@@ -154,8 +154,8 @@ def test_a_sparse_file_of_100_gb_is_judged_without_reading_it(tmp_path: Path):
     except OSError:
         os.truncate(path, 2 << 30)
     with path.open("r+b") as file:
-        file.write(b"\x80\x04")
-    assert _outcomes(path) == {"huge.bin": Outcome.UNVERIFIABLE} or _outcomes(path) == {"huge.bin": Outcome.REFUSED}
+        file.write(b"\x80\x04]\x94")
+    assert _outcomes(path) == {"huge.bin": Outcome.UNVERIFIABLE}
 
 
 def test_several_processes_give_the_same_report_as_one(tmp_path: Path):
