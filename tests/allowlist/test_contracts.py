@@ -112,6 +112,23 @@ class TestRefused:
             judged(op.call(op.glob("builtins", "str"), op.binbytes(b"x"), op.text(encoding))).outcome is Outcome.REFUSED
         )
 
+    @pytest.mark.parametrize(
+        "stream",
+        [
+            op.call(op.glob("pandas", "DatetimeTZDtype"), op.text("ns"), op.text("dateutil//etc/passwd")),
+            op.call(op.glob("pandas.arrays", "DatetimeArray"), op.text("x")),
+            op.call(op.glob("pandas.arrays", "SparseArray"), op.call(op.glob("types", "SimpleNamespace"))),
+            op.call(op.glob("pandas", "SparseDtype"), op.text("Sparse[x]")),
+            op.call(
+                op.glob("pandas._libs.internals", "_unpickle_block"),
+                op.call(op.glob("types", "SimpleNamespace")), op.integer(0), op.integer(1),
+            ),
+        ],
+        ids=["time zone", "array of text", "array of an object", "type from text", "block of an object"],
+    )  # fmt: skip
+    def test_a_constructor_of_pandas_with_arguments_that_no_pickle_has(self, stream):
+        assert judged(stream).outcome is Outcome.REFUSED
+
     def test_bytes_of_a_size(self):
         assert judged(op.call(op.glob("builtins", "bytes"), op.integer(1 << 40))).outcome is Outcome.REFUSED
 

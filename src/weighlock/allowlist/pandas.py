@@ -36,6 +36,9 @@ _OFFSETS = (
     "LastWeekOfMonth", "Micro", "Milli", "Minute", "MonthBegin", "MonthEnd", "Nano", "QuarterBegin", "QuarterEnd",
     "Second", "SemiMonthBegin", "SemiMonthEnd", "Week", "WeekOfMonth", "YearBegin", "YearEnd",
 )  # fmt: skip
+# What is compared and counted, never looked up: a constructor that is given text may read files of time zones.
+_DTYPE_CALLS = {"PeriodDtype": ("str|pandas.offset",), "StringDtype": ("str|none, ?data",)}
+_OFFSET_ARGS = "*int|none|str|tuple|datetime.timedelta|datetime.time"
 _FRAMES = {"DataFrame": "core.frame", "Series": "core.series"}
 _MANAGERS = ("BlockManager", "SingleBlockManager")
 
@@ -50,7 +53,7 @@ def _both(name: str, module: str, *calls: str, group: str | None = None, build: 
 
 def _arrays() -> list[Entry]:
     return [
-        constructor(path, "*data", group="pandas-array", build="state", result="pandas-array")
+        constructor(path, "", group="pandas-array", build="state", result="pandas-array")
         for name, module in _ARRAYS.items()
         for path in (f"pandas.arrays.{name}", f"pandas.core.arrays.{module}.{name}")
     ]
@@ -74,16 +77,22 @@ ENTRIES = table(
     *(
         entry
         for name, module in _DTYPES.items()
-        for entry in _both(name, module, "*data", group="pandas-dtype", build="state")
+        for entry in _both(name, module, "", *_DTYPE_CALLS.get(name, ()), group="pandas-dtype", build="state")
     ),
     *_arrays(),
-    *_both("Categorical", "core.arrays.categorical", "*data", group="pandas-array", build="state"),
+    *_both("Categorical", "core.arrays.categorical", "", group="pandas-array", build="state"),
     *(
         constructor(f"pandas.core.internals.managers.{name}", "*data", result="pandas.BlockManager", build="tuple|none")
         for name in _MANAGERS
     ),
-    function("pandas._libs.internals._unpickle_block", "data, data, int", result="pandas-block"),
-    constructor("pandas._libs.internals.BlockPlacement", "data", build="state"),
+    function(
+        "pandas._libs.internals._unpickle_block",
+        "numpy.ndarray|pandas-array|pandas.Categorical|foreign, builtins.slice|numpy.ndarray|pandas-places, int",
+        result="pandas-block",
+    ),
+    constructor(
+        "pandas._libs.internals.BlockPlacement", "int|builtins.slice|numpy.ndarray|list", result="pandas-places"
+    ),
     function("pandas._libs.arrays.__pyx_unpickle_NDArrayBacked", "@pandas-array, int, state", result="pandas-array"),
     function("pandas._libs.interval.__pyx_unpickle_IntervalMixin", "@pandas-array, int, state", result="pandas-array"),
     _new_index("base", "_new_Index"),
@@ -94,7 +103,7 @@ ENTRIES = table(
     constructor("pandas._libs.sparse.IntIndex", "int, numpy.ndarray, ?bool", build="state"),
     constructor("pandas._libs.sparse.BlockIndex", "int, numpy.ndarray, numpy.ndarray", build="state"),
     *(
-        constructor(f"pandas.{module}.{name}", "*data", build="state", result="pandas.offset")
+        constructor(f"pandas.{module}.{name}", _OFFSET_ARGS, build="state", result="pandas.offset")
         for module in ("_libs.tslibs.offsets", "tseries.offsets")
         for name in _OFFSETS
     ),
@@ -110,6 +119,8 @@ ENTRIES = table(
     function("pandas._libs.missing.C_NAType", "", result="pandas.NA"),
     function("pytz._UTC", "", result="pytz.timezone"),
     function("pytz._p", "*str|int", result="pytz.timezone"),
+    constructor("pandas.DateOffset", _OFFSET_ARGS, build="state", result="pandas.offset"),
+    constructor("dateutil.relativedelta.relativedelta", "", build="state"),
     constructor("dateutil.tz.tz.tzutc", "", build="state"),
 )
 
