@@ -111,6 +111,10 @@ class TestUnverifiable:
     def test_a_pickle_that_breaks_off(self):
         assert outcome(pickle.dumps(["text"] * 100)[:-20]) is Outcome.UNVERIFIABLE
 
+    def test_a_second_pickle_that_fails_behind_an_unknown_import(self):
+        inspection = inspect(BytesSource(NONE + op.glob("lab", "Net") + b"\xff"))
+        assert (inspection.outcome, inspection.needs) == (Outcome.UNVERIFIABLE, ("lab.Net",))
+
     def test_two_dumps_of_which_the_second_is_broken(self):
         assert outcome(NONE + op.proto(4) + op.NONE + b"\xff") is Outcome.UNVERIFIABLE
 
@@ -129,6 +133,10 @@ class TestData:
         for _ in range(3):
             pickler.dump({"shared": shared})
         assert outcome(file.getvalue()) is Outcome.DATA_ONLY
+
+    @pytest.mark.parametrize("rest", [b"\n", b"cat 1\ndog 2\n", bytes(100), b"\x00\x01", b"PNG"])
+    def test_something_else_behind_a_pickle(self, rest):
+        assert outcome(NONE + rest) is Outcome.DATA_ONLY
 
     def test_many_dumps_in_a_row(self):
         assert outcome(b"".join(pickle.dumps({"row": number}) for number in range(300))) is Outcome.DATA_ONLY

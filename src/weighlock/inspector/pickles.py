@@ -96,7 +96,7 @@ def _row(
         trace = interpreter.trace
         machine = kind(window, interpreter, memo)
         result = _execute(machine, trace)
-        if not _counts(trace):
+        if not _counts(trace) and not (row.traces and _imports_something(trace)):
             break
         row.traces.append(trace)
         if trace.failure or trace.exhausted:
@@ -146,6 +146,11 @@ def _counts(trace: PickleTrace) -> bool:
         return True
     dangerous = any(item.role is Role.DANGEROUS for item in trace.imports.values())
     return bool(trace.calls or dangerous)
+
+
+def _imports_something(trace: PickleTrace) -> bool:
+    """Tell whether a name was imported that a module could have; behind a pickle such text is no accident."""
+    return any(all(part.isidentifier() for part in name.split(".")) for name in trace.imports)
 
 
 def _beyond(traces: Iterable[PickleTrace], others: Iterable[PickleTrace]) -> list[PickleTrace]:
