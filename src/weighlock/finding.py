@@ -84,3 +84,14 @@ class Inspection:
     imports: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+def unverifiable(why: str) -> Inspection:
+    """Return all that is known about bytes of which nothing could be learned.
+
+    Args:
+        why: One sentence without a full stop.
+    """
+    # The check of this name documents what such a finding means.
+    finding = Finding(check="unverifiable", severity=Severity.HIGH, message=why, outcome=Outcome.UNVERIFIABLE)
+    return Inspection(format=None, outcome=Outcome.UNVERIFIABLE, findings=(finding,))

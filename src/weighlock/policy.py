@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from weighlock.artifact import ModelFile
+    from weighlock.evidence import Evidence
     from weighlock.finding import Inspection
 
 MODES = ("enforce", "warn", "off")
@@ -100,7 +101,7 @@ class Policy:
         self,
         artifact: ModelFile,
         inspection: Inspection,
-        evidence: Sequence[LockEntry | Approval] = (),
+        evidence: Sequence[Evidence] = (),
         *,
         profile_names: Collection[str] = frozenset(),
     ) -> Verdict:

@@ -21,7 +21,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def lock_of(folder: Path, lock: str | None = None, **environ: str) -> Path:
-    return find_project(environ, lock, str(folder)).lock
+    return find_project({**environ, "WEIGHLOCK_ROOT": str(folder)}, lock).lock
 
 
 def test_the_nearest_lockfile_is_taken(root: Path) -> None:
@@ -47,11 +47,11 @@ def test_the_command_line_goes_before_the_environment_before_the_policy(root: Pa
 def test_a_broken_policy_is_an_error_and_not_the_default(root: Path) -> None:
     (root / "weighlock.toml").write_text('mode = "enforced"\n')
     with pytest.raises(PolicyError, match=r"weighlock\.toml"):
-        find_project({}, None, str(root))
+        find_project({"WEIGHLOCK_ROOT": str(root)})
 
 
 def test_a_missing_lockfile_is_empty_only_where_it_may_be(root: Path) -> None:
-    project = find_project({}, None, str(root))
+    project = find_project({"WEIGHLOCK_ROOT": str(root)})
     assert project.read(required=False) == Lockfile()
     with pytest.raises(LockfileError, match="there is no lockfile"):
         project.read(required=True)

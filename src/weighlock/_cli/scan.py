@@ -11,7 +11,6 @@ import click
 
 from weighlock._cli._options import format_option, output_option
 from weighlock._cli._terminal import emit, takes_color
-from weighlock.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,6 @@ def command(
     """
     from weighlock.gates.scan import Judge, scan
 
-    _demand_profiles(profiles)
     meter = _Meter() if sys.stderr.isatty() else None
     try:
         report = scan(
@@ -58,15 +56,6 @@ def command(
             meter.close()
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
-
-
-def _demand_profiles(names: tuple[str, ...]) -> None:
-    from weighlock import allowlist
-
-    for name in names:
-        if name not in allowlist.PROFILES:
-            known = ", ".join(sorted(allowlist.PROFILES))
-            raise UsageError(f"there is no profile {name!r}", hint=f"choose from {known}")
 
 
 def _render(report: Report, kind: str, *, to_terminal: bool) -> str:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weighlock import allowlist
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.files import update_lockfile
 from weighlock.finding import Outcome
 from weighlock.gates.judge import inspect_file, locked_file, shown_names, with_approvals
 from weighlock.gates.lock import LockOptions, lock
 from weighlock.gates.places import Places
+from weighlock.gates.profiles import names_of, require_profiles
 from weighlock.gates.request import parse_request
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
 from weighlock.sources.directory import identify
@@ -146,9 +146,7 @@ def _check(acceptance: Acceptance) -> None:
         raise UsageError("--unsafe needs a reason", hint="add --reason TEXT; it is written into the lockfile")
     if acceptance.unsafe and (acceptance.imports or acceptance.profiles):
         raise UsageError("--unsafe accepts everything, so --import and --profile have no meaning with it")
-    for name in acceptance.profiles:
-        if name not in allowlist.PROFILES:
-            raise UsageError(f"there is no profile {name!r}", hint=f"choose from {', '.join(allowlist.PROFILES)}")
+    require_profiles(acceptance.profiles)
 
 
 def _locate(target: str, lockfile: Lockfile, project: Project, options: LockOptions) -> _Subject | None:
@@ -229,8 +227,7 @@ def _names(entry: LockedFile, acceptance: Acceptance, target: str) -> tuple[str,
     if unknown:
         raise UsageError(f"the file does not need {', '.join(unknown)}", where=target, hint=_needed(entry.needs))
     accepted = set(acceptance.imports) | set(entry.approved)
-    for profile in acceptance.profiles:
-        accepted |= needs & set(shown_names(allowlist.profile(profile)))
+    accepted |= needs & set(shown_names(names_of(acceptance.profiles)))
     if not acceptance.imports and not acceptance.profiles:
         accepted = set(needs)
     missing = sorted(needs - accepted)

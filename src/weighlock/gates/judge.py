@@ -9,7 +9,7 @@ from weighlock.artifact import Digest, ModelFile
 from weighlock.digests import CHUNK
 from weighlock.errors import FormatError, OverBudgetError
 from weighlock.evidence import Approval, LockEntry
-from weighlock.finding import Finding, Inspection, Outcome, Severity
+from weighlock.finding import Inspection, Outcome, unverifiable
 from weighlock.formats.source import FileSource
 from weighlock.inspector import inspect
 from weighlock.lockfile import Chunks, LockedFile
@@ -65,10 +65,10 @@ def inspect_file(fetched: Fetched) -> Inspection:
         try:
             inspection = inspect(FileSource(descriptor, size))
         except (FormatError, OverBudgetError) as error:
-            return _unverifiable("unverifiable", error.message)
+            return unverifiable(error.message)
         # The bytes of a quarantine are ours alone; those of a cache or folder may change under our hands.
         if fetched.stamp is not None and (before != fetched.stamp or stamp_of(descriptor) != fetched.stamp):
-            return _unverifiable("unverifiable", "the file changed while it was judged")
+            return unverifiable("the file changed while it was judged")
     return inspection
 
 
@@ -114,8 +114,3 @@ def shown_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return names as they stand in a lockfile: one that cannot be shown is escaped, and so approves nothing."""
     shown = {name if name and is_printable(name) else ascii(name) for name in names}
     return tuple(sorted(shown))
-
-
-def _unverifiable(check: str, message: str) -> Inspection:
-    finding = Finding(check=check, severity=Severity.HIGH, message=message, outcome=Outcome.UNVERIFIABLE)
-    return Inspection(format=None, outcome=Outcome.UNVERIFIABLE, findings=(finding,))

@@ -22,10 +22,12 @@ from weighlock.errors import DigestMismatchError, LoadRefused
 from weighlock.evidence import Approval, LockEntry
 from weighlock.finding import Inspection, Outcome
 from weighlock.gates.load_settings import load_settings
+from weighlock.gates.profiles import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from weighlock.evidence import Evidence
     from weighlock.formats.source import RandomAccess, Source
     from weighlock.lockfile import Chunks, Located, LockedFile, Lockfile
     from weighlock.policy import Policy
@@ -193,14 +195,14 @@ class LoadGate:
         inspection = Inspection(
             format=recorded.format, outcome=_outcome(recorded), imports=recorded.imports, needs=recorded.needs
         )
-        evidence: list[LockEntry | Approval] = []
+        evidence: list[Evidence] = []
         for model, file in located:
             evidence.append(LockEntry(model=model.name, path=file.path))
             evidence.append(Approval(imports=frozenset(file.approved), unsafe=file.unsafe))
         artifact = ModelFile(
             path=label, size=recorded.size, digest=Digest.sha256(recorded.sha256), format=recorded.format
         )
-        profile_names = self._profile_names()
+        profile_names = names_of(self.policy.profiles)
         verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
         if not verdict.allowed:
             return self._deny(artifact, verdict, loader)
@@ -220,7 +222,7 @@ class LoadGate:
             from weighlock.inspector import inspect
 
             inspection = inspect(source)
-        profile_names = self._profile_names()
+        profile_names = names_of(self.policy.profiles)
         verdict = self.policy.decide(artifact, inspection, (), profile_names=profile_names)
         if not verdict.allowed:
             if source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
@@ -255,13 +257,6 @@ class LoadGate:
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
             sys.stderr.write(f"warning: {text}\n")
-
-    def _profile_names(self) -> frozenset[str]:
-        if not self.policy.profiles:
-            return frozenset()
-        from weighlock.allowlist import profile
-
-        return frozenset().union(*(profile(name) for name in self.policy.profiles))
 
 
 class _File:

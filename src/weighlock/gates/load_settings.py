@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import GuardError, PolicyError
 from weighlock.files import read_lockfile
+from weighlock.gates.profiles import known_profiles
 from weighlock.policy import MODES, Policy
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | N
         return settings.mode, settings.policy, read_lockfile(settings.lock_path)
     if settings.mode == "enforce" and settings.policy.unlocked == "refuse":
         raise GuardError(
-            f"there is no {LOCKFILE} in {_root(environ)} or above it",
+            f"there is no {LOCKFILE} in {root_of(environ)} or above it",
             hint="write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
             'or set `unlocked = "inspect"` in weighlock.toml, '
             "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
@@ -70,35 +71,47 @@ def find_settings(environ: Mapping[str, str]) -> Settings:
         PolicyError: The policy cannot be read.
         GuardError: There is no such mode.
     """
-    root = _root(environ)
-    place = environ.get("WEIGHLOCK_POLICY") or _nearest_policy(root)
-    policy = _read_policy(place) if place else Policy()
+    policy, place = find_policy(environ)
     mode = environ.get("WEIGHLOCK_MODE") or policy.mode
     if mode not in MODES:
         raise GuardError(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}")
-    lock = environ.get("WEIGHLOCK_LOCK")
-    if not lock and policy.lock and place:
-        lock = os.path.join(os.path.dirname(os.path.abspath(place)), policy.lock)
-    return Settings(mode=mode, policy=policy, policy_path=place, lock_path=lock or _nearest(root, LOCKFILE))
+    return Settings(mode=mode, policy=policy, policy_path=place, lock_path=find_lockfile(environ, policy, place))
 
 
-def _root(environ: Mapping[str, str]) -> str:
+def find_policy(environ: Mapping[str, str]) -> tuple[Policy, str | None]:
+    """Return the policy that this environment asks for, and its path; ``None`` for the defaults.
+
+    Raises:
+        PolicyError: The policy cannot be read.
+    """
+    place = environ.get("WEIGHLOCK_POLICY") or _nearest_policy(root_of(environ))
+    return (_read_policy(place), place) if place else (Policy(), None)
+
+
+def find_lockfile(environ: Mapping[str, str], policy: Policy, policy_path: str | None) -> str | None:
+    """Return where the lockfile must be, or ``None`` where nothing names one and there is none."""
+    named = environ.get("WEIGHLOCK_LOCK")
+    if not named and policy.lock and policy_path:
+        named = os.path.join(os.path.dirname(os.path.abspath(policy_path)), policy.lock)
+    return named or next(_existing(root_of(environ), LOCKFILE), None)
+
+
+def root_of(environ: Mapping[str, str]) -> str:
+    """Return the folder in which, and above which, the nearest files are looked for."""
     return os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
 
 
 def _nearest_policy(root: str) -> str | None:
-    for folder in _upwards(root):
-        path = os.path.join(folder, "weighlock.toml")
-        if os.path.isfile(path):
-            return path
-        path = os.path.join(folder, "pyproject.toml")
-        if os.path.isfile(path) and _table(path) is not None:
+    for path in _existing(root, "weighlock.toml", "pyproject.toml"):
+        if os.path.basename(path) == "weighlock.toml" or _table(path) is not None:
             return path
     return None
 
 
-def _nearest(root: str, name: str) -> str | None:
-    return next((path for folder in _upwards(root) if os.path.isfile(path := os.path.join(folder, name))), None)
+def _existing(root: str, *names: str) -> Iterator[str]:
+    """Yield the files of these names in a folder and above it, the nearest first."""
+    for folder in _upwards(root):
+        yield from (path for name in names if os.path.isfile(path := os.path.join(folder, name)))
 
 
 def _upwards(folder: str) -> Iterator[str]:
@@ -111,8 +124,7 @@ def _upwards(folder: str) -> Iterator[str]:
 def _read_policy(path: str) -> Policy:
     table = _table(path)
     try:
-        table = {} if table is None else table
-        return Policy.from_dict(table, profiles=_profiles() if isinstance(table, dict) and "profiles" in table else ())
+        return Policy.from_dict(table or {}, profiles=known_profiles() if table and "profiles" in table else ())
     except PolicyError as error:
         error.where = f"{path}, {error.where}" if error.where else path
         raise
@@ -131,11 +143,6 @@ def _table(path: str) -> dict[str, Any] | None:
     table = tool.get("weighlock") if isinstance(tool, dict) else None
     if table is None and os.path.basename(path) != "pyproject.toml" and "tool" not in document:
         return document
+    if table is not None and not isinstance(table, dict):
+        raise PolicyError("must be a table", where=f"{path}, tool.weighlock")
     return table
-
-
-def _profiles() -> tuple[str, ...]:
-    # Only a policy that names profiles pays for the allowlist at its first load.
-    from weighlock.allowlist import PROFILES
-
-    return PROFILES

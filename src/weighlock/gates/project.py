@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weighlock import allowlist
 from weighlock.files import read_lockfile
-from weighlock.gates.load_settings import LOCKFILE, _nearest, _nearest_policy, _read_policy
+from weighlock.gates.load_settings import LOCKFILE, find_lockfile, find_policy, root_of
+from weighlock.gates.profiles import names_of
 from weighlock.lockfile import Lockfile
-from weighlock.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from weighlock.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Project:
     @property
     def profile_names(self) -> frozenset[str]:
         """Every name that the enabled profiles approve."""
-        return frozenset().union(*(allowlist.profile(name) for name in self.policy.profiles))
+        return names_of(self.policy.profiles)
 
     def read(self, *, required: bool) -> Lockfile:
         """Read the lockfile.
@@ -53,23 +54,17 @@ class Project:
         return read_lockfile(self.lock)
 
 
-def find_project(environ: Mapping[str, str], lock: str | None = None, folder: str | None = None) -> Project:
-    """Find the project of a folder, in the same way as the load gate does.
+def find_project(environ: Mapping[str, str], lock: str | None = None) -> Project:
+    """Find the project of the current folder, in the same way as the load gate does.
 
     Args:
-        environ: ``WEIGHLOCK_POLICY`` and ``WEIGHLOCK_LOCK`` name files.
+        environ: As for `find_settings`.
         lock: A lockfile that was named on the command line.
-        folder: By default the current one.
 
     Raises:
         PolicyError: The policy cannot be read.
     """
-    root = os.path.abspath(folder or environ.get("WEIGHLOCK_ROOT") or os.curdir)
-    place = environ.get("WEIGHLOCK_POLICY") or _nearest_policy(root)
-    policy = _read_policy(place) if place else Policy()
-    beside = os.path.dirname(os.path.abspath(place)) if place else root
-    lock = lock or environ.get("WEIGHLOCK_LOCK")
-    if not lock and policy.lock:
-        lock = os.path.join(beside, policy.lock)
-    lock = lock or _nearest(root, LOCKFILE) or os.path.join(beside, LOCKFILE)
+    policy, place = find_policy(environ)
+    beside = os.path.dirname(os.path.abspath(place)) if place else root_of(environ)
+    lock = lock or find_lockfile(environ, policy, place) or os.path.join(beside, LOCKFILE)
     return Project(policy=policy, lock=Path(os.path.abspath(lock)))

@@ -13,11 +13,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighlock import allowlist, inspector
+from weighlock import inspector
 from weighlock.artifact import Digest, ModelFile
+from weighlock.digest_cache import key_of
 from weighlock.errors import UsageError, WeighlockError
-from weighlock.finding import Finding, Inspection, Outcome, Severity
+from weighlock.finding import Inspection, Outcome, unverifiable
 from weighlock.formats.source import FileSource
+from weighlock.gates.profiles import names_of, require_profiles
 from weighlock.policy import Policy
 from weighlock.sources import disk
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from weighlock.verdict import Verdict
-
-UNVERIFIABLE = "unverifiable"
-"""The check of that name documents what such a finding means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,30 +93,27 @@ class Judge:
 
     def unverifiable(self, found: disk.FoundFile, why: str) -> Judged:
         """Return the judgement of a file about which nothing could be learned."""
-        finding = Finding(check=UNVERIFIABLE, severity=Severity.HIGH, message=why, outcome=Outcome.UNVERIFIABLE)
-        inspection = Inspection(format=None, outcome=Outcome.UNVERIFIABLE, findings=(finding,))
-        return self._decide(ModelFile(path=found.path, size=0), inspection)
+        return self._decide(ModelFile(path=found.path, size=0), unverifiable(why))
 
     def _judge(self, found: disk.FoundFile, descriptor: int) -> Judged:
-        before = os.fstat(descriptor)
-        problem = disk.describe(before)
+        status = os.fstat(descriptor)
+        problem = disk.describe(status)
         if problem:
             return self.unverifiable(found, problem)
         digest = None
         if self.digests:
             from weighlock.digests import sha256_file
 
-            digest = Digest.sha256(sha256_file(descriptor, before.st_size))
-        inspection = inspector.inspect(FileSource(descriptor, before.st_size))
-        if _stamp(os.fstat(descriptor)) != _stamp(before):
+            digest = Digest.sha256(sha256_file(descriptor, status.st_size))
+        inspection = inspector.inspect(FileSource(descriptor, status.st_size))
+        if key_of(os.fstat(descriptor)) != key_of(status):
             return self.unverifiable(found, "it changed while it was judged")
-        artifact = ModelFile(path=found.path, size=before.st_size, digest=digest, format=inspection.format)
+        artifact = ModelFile(path=found.path, size=status.st_size, digest=digest, format=inspection.format)
         return self._decide(artifact, inspection)
 
     def _decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
         policy = Policy(unlocked="inspect", profiles=self.profiles)
-        names = frozenset[str]().union(*map(allowlist.profile, self.profiles))
-        verdict = policy.decide(artifact, inspection, profile_names=names)
+        verdict = policy.decide(artifact, inspection, profile_names=names_of(self.profiles))
         return Judged(artifact=artifact, inspection=inspection, verdict=verdict)
 
 
@@ -140,8 +136,9 @@ def scan(
         The report, sorted by path, whatever the number of processes.
 
     Raises:
-        UsageError: Nothing is there that could be judged.
+        UsageError: Nothing is there that could be judged, or there is no such profile.
     """
+    require_profiles(judge.profiles)
     collection = disk.collect(paths)
     _demand_files(paths, collection)
     listed, not_models = [], 0
@@ -171,7 +168,3 @@ def _demand_files(paths: Iterable[str], collection: disk.Collection) -> None:
     if all(file.problem for file in collection.files):
         first = collection.files[0]
         raise UsageError(str(first.problem), where=first.path, hint="name a file or a folder that you may read")
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

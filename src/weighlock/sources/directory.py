@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighlock.digest_cache import key_of
 from weighlock.digests import CHUNK, StreamHasher, sha256_and_chunks
 from weighlock.errors import LockfileError, SourceError
 from weighlock.lockfile import PathSource
@@ -115,8 +116,7 @@ def identify(place: Path, *, git: bool = False, tick: Callable[[int], None] | No
 
 def stamp_of(descriptor: int) -> tuple[int, ...]:
     """Return what changes when an open file is written to or exchanged."""
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return key_of(os.fstat(descriptor))
 
 
 def _small(
