@@ -1,6 +1,6 @@
 # Everything that a fresh machine needs is Python 3.11 (or newer), git and make.
 #
-#   make demo     the whole story in under a minute: lock, load, and four refusals
+#   make demo     the whole story in under a minute: lock, load, and every refusal
 #   make test     the whole suite
 #
 # `make lint`, `make bench`, `make docs`, `make matrix` and `make clean` are for who works on weighlock itself.

@@ -41,6 +41,19 @@ settings.register_profile("weighlock", deadline=None, derandomize=True, print_bl
 settings.load_profile("weighlock")
 
 
+@pytest.fixture(autouse=True)
+def _no_settings() -> Iterator[None]:
+    """Keep what a test, or a guard that it switched on, sets for its children away from the tests after it."""
+    paths = os.environ.get("PYTHONPATH")
+    yield
+    for name in [name for name in os.environ if name.startswith("WEIGHLOCK_")]:
+        del os.environ[name]
+    if paths is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = paths
+
+
 @pytest.fixture
 def unprivileged() -> Callable[[Path], AbstractContextManager[None]]:
     """Return a context in which permissions count, also where root runs the tests; the folder stays reachable."""

@@ -81,7 +81,7 @@ def command(
 
 
 def _known_requests(project: Project, old: Lockfile, upgrade: tuple[str, ...]) -> list[ModelRequest]:
-    """Return what the manifest asks for, and what is locked beyond it and shall be upgraded."""
+    """Return what the policy asks for, and what is locked beyond it and shall be upgraded."""
     from weighlock.gates.request import find, intent_request, locked_request
 
     requests = [intent_request(intent, project.folder) for intent in project.policy.models]

@@ -1,6 +1,6 @@
-"""The gate of ``weighlock lock --check``: does the lockfile say what the manifest asks for?
+"""The gate of ``weighlock lock --check``: does the lockfile say what the policy asks for?
 
-Offline, the manifest is compared with the lockfile: every model is there, from the right source and ref, and no
+Offline, the policy is compared with the lockfile: every model is there, from the right source and ref, and no
 locked file is excluded by a pattern. With the Hub at hand, also: no ref has moved, and the files that would be
 selected at the locked commit are those that are locked. Digests on this disk are the business of ``verify``.
 """
@@ -26,7 +26,7 @@ def check(
     """Return what is stale, one sentence for each difference.
 
     Args:
-        requests: What the manifest, or the command line, asks for.
+        requests: What the policy, or the command line, asks for.
         lockfile: What is locked.
         offline: Ask no Hub.
         all_formats: As the lockfile was made.
@@ -35,10 +35,10 @@ def check(
         SourceError: The Hub cannot be reached.
     """
     hub = None if offline else Hub()
-    return tuple(line for request in requests for line in _differences(request, lockfile, hub, all_formats))
+    return tuple(line for request in requests for line in _differences(request, lockfile, hub, all_formats=all_formats))
 
 
-def _differences(request: ModelRequest, lockfile: Lockfile, hub: Hub | None, all_formats: bool) -> Iterator[str]:  # noqa: FBT001
+def _differences(request: ModelRequest, lockfile: Lockfile, hub: Hub | None, *, all_formats: bool) -> Iterator[str]:
     model = find(lockfile, request)
     if model is None:
         yield f"{request.name} is not in the lockfile"

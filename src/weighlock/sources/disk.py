@@ -123,7 +123,7 @@ def describe(status: os.stat_result) -> str | None:
 
 
 def _rank(path: str) -> tuple[bool, str]:
-    """Sort the names of one file; blobs of a Hub cache (``blobs/<etag>``, ``blobs/xx/<hash>``) come last."""
+    """Sort the names of one file; blobs of a Hub cache (``blobs/<etag>``, ``blobs/xx/<digest>``) come last."""
     return "blobs" in path.split(os.sep)[-3:-1], path
 
 

@@ -93,7 +93,7 @@ def git_hasher(size: int | None) -> hashlib._Hash | None:
 
 
 class _Part:
-    """The unfinished file and the state of its hashes."""
+    """The unfinished file and the state of its digests."""
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
@@ -112,7 +112,7 @@ class _Part:
         os.close(self.descriptor)
 
     def restart(self) -> None:
-        """Forget what the hashes have seen; the bytes are written anew from the start."""
+        """Forget what the digests are made of; the bytes are written anew from the start."""
         self.hasher = StreamHasher()
         self.git = git_hasher(self._wanted.size)
 
