@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import random
+import tarfile
 import zlib
 
 import numpy as np
@@ -215,3 +216,33 @@ class TestBudgets:
             budget = Budget()
             source = InflatedSource(BytesSource(zlib.compress(data)), "zlib", budget)
             assert inspect(source, budget=budget).outcome is outcome(data)
+
+
+def tar(checksum):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("pickle")
+        member.size = len(EVIL)
+        archive.addfile(member, io.BytesIO(EVIL))
+    data = bytearray(file.getvalue())
+    total = 256 + sum(data[:148]) + sum(data[156:512])
+    data[148:156] = checksum(total)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "checksum",
+    [
+        lambda total: b"%06o\0 " % total,
+        lambda total: b"+%06o\0" % total,
+        lambda total: b"0o%05o\0" % total,
+        lambda total: b"%06o\0x" % total,
+        lambda total: b"\x1c%06o\0" % total,
+        lambda total: b"\x80" + total.to_bytes(7, "big"),
+    ],
+    ids=["usual", "sign", "prefix", "behind a zero", "separator", "binary"],
+)
+def test_a_payload_in_a_tar_whose_checksum_is_written_oddly(checksum):
+    data = tar(checksum)
+    assert tarfile.open(fileobj=io.BytesIO(data)).getnames() == ["pickle"]  # noqa: SIM115 - in memory
+    assert outcome(data) is Outcome.REFUSED
