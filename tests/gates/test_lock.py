@@ -5,25 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from weighlock.errors import AdmissionError, DigestMismatchError, LockfileError, SourceError, UsageError
-from weighlock.gates.request import HubRequest, parse_request
-from weighlock.gates.selection import select
-from weighlock.lockfile import HubSource, PathSource, UrlSource
+from weighlock.lockfile import HubSource
 from weighlock.policy import Policy
-from weighlock.sources.interface import Offer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.hub
 TOKEN = "hf_secretsecretsecret"  # noqa: S105 - it opens nothing
@@ -213,129 +205,6 @@ def test_an_enabled_profile_needs_no_approval(
     assert not bench.lock("org/a").waiting
 
 
-def test_safetensors_are_preferred_and_what_is_left_out_is_said(bench: Any, weights: dict[str, bytes]) -> None:
-    files = {"model.safetensors": weights["safetensors"], "pytorch_model.bin": weights["data"], "tf_model.h5": b"x",
-             "training_args.bin": weights["data"]}  # fmt: skip
-    bench.hub.add_repo("org/a", files)
-    done = bench.run("lock", "org/a")
-    assert done.returncode == 0, done.stderr
-    assert "left out  org/a: pytorch_model.bin, covered by safetensors" in done.stdout
-    assert [file.path for file in bench.lockfile.by_name("org/a").files] == ["model.safetensors", "training_args.bin"]
-    bench.lock("org/a", all_formats=True)
-    assert len(bench.lockfile.by_name("org/a").files) == 4
-
-
-@pytest.mark.parametrize(
-    ("paths", "locked"),
-    [
-        (["model.safetensors", "pytorch_model.bin"], ["model.safetensors"]),
-        (["model-00001-of-00002.safetensors", "pytorch_model-00001-of-00003.bin", "pytorch_model.bin.index.json",
-          "model.safetensors.index.json"], ["model-00001-of-00002.safetensors", "model.safetensors.index.json"]),
-        (["model.safetensors", "pytorch_model.fp16.bin"], ["model.safetensors", "pytorch_model.fp16.bin"]),
-        (["model.fp16.safetensors", "pytorch_model.fp16.bin"], ["model.fp16.safetensors"]),
-        (["model.safetensors", "2_Dense/pytorch_model.bin"], ["model.safetensors", "2_Dense/pytorch_model.bin"]),
-        (["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.bin"],
-         ["unet/diffusion_pytorch_model.safetensors"]),
-        (["adapter_model.safetensors", "adapter_model.bin"], ["adapter_model.safetensors"]),
-        (["model.safetensors", "onnx/model.onnx", "openvino/a.xml", "flax_model.msgpack", "rust_model.ot",
-          "x.mlpackage/Data/w", "model.tflite"], ["model.safetensors"]),
-        (["pytorch_model.bin", "tf_model.h5", "model.onnx"], ["pytorch_model.bin", "tf_model.h5", "model.onnx"]),
-        (["model.safetensors", "modeling.py", "vocab.txt", "optimizer.bin"],
-         ["model.safetensors", "modeling.py", "vocab.txt", "optimizer.bin"]),
-    ],
-)  # fmt: skip
-def test_selection(paths: list[str], locked: list[str]) -> None:
-    assert [offer.path for offer in select([Offer(path=path) for path in paths]).files] == locked
-
-
-def test_patterns() -> None:
-    offers = [Offer(path=path) for path in ("a.safetensors", "a.bin", "sub/b.bin", "c.txt")]
-    assert [offer.path for offer in select(offers, ["*.bin"]).files] == ["a.bin", "sub/b.bin"]
-    assert [offer.path for offer in select(offers, ["sub/"]).files] == ["sub/b.bin"]
-    assert [offer.path for offer in select(offers, (), ["*.bin", "*.txt"]).files] == ["a.safetensors"]
-    with pytest.raises(UsageError, match=r"\*\.onnx: matches no file"):
-        select(offers, ["*.bin", "*.onnx"])
-    with pytest.raises(UsageError, match="no file is left"):
-        select(offers, (), ["*"])
-
-
-@pytest.mark.parametrize(
-    ("text", "target"),
-    [
-        ("org/a", HubRequest(repo="org/a")), ("gpt2", HubRequest(repo="gpt2")),
-        ("org/a@refs/pr/1", HubRequest(repo="org/a", ref="refs/pr/1")), ("hf:org/a", HubRequest(repo="org/a")),
-        ("hf://datasets/org/a@v1", HubRequest(repo="org/a", type="dataset", ref="v1")),
-        ("spaces/org/a", HubRequest(repo="org/a", type="space")),
-        ("https://host/a.pth", UrlSource(url="https://host/a.pth")),
-        ("./x", PathSource(path="./x")), ("../x", PathSource(path="../x")), (".", PathSource(path=".")),
-    ],
-)  # fmt: skip
-def test_what_a_person_writes(text: str, target: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert parse_request(text, tmp_path).target == target
-
-
-@pytest.mark.parametrize(
-    "text", ["", "a b", "org/a/b/c", "../../etc\n", "org/a@", "org/a\x1b[2J", "-x/..", "org/..", "a--b"]
-)
-def test_what_is_no_model(text: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_request(text, tmp_path)
-    assert str(caught.value).isprintable()
-
-
-def test_a_name_that_is_also_a_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "org" / "a").mkdir(parents=True)
-    with pytest.raises(UsageError, match="is a path here and could be a repository") as caught:
-        parse_request("org/a", tmp_path)
-    assert caught.value.hint == "write ./org/a or hf:org/a to say which"
-
-
-def test_a_local_checkpoint(bench: Any, weights: dict[str, bytes]) -> None:
-    folder = bench.project.folder / "checkpoint-500"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(weights["safetensors"])
-    (folder / "optimizer.bin").write_bytes(weights["data"])
-    done = bench.run("lock", "./checkpoint-500")
-    assert done.returncode == 0, done.stderr
-    assert bench.lockfile.by_name("./checkpoint-500").source == PathSource(path="./checkpoint-500")
-    assert bench.run("verify", "--offline").returncode == 2
-    assert bench.run("verify").returncode == 0
-    (folder / "optimizer.bin").write_bytes(weights["needs"])
-    assert bench.run("verify").returncode == 1
-    assert [file.place for file in (bench.root / "caches").rglob("x")] == []
-
-
-def test_a_malicious_local_file_is_named_by_its_path(bench: Any, payload: bytes) -> None:
-    (bench.project.folder / "m").mkdir()
-    (bench.project.folder / "m" / "a b.bin").write_bytes(payload)
-    with pytest.raises(AdmissionError) as caught:
-        bench.lock("./m")
-    place = bench.project.folder / "m" / "a b.bin"
-    assert f"`weighlock approve '{place}' --unsafe --reason TEXT`" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["a\nb.bin", "a\x1b[2Jb.bin"])
-def test_a_local_name_with_control_characters_is_refused_and_never_printed_raw(name: str, bench: Any) -> None:
-    (bench.project.folder / "m").mkdir()
-    (bench.project.folder / "m" / name).touch()
-    done = bench.run("lock", "./m")
-    assert done.returncode == 2
-    assert "\x1b" not in done.stdout + done.stderr
-    assert done.stderr.count("\n") == 2
-    assert "has a name that holds control characters" in done.stderr
-
-
-def test_a_symlink_loop_in_a_local_folder_is_one_line(bench: Any) -> None:
-    (bench.project.folder / "m").mkdir()
-    (bench.project.folder / "m" / "loop").symlink_to("loop")
-    done = bench.run("lock", "./m")
-    assert (done.returncode, done.stderr) == (
-        2, "error: ./m/loop: is a link in a circle or to nothing\nhint: remove it\n"
-    )  # fmt: skip
-
-
 def test_a_name_of_the_hub_with_control_characters_is_refused(bench: Any) -> None:
     bench.hub.add_repo("org/a", {"a\x1b[2J\n.bin": b"x"})
     done = bench.run("lock", "org/a")
@@ -419,40 +288,6 @@ def test_offline_locks_local_files_only(bench: Any, weights: dict[str, bytes]) -
     assert bench.hub.requests == []
 
 
-def test_the_manifest_is_locked_and_checked(bench: Any, weights: dict[str, bytes]) -> None:
-    bench.hub.add_repo("org/a", {"a.bin": weights["data"], "b.txt": b"x"})
-    manifest = bench.project.folder / "pyproject.toml"
-    manifest.write_text('[tool.weighlock.models]\n"org/a" = { ref = "main", exclude = ["*.txt"] }\n')
-    assert bench.run("lock", "--check").returncode == 1
-    assert bench.run("lock").returncode == 0
-    assert [file.path for file in bench.lockfile.by_name("org/a").files] == ["a.bin"]
-    assert bench.run("lock", "--check").returncode == 0
-    manifest.write_text('[tool.weighlock.models]\n"org/a" = "main"\n')
-    done = bench.run("lock", "--check", "--format", "json")
-    assert json.loads(done.stdout)["stale"] == ["org/a: b.txt would be locked, but is not"]
-    assert bench.run("lock", "--check", "--offline").returncode == 0
-    manifest.write_text('[tool.weighlock.models]\n"org/a" = "v2"\n"org/b" = "main"\n')
-    done = bench.run("lock", "--check", "--offline")
-    assert done.returncode == 1
-    assert "ref v2 is asked for, main is locked" in done.stdout
-    assert "org/b is not in the lockfile" in done.stdout
-    manifest.write_text('[tool.weighlock.models]\n"org/a" = { exclude = ["*.bin"] }\n')
-    done = bench.run("lock", "--check", "--offline")
-    assert "a.bin is locked, but the patterns leave it out" in done.stdout
-
-
-def test_check_finds_a_moved_ref_and_changes_nothing(bench: Any, weights: dict[str, bytes]) -> None:
-    bench.hub.add_repo("org/a", {"a.bin": weights["data"]})
-    bench.lock("org/a")
-    text = bench.project.lock.read_text()
-    assert bench.run("lock", "--check", "org/a").returncode == 0
-    bench.hub.commit("org/a", {"a.bin": weights["safetensors"]})
-    done = bench.run("lock", "--check", "org/a")
-    assert done.returncode == 1
-    assert "org/a: main is now" in done.stdout
-    assert bench.project.lock.read_text() == text
-
-
 def test_nothing_to_lock_is_said(bench: Any) -> None:
     done = bench.run("lock")
     assert (done.returncode, done.stdout) == (2, "")
@@ -470,24 +305,6 @@ def test_json_has_what_was_judged(bench: Any, weights: dict[str, bytes]) -> None
     assert done.stderr == ""
 
 
-def test_a_local_file_that_changes_while_it_is_judged_is_unverifiable(
-    bench: Any, weights: dict[str, bytes], payload: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from weighlock.gates import lock as gate
-
-    place = bench.project.folder / "m.bin"
-    place.write_bytes(weights["data"])
-    inspect_file = gate.inspect_file
-
-    def swapped(fetched: Any) -> Any:
-        place.write_bytes(weights["safetensors"])
-        return inspect_file(fetched)
-
-    monkeypatch.setattr(gate, "inspect_file", swapped)
-    with pytest.raises(AdmissionError, match="changed while it was judged"):
-        bench.lock("./m.bin")
-
-
 def test_two_locks_at_once_do_not_lose_each_other(bench: Any, weights: dict[str, bytes]) -> None:
     names = ["org/a", "org/b", "org/c"]
     for name in names:
@@ -500,22 +317,6 @@ def test_two_locks_at_once_do_not_lose_each_other(bench: Any, weights: dict[str,
     assert [child.wait(60) for child in children] == [0, 0, 0]
     assert [model.name for model in bench.lockfile.models] == names
     assert set(bench.statuses().values()) == {"good"}
-
-
-def test_ctrl_c_while_a_local_file_is_hashed_changes_nothing(bench: Any) -> None:
-    with (bench.project.folder / "large.bin").open("wb") as file:
-        file.truncate(20 << 30)  # Sparse: it takes no room, and at least ten seconds to hash.
-    with subprocess.Popen(
-        [sys.executable, "-m", "weighlock", "lock", "./large.bin"], cwd=bench.project.folder,
-        env=bench.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as child:  # fmt: skip
-        time.sleep(1.5)
-        child.send_signal(signal.SIGINT)
-        begin = time.monotonic()
-        stdout, stderr = child.communicate(timeout=30)
-        assert time.monotonic() - begin < 5
-    assert (child.returncode, stdout, stderr) == (130, "", "error: interrupted\n")
-    assert not bench.project.lock.exists()
 
 
 def test_a_report_goes_to_a_file_on_request(bench: Any, weights: dict[str, bytes]) -> None:

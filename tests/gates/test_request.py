@@ -1,0 +1,47 @@
+"""What a person may write for a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from weighlock.errors import UsageError
+from weighlock.gates.request import HubRequest, parse_request
+from weighlock.lockfile import PathSource, UrlSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("org/a", HubRequest(repo="org/a")), ("gpt2", HubRequest(repo="gpt2")),
+        ("org/a@refs/pr/1", HubRequest(repo="org/a", ref="refs/pr/1")), ("hf:org/a", HubRequest(repo="org/a")),
+        ("hf://datasets/org/a@v1", HubRequest(repo="org/a", type="dataset", ref="v1")),
+        ("spaces/org/a", HubRequest(repo="org/a", type="space")),
+        ("https://host/a.pth", UrlSource(url="https://host/a.pth")),
+        ("./x", PathSource(path="./x")), ("../x", PathSource(path="../x")), (".", PathSource(path=".")),
+    ],
+)  # fmt: skip
+def test_what_a_person_writes(text: str, target: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_request(text, tmp_path).target == target
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "org/a/b/c", "../../etc\n", "org/a@", "org/a\x1b[2J", "-x/..", "org/..", "a--b"]
+)
+def test_what_is_no_model(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_request(text, tmp_path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_name_that_is_also_a_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "a").mkdir(parents=True)
+    with pytest.raises(UsageError, match="is a path here and could be a repository") as caught:
+        parse_request("org/a", tmp_path)
+    assert caught.value.hint == "write ./org/a or hf:org/a to say which"
