@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 import tokenize
 
 import numpy as np
@@ -164,3 +165,13 @@ def test_mutated_headers_raise_nothing_else_and_never_hide_objects(dtype: object
         return
     with pytest.raises(REFUSALS):
         np.load(io.BytesIO(bytes(packed)), allow_pickle=True)
+
+
+@pytest.mark.parametrize("filling", [" ", "$", "\\'", "(", "1L "])
+def test_a_header_made_to_take_the_square_of_its_length(filling):
+    text = "{'descr': '|O', 'fortran_order': False, 'shape': (1L" + filling * (60_000 // len(filling))
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+    started = time.process_time()
+    with pytest.raises((FormatError, OverBudgetError)):
+        parse_header(BytesSource(data).open())
+    assert time.process_time() - started < 5

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAGIC = b"\x93NUMPY"
 
 _HEADER = 192 << 10  # a dtype of a few thousand columns; parsing takes some hundred times as much memory
+_PYTHON_2_HEADER = 4 << 10  # what is no Python costs the tokenizer the square of its length
+_BLANKS = re.compile(r"[ \t\f]+")  # no more than padding, or part of a name
 _NESTING = 32
 _DIMENSIONS = 64  # numpy's NPY_MAXDIMS
 _KEYS = {"descr", "fortran_order", "shape"}
@@ -96,9 +98,9 @@ def _literal(text: str, *, python2: bool) -> object:
             try:
                 return ast.literal_eval(text)
             except (SyntaxError, ValueError, TypeError):
-                if not python2:
+                if not python2 or "L" not in text:
                     raise
-                return ast.literal_eval(_without_long_marks(text))
+                return ast.literal_eval(_without_long_marks(_BLANKS.sub(" ", text)))
     except (MemoryError, RecursionError) as error:
         raise OverBudgetError("the .npy header is nested too deeply") from error
     except (SyntaxError, ValueError, TypeError) as error:
@@ -110,6 +112,8 @@ def _without_long_marks(text: str) -> str:
     import io
     import tokenize
 
+    if len(text) > _PYTHON_2_HEADER:
+        raise OverBudgetError("the .npy header is too long for one of Python 2")
     tokens, after_number = [], False
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
