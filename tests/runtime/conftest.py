@@ -14,19 +14,9 @@ from pathlib import Path
 import pytest
 
 import weighlock.runtime
+from tests.runtime.payload import Payload
+from tests.runtime.venvs import SOURCE, Venv
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
-
-SOURCE = Path(weighlock.__file__).parent.parent
-
-
-class Payload:
-    """Unpickled, it makes a folder, which is how a test sees that code of a file ran."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.marker),)
 
 
 class Workbench:
@@ -100,3 +90,8 @@ def bench(tmp_path, monkeypatch):
     weighlock.runtime.uninstall()
     os.environ.clear()
     os.environ.update(environ)
+
+
+@pytest.fixture
+def venv(tmp_path):
+    return Venv(tmp_path, SOURCE)

@@ -3,83 +3,16 @@
 from __future__ import annotations
 
 import os
-import pathlib
-import signal
 import subprocess
-import sys
 
 import pytest
 
-import weighlock
+from tests.runtime.venvs import ATTACK, SOURCE, UNDECIDED, Venv
 from weighlock.runtime import _site
 
 pytestmark = pytest.mark.e2e
 
-SOURCE = pathlib.Path(weighlock.__file__).parent.parent
 EXAMPLE = SOURCE.parent / "sitecustomize_example"
-
-ATTACK = """
-import os, pickle, sys
-class Payload:
-    def __reduce__(self):
-        return os.mkdir, ("marker",)
-try:
-    pickle.loads(pickle.dumps(Payload()))
-except BaseException as refusal:
-    print(type(refusal).__name__)
-else:
-    print("ran")
-"""
-
-UNDECIDED = 2
-
-
-class Venv:
-    """A throw-away environment without weighlock in it, and a project in its folder."""
-
-    def __init__(self, folder, weighlock_at):
-        self.folder = folder
-        self.weighlock_at = weighlock_at
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-        self.python = str(folder / "venv" / "bin" / "python")
-        self.site = next((folder / "venv" / "lib").glob("python*")) / "site-packages"
-        (folder / "attack.py").write_text(ATTACK)
-
-    def lock(self, text='lock-version = "1.0"\ncreated-by = "weighlock"\nmodels = []\n'):
-        (self.folder / "models.lock").write_text(text)
-
-    def write(self, **recorded):
-        recorded = {"mode": None, "lock": None, "policy": None, **recorded}
-        _site.write(_site.start_up_files(str(self.site), str(self.weighlock_at), **recorded))
-
-    def run(self, *arguments, cwd=None, **environ):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WEIGHLOCK_", "PYTHON", "COV"))}
-        return subprocess.run(
-            [self.python, *arguments],
-            cwd=cwd or self.folder,
-            env={**clean, **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def cli(self, *arguments, **environ):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("WEIGHLOCK_")}
-        return subprocess.run(
-            [sys.executable, "-m", "weighlock", *arguments],
-            cwd=self.folder,
-            env={**clean, "PYTHONPATH": str(SOURCE), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-
-@pytest.fixture
-def venv(tmp_path):
-    return Venv(tmp_path, SOURCE)
 
 
 def _starters(venv, **recorded):
@@ -297,62 +230,6 @@ def test_a_folder_with_odd_characters_works(tmp_path):
     venv.lock()
     venv.write(lock=str(folder / "models.lock"))
     assert venv.run("attack.py").stdout == "LoadRefused\n"
-
-
-def test_run_has_the_arguments_exit_code_and_main_of_plain_python(venv):
-    venv.lock()
-    (venv.folder / "program.py").write_text(
-        "import sys, pickle\nprint(__name__, sys.argv, sys.path[0])\nclass A: pass\nprint(A.__module__)\nsys.exit(7)"
-    )
-    for program in (["program.py", "-x", "--lock", "b"], ["-m", "program", "-m", "--mode", "off"]):
-        plain = subprocess.run([sys.executable, *program], cwd=venv.folder, capture_output=True, text=True, check=False)
-        guarded = venv.cli("run", *program, PYTHONPATH=str(SOURCE))
-        assert (guarded.returncode, guarded.stdout) == (plain.returncode, plain.stdout), guarded.stderr
-        assert guarded.returncode == 7
-
-
-def test_run_guards_the_program_and_its_children(venv):
-    venv.lock()
-    (venv.folder / "parent.py").write_text("import subprocess, sys; subprocess.run([sys.executable, 'attack.py'])")
-    assert venv.cli("run", "attack.py").stdout == "LoadRefused\n"
-    assert venv.cli("run", "parent.py").stdout == "LoadRefused\n"
-    assert venv.cli("run", "--python", venv.python, "attack.py").stdout == "LoadRefused\n"
-    assert venv.cli("run", "--mode", "warn", "attack.py").stdout == "ran\n"
-
-
-def test_run_dies_by_the_signal_that_kills_the_program(venv):
-    venv.lock()
-    (venv.folder / "dies.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
-    assert venv.cli("run", "dies.py").returncode == -signal.SIGTERM
-
-
-def test_run_reads_a_program_from_standard_input(venv):
-    venv.lock()
-    done = subprocess.run(
-        [sys.executable, "-m", "weighlock", "run", "-"],
-        input="print(__name__)",
-        cwd=venv.folder,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout == "__main__\n"
-
-
-@pytest.mark.parametrize("arguments", [[], ["-m"], ["-x", "program.py"], ["--mode", "strict", "program.py"]])
-def test_run_refuses_what_it_does_not_understand(venv, arguments):
-    venv.lock()
-    done = venv.cli("run", *arguments)
-    assert done.returncode == UNDECIDED
-    assert done.stderr.startswith("error: ")
-
-
-def test_run_without_a_lockfile_says_so_in_one_line_and_a_hint(venv):
-    done = venv.cli("run", "attack.py")
-    assert done.returncode == UNDECIDED
-    assert done.stderr.startswith("error: there is no models.lock")
-    assert done.stdout == ""
 
 
 def test_the_sitecustomize_that_the_guard_hides_is_loaded_afterwards(venv):

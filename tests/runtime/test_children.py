@@ -13,7 +13,7 @@ import os, pickle, sys
 
 class Payload:
     def __reduce__(self):
-        return os.mkdir, (sys.argv[1] if len(sys.argv) > 1 else "marker",)
+        return os.mkdir, (os.path.abspath("marker"),)
 
 class Job:
     "A class of the program, which messages carry."
@@ -101,7 +101,7 @@ if not os.fork():
 os.wait()
 attack_code = "import pickle; pickle.loads(%r)" % EVIL
 done = subprocess.run([sys.executable, "-c", attack_code], capture_output=True, text=True, cwd="/")
-print("LoadRefused" if "LoadRefused" in done.stderr else done)
+print("LoadRefused" if "weighlock refused" in done.stderr else done)
 """
     _check(project, code, ["LoadRefused", "LoadRefused"])
 

@@ -2,113 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import huggingface_hub
 import pytest
-from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from huggingface_hub.hf_file_system import HfFileSystemFile
 
-from weighlock.demo.hub import LoopbackHub
+from tests.runtime.hooks.locked_hub import CHANGED, FILES, LEFT_OUT, REPO, WEIGHTS, Guarded, locked, refused
 from weighlock.errors import GuardError, LoadRefused
-from weighlock.lockfile import Chunks, HubSource, LockedFile, LockedModel, Lockfile
-from weighlock.runtime import activate, deactivate
+from weighlock.runtime import deactivate
 
 pytestmark = pytest.mark.hub
-
-WEIGHTS = bytes(range(256)) * 64
-CHANGED = WEIGHTS[:-1] + b"X"
-FILES = {"config.json": b'{"a": 1}', "model.safetensors": WEIGHTS, "sub/vocab.txt": b"one\ntwo\n"}
-LEFT_OUT = {"pytorch_model.bin": b"old", "extra.json": b"{}", "modeling.py": b"raise SystemExit('ran')"}
-REPO = "org/tiny"
-
-
-def locked(path: str, data: bytes, chunk: int | None = None) -> LockedFile:
-    digests = [
-        hashlib.sha256(data[start : start + (chunk or 1)]).hexdigest() for start in range(0, len(data), chunk or 1)
-    ]
-    chunks = Chunks(size=chunk, sha256=tuple(digests)) if chunk else None
-    return LockedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest(), chunks=chunks)
-
-
-class Guarded:
-    """A loopback Hub with one locked repository, a cache, and the guard, switched on on demand."""
-
-    def __init__(self, hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.hub = hub
-        self.folder = folder
-        self.cache = folder / "cache"
-        self.commit = hub.add_repo(REPO, {**FILES, **LEFT_OUT})
-        self.monkeypatch = monkeypatch
-        self.api = HfApi(endpoint=hub.endpoint, token=False)
-
-    def activate(
-        self, *, ref: str = "main", mode: str = "enforce", unlocked: str = "refuse", kind: str = "model", **more: object
-    ) -> None:
-        source = HubSource(repo=REPO, type=kind, ref=ref, revision=self.commit)
-        files = more.pop("files", tuple(locked(path, data) for path, data in FILES.items()))
-        model = LockedModel(name=REPO, source=source, files=files, **more)
-        lock, policy = self.folder / "models.lock", self.folder / "weighlock.toml"
-        lock.write_text(Lockfile(models=(model,)).dumps())
-        policy.write_text(f'unlocked = "{unlocked}"\n')
-        for name in ("WEIGHLOCK_MODE", "WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY", "PYTHONPATH"):
-            self.monkeypatch.setenv(name, os.environ.get(name, ""))
-        for name, value in (("MODE", mode), ("LOCK", lock), ("POLICY", policy)):
-            self.monkeypatch.setenv(f"WEIGHLOCK_{name}", str(value))
-        self.hub.requests.clear()
-        activate()
-
-    def download(self, path: str = "model.safetensors", repo: str = REPO, **options: object) -> bytes:
-        options = {"cache_dir": self.cache, "endpoint": self.hub.endpoint, "token": False, **options}
-        return Path(hf_hub_download(repo, path, **options)).read_bytes()
-
-    def snapshot(self, repo: str = REPO, **options: object) -> set[str]:
-        options = {"cache_dir": self.cache, "endpoint": self.hub.endpoint, "token": False, **options}
-        folder = Path(snapshot_download(repo, **options))
-        return {
-            path.relative_to(folder).as_posix()
-            for path in folder.rglob("*")
-            if path.is_file() and ".cache" not in path.parts
-        }
-
-    def files(self) -> HfFileSystem:
-        return HfFileSystem(endpoint=self.hub.endpoint, token=False, skip_instance_cache=True)
-
-    def snapshot_path(self, path: str) -> Path:
-        return self.cache / "models--org--tiny" / "snapshots" / self.commit / path
-
-    def poison(self, path: str, data: bytes) -> None:
-        """Change a cached file where it lies, as long as it was and with the same times."""
-        place = self.snapshot_path(path).resolve()
-        status = place.stat()
-        place.chmod(0o644)
-        place.write_bytes(data)
-        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    def nothing_published(self) -> bool:
-        return not self.snapshot_path("model.safetensors").exists() and not any(
-            path.read_bytes() == CHANGED for path in self.folder.rglob("*") if path.is_file()
-        )
-
-
-@pytest.fixture
-def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with LoopbackHub() as hub:
-        yield Guarded(hub, tmp_path, monkeypatch)
-        deactivate()
-
-
-def refused(rule: str, *more: str) -> object:
-    return pytest.raises(LoadRefused, match=rf"(?s){'.*'.join([*more, f'rule: {rule}'])}")
 
 
 # A locked repository.
@@ -182,49 +91,6 @@ def test_files_that_are_not_locked_do_not_exist(guarded: Guarded) -> None:
             guarded.download(path, local_files_only=True)
         assert try_to_load_from_cache(REPO, path, cache_dir=guarded.cache) is huggingface_hub._CACHED_NO_EXIST
     assert not guarded.hub.requests
-
-
-def test_questions_about_the_repository_hide_what_is_not_locked(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.hub.commit(REPO, {"new.json": b"{}"})
-    assert {sibling.rfilename for sibling in guarded.api.model_info(REPO).siblings or ()} == set(FILES)
-    assert set(guarded.api.list_repo_files(REPO)) == set(FILES)
-    assert [entry.path for entry in guarded.api.get_paths_info(REPO, ["config.json", "extra.json", "sub"])] == [
-        "config.json",
-        "sub",
-    ]
-
-
-def test_a_cached_listing_stays_whole_for_unguarded_programs(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.snapshot()
-    deactivate()
-    assert guarded.snapshot() == {*FILES, *LEFT_OUT}
-
-
-def test_patterns_of_a_snapshot_apply_to_the_locked_files(guarded: Guarded) -> None:
-    guarded.activate()
-    assert guarded.snapshot(allow_patterns=["*.json", "*.py"]) == {"config.json"}
-    assert guarded.snapshot(ignore_patterns="*.safetensors") == {"config.json", "sub/vocab.txt"}
-
-
-def test_names_with_pattern_characters_are_names(guarded: Guarded) -> None:
-    files = {"a[1].json": b"1", "a1.json": b"2"}
-    guarded.commit = guarded.hub.commit(REPO, files)
-    guarded.activate(files=(locked("a[1].json", b"1"),))
-    assert guarded.snapshot() == {"a[1].json"}
-
-
-def test_a_dry_run_downloads_nothing(guarded: Guarded) -> None:
-    if "dry_run" not in inspect.signature(hf_hub_download).parameters:
-        pytest.skip("this huggingface_hub has no dry run")
-    guarded.activate()
-    options = {"cache_dir": guarded.cache, "endpoint": guarded.hub.endpoint, "token": False, "dry_run": True}
-    assert hf_hub_download(REPO, "model.safetensors", **options).file_size == len(WEIGHTS)
-    assert {info.filename for info in snapshot_download(REPO, **options)} == set(FILES)
-    assert not any(request.method == "GET" and "/resolve/" in request.path for request in guarded.hub.requests)
-    with refused("not-in-lock"):
-        hf_hub_download("org/other", "model.safetensors", **options)
 
 
 def test_large_files_are_verified_by_their_chunks(guarded: Guarded) -> None:
@@ -349,35 +215,6 @@ def test_a_blob_that_repositories_share_is_followed_and_verified(guarded: Guarde
         guarded.download()
 
 
-@pytest.mark.parametrize("path", ["extra.json", "modeling.py", "sub/evil.gguf"])
-def test_a_file_planted_in_a_cached_snapshot_is_refused(guarded: Guarded, path: str) -> None:
-    guarded.activate()
-    guarded.snapshot()
-    guarded.snapshot_path(path).write_bytes(b"planted")
-    with refused("not-in-lock", path):
-        guarded.snapshot(local_files_only=True)
-    if path != "sub/evil.gguf":
-        with pytest.raises(EntryNotFoundError):
-            guarded.download(path)
-
-
-def test_a_folder_planted_in_a_cached_snapshot_is_refused(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.snapshot()
-    elsewhere = guarded.folder / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "config.json").write_text("{}")
-    guarded.snapshot_path("more.bin").symlink_to(elsewhere)
-    with refused("not-in-lock", "more.bin"):
-        guarded.snapshot(local_files_only=True)
-
-
-def test_weights_that_were_left_out_of_the_lock_may_lie_in_the_cache(guarded: Guarded) -> None:
-    guarded.download("pytorch_model.bin")
-    guarded.activate()
-    assert guarded.snapshot() == {*FILES, "pytorch_model.bin"}
-
-
 def test_a_locked_repository_works_offline(guarded: Guarded) -> None:
     guarded.activate()
     guarded.snapshot()
@@ -478,63 +315,6 @@ def test_a_token_is_not_in_a_refusal(guarded: Guarded, capfd: pytest.CaptureFixt
             guarded.download("config.json", repo=repo, token="hf_secret")  # noqa: S106 - made up
         assert "hf_secret" not in str(caught.value)
     assert "hf_secret" not in "".join(capfd.readouterr())
-
-
-# The file system.
-
-
-def test_the_file_system_reads_locked_files(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.hub.commit(REPO, {"model.safetensors": CHANGED})
-    files = guarded.files()
-    with files.open(f"{REPO}/model.safetensors", "rb") as stream:
-        stream.seek(300)
-        assert stream.read(20) == WEIGHTS[300:320]
-    assert files.cat_file(f"hf://{REPO}/model.safetensors", start=5, end=9) == WEIGHTS[5:9]
-    assert files.read_text(f"{REPO}@main/sub/vocab.txt") == "one\ntwo\n"
-    assert files.cat_file(f"{REPO}@{guarded.commit}/config.json") == FILES["config.json"]
-    files.get_file(f"{REPO}/model.safetensors", str(guarded.folder / "new" / "copy"))
-    assert (guarded.folder / "new" / "copy").read_bytes() == WEIGHTS
-    buffer = io.BytesIO()
-    files.get_file(f"{REPO}/config.json", "", outfile=buffer)
-    assert buffer.read() == FILES["config.json"]
-
-
-def test_the_file_system_downloads_folders(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.files().get(f"{REPO}/sub", str(guarded.folder / "copy"), recursive=True)
-    assert [path.name for path in (guarded.folder / "copy").rglob("*") if path.is_file()] == ["vocab.txt"]
-
-
-def test_the_file_system_refuses_tampered_files(guarded: Guarded) -> None:
-    guarded.activate()
-    guarded.hub.tamper(REPO, "model.safetensors", CHANGED)
-    copy = guarded.folder / "copy"
-    for attempt in (
-        lambda: guarded.files().open(f"{REPO}/model.safetensors"),
-        lambda: guarded.files().open(f"{REPO}/model.safetensors", block_size=0),
-        lambda: guarded.files().cat_file(f"{REPO}/model.safetensors", start=0, end=4),
-        lambda: guarded.files().get_file(f"{REPO}/model.safetensors", str(copy)),
-        lambda: guarded.files().get(f"{REPO}/model.safetensors", str(copy)),
-    ):
-        with refused("changed"):
-            attempt()
-    assert not copy.exists()
-
-
-def test_the_file_system_hides_what_is_not_locked(guarded: Guarded) -> None:
-    guarded.activate()
-    with pytest.raises(FileNotFoundError, match="the lockfile does not list"):
-        guarded.files().open(f"{REPO}/extra.json")
-    with refused("other-revision"):
-        guarded.files().open(f"{REPO}@refs/pr/1/config.json")
-
-
-def test_ranges_straight_from_the_network_are_refused(guarded: Guarded) -> None:
-    files = guarded.files()
-    guarded.activate()
-    with refused("guard", "range"):
-        HfFileSystemFile(files, f"{REPO}/model.safetensors", mode="rb", size=len(WEIGHTS))
 
 
 # The guard itself.

@@ -14,19 +14,14 @@ import pytest
 import torch
 from torch import load as early_load
 
+from tests.runtime.hooks.torch_files import TENSORS, save
+from tests.runtime.payload import Payload
 from weighlock.errors import LoadRefused
-
-TENSORS = ("collections.OrderedDict", "torch.FloatStorage", "torch._utils._rebuild_tensor_v2")
-
-
-def _save(path, seed=0, **options):
-    torch.save({"w": torch.full((4,), float(seed))}, path, **options)
-    return path
 
 
 @pytest.fixture
 def model(bench):
-    _save("model.pt")
+    save("model.pt")
     bench.lock("model.pt", format="torch-zip", outcome="data-only", imports=TENSORS)
     bench.guard()
     return bench
@@ -83,8 +78,8 @@ def test_identity_is_the_digest_so_a_renamed_copy_loads(model):
 
 def test_two_locked_pickles_in_a_row_load_from_one_stream(bench):
     with open("two.pt", "wb") as file:
-        _save(file, 0, _use_new_zipfile_serialization=False)
-        _save(file, 1, _use_new_zipfile_serialization=False)
+        save(file, 0, _use_new_zipfile_serialization=False)
+        save(file, 1, _use_new_zipfile_serialization=False)
     bench.lock("two.pt", outcome="data-only", imports=TENSORS)
     bench.guard()
     with open("two.pt", "rb") as file:
@@ -180,7 +175,7 @@ def test_a_file_swapped_before_its_second_opening_for_mmap_does_not_matter(model
     original = torch.serialization._open_zipfile_reader
 
     def swap(*args):
-        _save("evil.pt", 1)
+        save("evil.pt", 1)
         os.replace("evil.pt", "model.pt")
         return original(*args)
 
@@ -204,7 +199,7 @@ def test_a_file_rewritten_in_place_during_the_load_is_refused(model, monkeypatch
 
 def test_memory_changed_after_it_was_judged_is_not_loaded(model, monkeypatch):
     buffer = io.BytesIO(pathlib.Path("model.pt").read_bytes())
-    _save("evil.pt", 1)
+    save("evil.pt", 1)
     original = torch.serialization._open_file_like
 
     def rewrite(*args):
@@ -263,95 +258,14 @@ def test_a_buffer_filled_before_the_good_bytes_were_put_back_is_not_loaded(model
 
 
 def test_a_payload_in_a_locked_name_is_not_run(model):
-    torch.save(Bomb(model.marker), "model.pt")
+    torch.save(Payload(model.marker), "model.pt")
     with pytest.raises(LoadRefused):
         torch.load("model.pt", weights_only=False)
     assert not model.marker.exists()
 
 
-class Bomb:
-    def __init__(self, marker):
-        self.marker = str(marker)
-
-    def __reduce__(self):
-        return os.mkdir, (self.marker,)
-
-
-@pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}])
-def test_a_file_locked_as_data_that_asks_for_more_is_stopped_at_that_name(bench, options):
-    torch.save(Bomb(bench.marker), "model.pt", **options)
-    bench.lock("model.pt", outcome="data-only", imports=TENSORS)
-    bench.guard()
-    with pytest.raises(LoadRefused, match=r"posix\.mkdir"):
-        torch.load("model.pt", weights_only=False)
-    assert not bench.marker.exists()
-
-
-def test_an_approved_name_is_imported_and_no_other(bench):
-    torch.save(Bomb(bench.marker), "model.pt")
-    bench.lock(
-        "model.pt",
-        outcome="needs-approval",
-        imports=("posix.mkdir",),
-        needs=("posix.mkdir",),
-        approved=("posix.mkdir",),
-    )
-    bench.guard()
-    torch.load("model.pt", weights_only=False)
-    assert bench.marker.exists()
-
-
-def test_a_locked_file_that_waits_for_its_approval_is_refused_even_with_weights_only(bench):
-    torch.save(Bomb(bench.marker), "model.pt")
-    bench.lock("model.pt", outcome="needs-approval", imports=("posix.mkdir",), needs=("posix.mkdir",))
-    bench.guard()
-    with pytest.raises(LoadRefused, match="weighlock approve"):
-        torch.load("model.pt")
-
-
-def test_a_pickle_module_of_ones_own_gets_no_more_than_the_admission(bench):
-    torch.save(Bomb(bench.marker), "model.pt")
-    bench.lock("model.pt", outcome="data-only", imports=TENSORS)
-    bench.guard()
-    with pytest.raises(LoadRefused):
-        torch.load("model.pt", pickle_module=pickle, weights_only=False)
-    assert not bench.marker.exists()
-
-
-def test_a_load_nested_in_an_admitted_load_gets_no_more_than_the_outer_one(bench):
-    """The outer file is approved for a name that loads bytes; the bytes ask for another name."""
-    inner = io.BytesIO()
-    torch.save(Bomb(bench.marker), inner)
-    outer = pickle.dumps(_Nested(inner.getvalue()))
-    pathlib.Path("outer.pkl").write_bytes(outer)
-    names = ("torch.storage._load_from_bytes",)
-    bench.lock("outer.pkl", outcome="needs-approval", imports=names, needs=names, approved=names)
-    bench.guard()
-    with open("outer.pkl", "rb") as file, pytest.raises(LoadRefused, match=r"posix\.mkdir"):
-        pickle.load(file)
-    assert not bench.marker.exists()
-
-
-class _Nested:
-    def __init__(self, data):
-        self.data = data
-
-    def __reduce__(self):
-        return torch.storage._load_from_bytes, (self.data,)
-
-
-def test_a_storage_in_a_pickle_in_memory_keeps_working_but_holds_no_code(bench):
-    bench.guard()
-    assert torch.equal(pickle.loads(pickle.dumps(torch.ones(2))), torch.ones(2))
-    inner = io.BytesIO()
-    torch.save(Bomb(bench.marker), inner)
-    with pytest.raises(LoadRefused):
-        pickle.loads(pickle.dumps(_Nested(inner.getvalue())))
-    assert not bench.marker.exists()
-
-
 def test_a_zip_at_an_offset_is_judged_from_that_offset(bench):
-    _save("model.pt")
+    save("model.pt")
     data = pathlib.Path("model.pt").read_bytes()
     pathlib.Path("shifted.pt").write_bytes(b"0123456789abcdef" + data)
     bench.lock("model.pt", outcome="data-only", imports=TENSORS)
@@ -399,7 +313,7 @@ def test_warn_says_it_once_and_lets_through(bench, capsys):
 
 
 def test_off_by_policy_judges_nothing(bench):
-    torch.save(Bomb(bench.marker), "model.pt")
+    torch.save(Payload(bench.marker), "model.pt")
     bench.policy('mode = "off"')
     bench.guard(mode=None)
     torch.load("model.pt", weights_only=False)
