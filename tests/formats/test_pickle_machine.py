@@ -263,3 +263,19 @@ def test_long_names_are_charged_by_their_length():
 def test_what_is_kept_in_memory_is_charged(stream):
     with pytest.raises(OverBudgetError):
         run(stream, Budget(retained=8 << 20))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        GADGET + op.EMPTY_TUPLE + op.REDUCE + op.get(0) + op.BUILD + op.POP,
+        GADGET + op.get(0) + op.TUPLE1 + op.REDUCE + op.POP,
+        GADGET + op.EMPTY_TUPLE + op.REDUCE + op.get(0) + op.TUPLE1 + op.BUILD + op.POP,
+    ],
+    ids=["state", "argument", "part of a state"],
+)
+def test_looking_through_the_same_dict_again_and_again_is_charged(use):
+    items = b"".join(op.text(str(number)) + op.NONE for number in range(1000))
+    large = op.EMPTY_DICT + op.MARK + items + op.SETITEMS + op.put(0) + op.POP
+    with pytest.raises(OverBudgetError):
+        run(large + use * 1000 + op.NONE + op.STOP, Budget(opcodes=200_000))

@@ -39,6 +39,9 @@ _STACK_BYTES = 72
 _LONGEST_COMPONENT = 255
 _LONGEST_NAME = 256
 
+# No function that contracts know has more of them.
+_MOST_PARAMETERS = 16
+
 # Every unpickler fails when one of these is called.
 _NOT_CALLABLE = (*WITHOUT_METHODS, Opaque, Container)
 
@@ -223,6 +226,7 @@ class Machine(Stack):
     def _call(self, how: str, function: object, args: object, keywords: object = None) -> None:
         if isinstance(function, _NOT_CALLABLE):
             raise FormatError("something is called that cannot be called")
+        self.executed += _work(args, depth=2)
         known: list[object] | Instance | None
         if type(args) is Tuple or (type(args) is Container and args.kind == "list"):
             # The pure-Python unpickler spreads any iterable, text and bytes included.
@@ -262,6 +266,7 @@ class Machine(Stack):
     def _build(self) -> None:
         state = self._pop()
         target = self._top()
+        self.executed += _work(state, depth=2)
         if not isinstance(target, _NOT_CALLABLE):
             self.observer.built(target, state, self.window.offset)
         elif any(map(is_surely_true, state.items if _is_pair(state) else [state])):
@@ -275,6 +280,14 @@ class Machine(Stack):
 
     def _readonly_buffer(self) -> None:
         self._top()
+
+
+def _work(value: object, *, depth: int) -> int:
+    """Return in opcodes what it costs to look through arguments or a state, which one memo entry can ask for often."""
+    if not isinstance(value, (Tuple, Container)):
+        return 0
+    inner = sum(_work(item, depth=depth - 1) for item in value.items[:_MOST_PARAMETERS]) if depth else 0
+    return len(value.items) // 2 + inner
 
 
 def _is_pair(state: object) -> TypeGuard[Tuple]:
