@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from weighlock.finding import Inspection
     from weighlock.gates.project import Project
-    from weighlock.sources.interface import Progress
+    from weighlock.sources.interface import Fetched, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +117,7 @@ def approve(
     if subject is None:
         return _approve_unseen(target, acceptance, project, options, confirm=confirm, progress=progress)
     # 2. Identify
-    fetched = identify(subject.place)
-    if subject.file is not None and fetched.sha256 != subject.file.sha256:
-        raise DigestMismatchError(
-            f"has sha256 {fetched.sha256}, the lockfile says {subject.file.sha256}",
-            where=target,
-            hint="`weighlock sync` restores the locked file",
-        )
+    fetched = _identify(subject, target)
     # 3. Inspect
     inspection = inspect_file(fetched)
     path = subject.file.path if subject.file else subject.place.name
@@ -133,7 +127,7 @@ def approve(
     entry = _accept(entry, inspection, acceptance, target)
     proposal = Proposal(subject=target, entry=entry, inspection=inspection, new=not known)
     # 5. Enforce
-    if not _has_something_to_approve(entry):
+    if not (entry.approved or entry.unsafe):
         return Approved(proposal=proposal, written=False)
     if not confirm(proposal):
         raise AdmissionError("not approved; nothing was changed", where=target)
@@ -171,6 +165,17 @@ def _located(model: LockedModel, file: LockedFile, places: Places) -> _Subject:
     if not place.exists():
         raise SourceError("is not on this machine", where=f"{model.name}:{file.path}", hint="run `weighlock sync`")
     return _Subject(name=model.name, place=place, file=file)
+
+
+def _identify(subject: _Subject, target: str) -> Fetched:
+    fetched = identify(subject.place)
+    if subject.file is not None and fetched.sha256 != subject.file.sha256:
+        raise DigestMismatchError(
+            f"has sha256 {fetched.sha256}, the lockfile says {subject.file.sha256}",
+            where=target,
+            hint="`weighlock sync` restores the locked file",
+        )
+    return fetched
 
 
 def _approve_unseen(
@@ -242,10 +247,6 @@ def _names(entry: LockedFile, acceptance: Acceptance, target: str) -> tuple[str,
 
 def _needed(names: Sequence[str]) -> str:
     return f"it needs {', '.join(names)}" if names else "it needs no name"
-
-
-def _has_something_to_approve(entry: LockedFile) -> bool:
-    return bool(entry.approved or entry.unsafe)
 
 
 def _record(lockfile: Lockfile, entry: LockedFile, subject: _Subject) -> Lockfile:

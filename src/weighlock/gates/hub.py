@@ -30,7 +30,6 @@ _DEFAULT_REVISION = "main"
 _JUDGED_AT_LOAD = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth", ".safetensors")
 _NEVER_LOADED = (".gif", ".gitattributes", ".gitignore", ".jpeg", ".jpg", ".md", ".png", "LICENSE")
 
-
 _pins: dict[str, Pin] = {}
 
 

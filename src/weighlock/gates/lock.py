@@ -32,9 +32,11 @@ from weighlock.sources.transport import Transport
 from weighlock.sources.url import TorchHubCache, list_url, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from weighlock.finding import Inspection
     from weighlock.gates.project import Project
+    from weighlock.lockfile import LockedFile
     from weighlock.sources.interface import Progress
 
 EVERYTHING = "*"
@@ -133,16 +135,14 @@ def lock(
         _say_replaced(brought, collector.progress)
         # 3. Inspect
         inspections = collector.map(lambda item: inspect_file(item.fetched), brought)
-        # 4. Verify, and 5. Decide
+        # 4. Verify
         accepted = {(plan.name, path): reason for plan in plans for path, reason in plan.request.unsafe}
-        judged = []
-        for item, inspection in zip(brought, inspections, strict=True):
-            entry = locked_file(item.errand.offer.path, item.fetched, inspection)
-            entry = with_approvals(entry, old.by_digest(entry.sha256))
-            reason = accepted.get((item.errand.model, entry.path))
-            if reason is not None:
-                entry = replace(entry, unsafe=True, reason=reason)
-            judged.append(judge(item.errand.model, entry, inspection, project.policy, project.profile_names))
+        entries = [_entry(*pair, old, accepted) for pair in zip(brought, inspections, strict=True)]
+        # 5. Decide
+        judged = [
+            judge(item.errand.model, entry, inspection, project.policy, project.profile_names)
+            for item, entry, inspection in zip(brought, entries, inspections, strict=True)
+        ]
         # 6. Enforce
         _refuse(plans, judged, brought, collector)
         for plan in plans:
@@ -211,6 +211,14 @@ class _Planner:
                 quarantine=checkpoints.quarantine,
             )
         return Errand(model=name, offer=offer, place=offer.local)
+
+
+def _entry(item: Brought, inspection: Inspection, old: Lockfile, accepted: Mapping[tuple[str, str], str]) -> LockedFile:
+    """Make the entry of a file, with what people approved for its bytes, or accept now for its path."""
+    entry = locked_file(item.errand.offer.path, item.fetched, inspection)
+    entry = with_approvals(entry, old.by_digest(entry.sha256))
+    reason = accepted.get((item.errand.model, entry.path))
+    return entry if reason is None else replace(entry, unsafe=True, reason=reason)
 
 
 def _refuse_same_names(plans: Sequence[_Plan]) -> None:

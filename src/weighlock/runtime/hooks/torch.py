@@ -38,15 +38,14 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
     from typing import Any
 
-    Load = Callable[[Any], Any]
-
     from weighlock.runtime._patch import Patches
+
+    Load = Callable[[Any], Any]
 
 _LOADER = "torch.load"
 
 # torch.load looks these up when it is called: without them it no longer works as this hook assumes.
 _CHOKE_POINTS = ("_open_file_like", "_load", "_legacy_load", "_open_zipfile_reader", "_is_zipfile")
-
 
 _CACHES = ("TORCHINDUCTOR_AUTOGRAD_CACHE", "TORCHINDUCTOR_FX_GRAPH_CACHE")
 
