@@ -51,9 +51,10 @@ def test_payload_is_not_called_data_only():
 
 def test_stand_in_takes_every_opcode():
     standin = StandIn(1, a=2)
-    standin.append(1)
-    standin["a"] = standin()
-    standin.__setstate__({})
+    result = standin()
+    standin["a"] = result
+    assert isinstance(result, StandIn)
+    assert standin.append(1) is standin.add(1) is standin.__setstate__({}) is None
 
 
 def test_generator_repeats_itself():

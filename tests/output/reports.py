@@ -19,6 +19,18 @@ def judged(path: str, inspection: Inspection, *, size: int = 1234, digest: str |
     )
 
 
+def hostile(message: str, *members: str, offset: int | None = None) -> Inspection:
+    """Return what was seen in a file whose author writes for the reader of the report."""
+    finding = Finding(
+        check="dangerous-import",
+        severity=Severity.CRITICAL,
+        message=message,
+        outcome=Outcome.REFUSED,
+        location=Location(members=members, offset=offset),
+    )
+    return Inspection(format="pickle", outcome=Outcome.REFUSED, findings=(finding,))
+
+
 CLEAN = Inspection(format="safetensors", outcome=Outcome.DATA_ONLY)
 NEEDY = Inspection(
     format="joblib",

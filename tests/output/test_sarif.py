@@ -6,8 +6,8 @@ from typing import Any
 
 import jsonschema
 
-from tests.output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
-from weighlock.finding import Finding, Inspection, Location, Outcome, Severity
+from tests.output.reports import CLEAN, EVIL, NEEDY, hostile, judged, mixed, report
+from weighlock.finding import Inspection, Outcome
 from weighlock.output.sarif import render
 
 
@@ -101,20 +101,8 @@ def test_a_report_without_denials_is_valid_and_empty():
 
 
 def test_hostile_names_are_percent_encoded_and_messages_escaped():
-    hostile = Inspection(
-        format="pickle",
-        outcome=Outcome.REFUSED,
-        findings=(
-            Finding(
-                check="dangerous-import",
-                severity=Severity.CRITICAL,
-                message="it calls a\nb\ud800",
-                outcome=Outcome.REFUSED,
-                location=Location(members=("x\x1b[2J",)),
-            ),
-        ),
-    )
-    text = render(report(judged("a b\n\x1b%\udcff:?#.bin", hostile)))
+    evil = hostile("it calls a\nb\ud800", "x\x1b[2J")
+    text = render(report(judged("a b\n\x1b%\udcff:?#.bin", evil)))
     (result,) = _parse(text)["results"]
     uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert uri == "a%20b%0A%1B%25%FF%3A%3F%23.bin"
@@ -124,14 +112,7 @@ def test_hostile_names_are_percent_encoded_and_messages_escaped():
 
 def test_fingerprints_do_not_move_with_the_offset_but_with_the_finding():
     def prints(offset: int, message: str, path: str = "a") -> str:
-        finding = Finding(
-            check="dangerous-import",
-            severity=Severity.CRITICAL,
-            message=message,
-            outcome=Outcome.REFUSED,
-            location=Location(members=("m",), offset=offset),
-        )
-        item = judged(path, Inspection(format="pickle", outcome=Outcome.REFUSED, findings=(finding,)))
+        item = judged(path, hostile(message, "m", offset=offset))
         (result,) = _parse(render(report(item)))["results"]
         value: str = result["partialFingerprints"]["weighlock/v1"]
         return value

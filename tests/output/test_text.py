@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.output.reports import CLEAN, EVIL, NEEDY, judged, mixed, report
-from weighlock.finding import Finding, Inspection, Outcome, Severity
+from tests.output.reports import CLEAN, EVIL, NEEDY, hostile, judged, mixed, report
+from weighlock.finding import Inspection, Outcome
 from weighlock.output.text import human_size, render
 
 
@@ -31,19 +31,8 @@ def test_refusals_come_last_where_a_person_looks_and_the_summary_after_them():
 
 
 def test_escape_codes_in_names_and_messages_never_reach_the_terminal():
-    hostile = Inspection(
-        format="pickle",
-        outcome=Outcome.REFUSED,
-        findings=(
-            Finding(
-                check="dangerous-import",
-                severity=Severity.CRITICAL,
-                message="it calls \x1b[2J\u202e",
-                outcome=Outcome.REFUSED,
-            ),
-        ),
-    )
-    text = render(report(judged("a\nALLOW  b\x1b[1A\udcff", hostile), judged("\x1b[2Jc", CLEAN)))
+    evil = hostile("it calls \x1b[2J\u202e")
+    text = render(report(judged("a\nALLOW  b\x1b[1A\udcff", evil), judged("\x1b[2Jc", CLEAN)))
     assert "\x1b" not in text
     assert "\u202e" not in text
     text.encode("utf-8")

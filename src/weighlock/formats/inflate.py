@@ -1,4 +1,9 @@
-"""Decoders of compressed streams: each pulls compressed bytes from an `Input` and yields the content in chunks."""
+"""Decoders of compressed streams: each pulls compressed bytes from an `Input` and yields the content in chunks.
+
+Source:
+    RFC 1950, RFC 1951 and RFC 1952; https://tukaani.org/xz/xz-file-format.txt; the documentation of `bz2`, `lzma` and
+    `zlib`, which do the work.
+"""
 
 from __future__ import annotations
 

@@ -148,7 +148,11 @@ class _Part(Stream):
         self._left = size
 
     def read(self, size: int) -> bytes:
-        """Return at most `size` bytes, ``b""`` only at the end."""
+        """Return at most `size` bytes, ``b""`` only at the end.
+
+        Raises:
+            FormatError: The folder has fewer bytes than its files need.
+        """
         data = self._stream.read(min(size, self._left))
         self._left -= len(data)
         if not data and self._left and size:

@@ -1,4 +1,8 @@
-"""The header of a 7z archive: how its streams are coded and which files lie in them."""
+"""The header of a 7z archive: how its streams are coded and which files lie in them.
+
+Source:
+    7zFormat.txt of the LZMA SDK 24.09.
+"""
 
 from __future__ import annotations
 
@@ -118,14 +122,22 @@ class Reader:
         return count if self.byte() else sum(self.bits(count))
 
     def expect(self, *kinds: int) -> int:
-        """Return the kind of the next record, one of those that may stand here."""
+        """Return the kind of the next record, one of those that may stand here.
+
+        Raises:
+            FormatError: It is another one.
+        """
         kind = self.number()
         if kind not in kinds:
             raise FormatError("the 7z header has an unknown structure")
         return kind
 
     def refuse_external(self) -> None:
-        """Pass over the mark that says whether something stands in another stream."""
+        """Pass over the mark that says whether something stands in another stream.
+
+        Raises:
+            UnsupportedError: It does.
+        """
         if self.byte():
             raise UnsupportedError("7z headers in several streams are not supported")
 

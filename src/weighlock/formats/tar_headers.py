@@ -1,4 +1,8 @@
-"""Headers of tar members: ustar, pax and GNU, put together from the blocks in front of a member."""
+"""Headers of tar members: ustar, pax and GNU, put together from the blocks in front of a member.
+
+Source:
+    POSIX.1-2024 pax, section "ustar Interchange Format"; the GNU tar manual, appendix "Tar Internals".
+"""
 
 from __future__ import annotations
 

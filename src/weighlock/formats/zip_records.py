@@ -1,4 +1,8 @@
-"""The records of a zip file: where its central directory lies, in every reading, and what stands in it."""
+"""The records of a zip file: where its central directory lies, in every reading, and what stands in it.
+
+Source:
+    APPNOTE.TXT 6.3.10 of PKWARE, sections 4.3.7 (local file header) to 4.3.16 (end of central directory record).
+"""
 
 from __future__ import annotations
 

@@ -201,7 +201,11 @@ class StoppableProgress:
         self._inner.expect(size)
 
     def advance(self, size: int) -> None:
-        """Pass it on."""
+        """Pass it on.
+
+        Raises:
+            SourceError: Another thread failed, and its error is what a person will see.
+        """
         if self._stopped.is_set():
             raise SourceError("stopped")
         self._inner.advance(size)

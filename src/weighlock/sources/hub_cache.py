@@ -77,6 +77,9 @@ class HubCache:
         """Let the ref lead to the locked commit, as huggingface_hub does after each download.
 
         A cache that cannot be written, such as a read-only mount, keeps its refs: under the guard they do not matter.
+
+        Raises:
+            SourceError: The ref would lead out of its folder.
         """
         if source.ref == source.revision:
             return
