@@ -158,7 +158,7 @@ def _item_size(descr: object, depth: int) -> int | None:
     if isinstance(descr, str):
         return _plain_size(descr)
     if depth and isinstance(descr, tuple) and len(descr) == 2:
-        return _times(_item_size(descr[0], depth - 1), descr[1])
+        return _sized(descr[0], descr[1], depth - 1)
     if depth and isinstance(descr, list):
         sizes = [_field_size(each, depth - 1) for each in descr]
         return None if None in sizes else sum(each for each in sizes if each is not None)
@@ -168,8 +168,15 @@ def _item_size(descr: object, depth: int) -> int | None:
 def _field_size(field: object, depth: int) -> int | None:
     if not isinstance(field, tuple) or len(field) not in (2, 3):
         return None
-    size = _item_size(field[1], depth)
-    return size if len(field) == 2 else _times(size, field[2])
+    return _item_size(field[1], depth) if len(field) == 2 else _sized(field[1], field[2], depth)
+
+
+def _sized(descr: object, shape: object, depth: int) -> int | None:
+    size = _item_size(descr, depth)
+    if size == 0 and isinstance(descr, str) and isinstance(shape, int):
+        # To numpy the number is the length of text or bytes that have none yet, not a shape.
+        return _plain_size(f"{descr.rstrip('0')}{shape}") if shape else 0
+    return _times(size, shape)
 
 
 def _times(size: int | None, shape: object) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ _ZFILE_HEADER = 21
 _ZIP_MAGIC = b"PK\x03\x04"
 _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_ZIP_TAIL = 22 + 0xFFFF
+_LONGEST_UNPACKED = 64 << 20
+_STEP = 1 << 16
 _MOST_FINDINGS = 200
 _TAR_CHECKSUM = re.compile(rb"[\s\x1c-\x1f]*[-+]?(?:0[oO])?_?[0-7]|[\x80\xff]")
 
@@ -88,7 +90,7 @@ class Judging:
             self._seven_zip(source)
         if head[8:9] == b"{" and isinstance(source, RandomAccess):
             self._safetensors(source, head)
-        if head.startswith(_ZIP_MAGIC) or self._ends_like_zip(source):
+        if head.startswith((_ZIP_MAGIC, _END_OF_ZIP)) or self._ends_like_zip(source):
             self._zip(source)
         if _may_be_tar(head):
             self._tar(source)
@@ -192,10 +194,18 @@ class Judging:
             self._note("safetensors")
 
     def _ends_like_zip(self, source: Source) -> bool:
-        if not isinstance(source, RandomAccess):
-            return False
-        start = max(0, source.size - _LONGEST_ZIP_TAIL)
-        return _END_OF_ZIP in source.read_at(start, _LONGEST_ZIP_TAIL)
+        if isinstance(source, RandomAccess):
+            start = max(0, source.size - _LONGEST_ZIP_TAIL)
+            return _END_OF_ZIP in source.read_at(start, _LONGEST_ZIP_TAIL)
+        # Unpacked bytes: all of them lie in front of their end. Nobody unpacks more to look for a zip in the middle.
+        stream, tail, read = source.open(), b"", 0
+        with suppress(FormatError):
+            while part := stream.read(_STEP):
+                tail = (tail + part)[-_LONGEST_ZIP_TAIL:]
+                read += len(part)
+                if read > _LONGEST_UNPACKED:
+                    return False
+        return _END_OF_ZIP in tail
 
     # Archives
 

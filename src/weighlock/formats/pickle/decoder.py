@@ -146,6 +146,11 @@ class Decoder:
             raise FormatError("a number has no digits")
 
     def _int(self) -> None:
+        if self.window.peek(1) == b"\0":
+            # strtol finds no digits, stands at a NUL all the same, and C is content with that: zero.
+            self.window.line()
+            self._stack.append(NUMBER)
+            return
         text = self._number_line()
         if text in {"00", "01"}:
             self._stack.append(text == "01")
@@ -229,8 +234,6 @@ class Decoder:
         self._native(unescaped(line[1:-1]), quoted)
 
     def _native_of(self, size: int) -> None:
-        if size < 0:
-            raise FormatError("a length is negative")
         if size > RETAINED_CONSTANT:
             self._stack.append(self._pass_over("native", size))
             return
@@ -240,7 +243,8 @@ class Decoder:
         self._native(data, Opaque("native", start, size))
 
     def _binstring(self) -> None:
-        self._native_of(int.from_bytes(self.window.take(4), "little", signed=True))
+        # The length has a sign for the Python unpickler alone, which fails where C reads on.
+        self._native_of(int.from_bytes(self.window.take(4), "little"))
 
     def _short_binstring(self) -> None:
         self._native_of(self.window.take(1)[0])
