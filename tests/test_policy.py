@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 
 import pytest
 
@@ -72,7 +74,29 @@ def test_a_remedy_cannot_smuggle_a_command_into_the_shell():
     verdict = Policy().decide(hostile, inspection(Outcome.REFUSED))
     for reason in verdict.reasons:
         assert reason.remedy is not None
-        assert "x; touch marker #.bin" in shlex.split(reason.remedy)
+        assert "./x; touch marker #.bin" in shlex.split(reason.remedy)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "models/model.pt",
+        "-x.pt",
+        "~/x.pt",
+        "a\nDENY fake\x1b[31mred.pt",
+        "it's \u202e.pt",
+        "\udcff\\\n.pt",
+        "/abs/x.pt",
+    ],
+)
+def test_a_remedy_names_a_path_that_a_shell_and_the_commands_take_for_that_path(name):
+    verdict = Policy().decide(ModelFile(path=name, size=1), inspection(Outcome.DATA_ONLY))
+    remedy = verdict.reasons[0].remedy
+    assert remedy is not None
+    assert remedy.isprintable()
+    word = remedy.removeprefix("weighlock lock ")
+    shown = subprocess.run(["/bin/bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout
+    assert shown == os.fsencode(name if name.startswith("/") else f"./{name}")
 
 
 @pytest.mark.parametrize(

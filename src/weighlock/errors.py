@@ -77,6 +77,9 @@ class LoadRefused(BaseException):
 
     Args:
         message: The whole refusal for a person: artifact, finding, rule and remedy.
+        exit_code: 1, or 2 where the policy or the lockfile cannot be read, so that nothing can be judged.
     """
 
-    exit_code = 1
+    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -6,6 +6,7 @@ Source:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,23 @@ class Policy:
         return Verdict(decision=Decision.ALLOW, reasons=(Reason(rule=rule, message=_why_allowed(rule)),))
 
 
+def path_argument(path: str) -> str:
+    """Return a path for a command line that a person copies: as a path, and as one word of a shell.
+
+    Args:
+        path: Any path; it may be an attacker's.
+    """
+    import shlex
+
+    # Without ./ the commands could take it for a repository or an option, and would expand a tilde.
+    if not path.startswith(("./", "../")) and not os.path.isabs(path):
+        path = f"./{path}"
+    if path.isprintable():
+        return shlex.quote(path)
+    # What cannot be printed is escaped on its way to a person, so it is escaped here for a shell to undo.
+    return f"$'{''.join(map(_escaped, path))}'"
+
+
 def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozenset[str]) -> Iterable[Reason]:
     if inspection.outcome in {Outcome.NOT_A_MODEL, Outcome.DATA_ONLY}:
         return
@@ -143,7 +161,7 @@ def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozen
             yield Reason(
                 rule="needs-approval",
                 message=f"it imports {_listing(missing)}, which no approval or enabled profile names",
-                remedy=f"weighlock approve {_quoted(artifact)}",
+                remedy=f"weighlock approve {path_argument(artifact.path)}",
             )
         return
     finding = blame.get(inspection.outcome)
@@ -151,7 +169,7 @@ def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozen
     yield Reason(
         rule=str(inspection.outcome),
         message=message,
-        remedy=f"weighlock approve {_quoted(artifact)} --unsafe --reason TEXT",
+        remedy=f"weighlock approve {path_argument(artifact.path)} --unsafe --reason TEXT",
     )
 
 
@@ -159,15 +177,15 @@ def _not_in_lock(artifact: ModelFile) -> Reason:
     return Reason(
         rule="not-in-lock",
         message="its digest is not in the lockfile",
-        remedy=f"weighlock lock {_quoted(artifact)}",
+        remedy=f"weighlock lock {path_argument(artifact.path)}",
     )
 
 
-def _quoted(artifact: ModelFile) -> str:
-    # The remedy is made to be copied into a shell, and the path is the attacker's.
-    import shlex
-
-    return shlex.quote(artifact.path)
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    errors = "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", errors))
 
 
 def _why_allowed(rule: str) -> str:

@@ -36,7 +36,7 @@ def test_every_field_that_programs_read_is_there():
                 {
                     "rule": "refused",
                     "message": "it calls posix.system",
-                    "remedy": "weighlock approve dir/evil.bin --unsafe --reason TEXT",
+                    "remedy": "weighlock approve ./dir/evil.bin --unsafe --reason TEXT",
                 }
             ],
         },

@@ -84,7 +84,7 @@ def test_each_denied_artifact_has_a_result_and_allowed_ones_have_none():
     run = _parse(render(mixed()))
     assert [result["ruleId"] for result in run["results"]] == ["dangerous-import", "unapproved-import"]
     assert [result["level"] for result in run["results"]] == ["error", "warning"]
-    assert "weighlock approve dir/evil.bin" in run["results"][0]["message"]["text"]
+    assert "weighlock approve ./dir/evil.bin" in run["results"][0]["message"]["text"]
     assert run["results"][0]["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] == "archive/data.pkl@23"
     assert run["results"][1]["locations"][0]["physicalLocation"]["region"]["byteOffset"] == 7
 

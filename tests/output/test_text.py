@@ -14,7 +14,7 @@ def test_a_refusal_says_artifact_finding_rule_and_the_step_that_approves_it():
         "  file      torch-zip, 1.23 kB, refused\n"
         "  found     critical dangerous-import: it calls posix.system (in archive/data.pkl, at byte 23)\n"
         "  rule      refused: as found above\n"
-        "  approve   weighlock approve dir/evil.bin --unsafe --reason TEXT\n"
+        "  approve   weighlock approve ./dir/evil.bin --unsafe --reason TEXT\n"
         "\n"
         "1 file: 0 ALLOW, 1 DENY (1 refused)\n"
     )
@@ -50,7 +50,7 @@ def test_colour_only_repeats_what_the_words_say():
 @pytest.mark.parametrize("width", [1, 40, 60, 200])
 def test_explanations_fit_narrow_terminals_and_commands_stay_whole(width: int):
     lines = render(mixed(), width=width).splitlines()
-    assert "  approve   weighlock approve dir/evil.bin --unsafe --reason TEXT" in lines
+    assert "  approve   weighlock approve ./dir/evil.bin --unsafe --reason TEXT" in lines
     assert all(len(line) <= max(width, 40) or line.startswith(("  approve", "ALLOW")) for line in lines[:-1])
 
 
@@ -65,7 +65,7 @@ def test_a_thousand_findings_are_cut_and_counted():
 def test_names_that_need_an_approval_are_named():
     text = render(report(judged("model.joblib", NEEDY)))
     assert "sklearn.linear_model._base.LinearRegression" in text
-    assert "approve   weighlock approve model.joblib" in text
+    assert "approve   weighlock approve ./model.joblib" in text
 
 
 @pytest.mark.parametrize(

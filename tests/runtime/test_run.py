@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,6 +62,23 @@ def test_run_refuses_what_it_does_not_understand(venv, arguments):
     done = venv.cli("run", *arguments)
     assert done.returncode == UNDECIDED
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", ["models/model.pt", "-x.pt", "a b.pt", "~/model.pt"])
+def test_the_hint_of_a_refusal_runs_as_it_is_printed(venv, name):
+    venv.lock()
+    place = venv.folder / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"\x80\x02}q\x00.")
+    (venv.folder / "train.py").write_text(f"import pickle\npickle.load(open({name!r}, 'rb'))\n")
+    done = venv.cli("run", "train.py")
+    assert done.returncode == 1
+    hint = next(line for line in done.stderr.splitlines() if "hint: " in line).partition("hint: ")[2]
+    program, *arguments = shlex.split(hint)
+    assert program == "weighlock"
+    locked = venv.cli(*arguments)
+    assert locked.returncode == 0, locked.stderr
+    assert venv.cli("run", "train.py").returncode == 0
 
 
 def test_run_without_a_lockfile_says_so_in_one_line_and_a_hint(venv):

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,7 +153,7 @@ def _locate(target: str, lockfile: Lockfile, project: Project, options: LockOpti
         file = next((file for file in model.files if file.path == path), None)
         if file is not None:
             return _located(model, file, places)
-    place = Path(target).expanduser()
+    place = Path(os.path.expanduser(target))  # Path.expanduser would forget the ./ before a tilde
     if place.is_dir():
         raise UsageError("is a folder; approvals are for single files", where=target)
     if place.exists():

@@ -115,7 +115,7 @@ def _hub_request(text: str, type: str, ref: str | None) -> ModelRequest:  # noqa
 
 
 def _path_request(text: str, folder: Path) -> ModelRequest:
-    place = Path(text).expanduser()
+    place = Path(os.path.expanduser(text))  # Path.expanduser would forget the ./ before a tilde
     relative = Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
     if not relative.startswith("../"):
         relative = f"./{relative}" if relative != "." else "."

@@ -129,19 +129,34 @@ def end(error: BaseException) -> "NoReturn":
 
 
 def _show(kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
-    """Show an uncaught exception: a refusal as a message with the place that asked, all else as Python does."""
-    refusal = kind.__module__ == "weighlock.errors" and kind.__name__ == "LoadRefused"
-    if not refusal or os.environ.get("WEIGHLOCK_TRACEBACK") or sys.stderr is None:
+    """Show an uncaught exception: a refusal as a message with the place that asked, all else as Python does.
+
+    Raises:
+        SystemExit: Nothing could be judged. The interpreter then ends with that status, in its orderly way.
+    """
+    if kind.__module__ != "weighlock.errors" or kind.__name__ != "LoadRefused":
         sys.__excepthook__(kind, error, trace)
         return
+    if os.environ.get("WEIGHLOCK_TRACEBACK") or sys.stderr is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write(f"{error}\n{_asker(trace)}")
+    status = getattr(error, "exit_code", 1)
+    if status != 1:  # Python's own for an uncaught exception
+        raise SystemExit(status)
+
+
+def _asker(trace: "TracebackType | None") -> str:
+    """Return the line that names the innermost place in a program's own code, if there is one."""
     foreign = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(_BOOTSTRAP)) + os.sep, "<")
     place = ""
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith(foreign) and f"{os.sep}site-packages{os.sep}" not in name:
+        installed = f"{os.sep}site-packages{os.sep}" in name or f"{os.sep}dist-packages{os.sep}" in name
+        if not installed and not name.startswith(foreign):
             place = f"  asked by: {_printable(name)}, line {trace.tb_lineno}\n"
         trace = trace.tb_next
-    sys.stderr.write(f"{error}\n{place}")
+    return place
 
 
 def _printable(text: str) -> str:

@@ -218,6 +218,13 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
     raise LoadRefused(refusal(label, "the load", None, [("guard", why)], remedy))
 
 
+def path_argument(path: str) -> str:
+    """Return a path as a person may copy it into a shell."""
+    from weighlock import policy
+
+    return policy.path_argument(path)
+
+
 def lockfile() -> Lockfile | None:
     """Return the lockfile of this process, or ``None`` where there is none and the policy allows that."""
     return gate().lockfile
@@ -260,7 +267,7 @@ def gate() -> LoadGate:
         return _open()
     except WeighlockError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
-        raise LoadRefused(f"weighlock cannot judge any load: {error}{hint}") from error
+        raise LoadRefused(f"weighlock cannot judge any load: {error}{hint}", exit_code=2) from error
 
 
 def forget() -> None:

@@ -133,7 +133,12 @@ def _forwarding(key: str, code: CodeType) -> CodeType:
     namespace: dict[str, Any] = {}
     exec(f"def forward(*args, **kwargs): return {key}(*args, **kwargs)", namespace)  # noqa: S102 - a constant template
     forward: CodeType = namespace["forward"].__code__
-    return forward.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+    return forward.replace(
+        co_name=code.co_name,
+        co_qualname=code.co_qualname,
+        co_filename=code.co_filename,
+        co_firstlineno=code.co_firstlineno,
+    )
 
 
 def _signature(function: FunctionType) -> object:
