@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from bench.row import Row
+from tests.e2e import matrix
 
 PART = "guard"
 ROOT = Path(__file__).parent.parent
@@ -26,9 +27,6 @@ def rows(folder: Path) -> list[Row]:
 
 def tampered(folder: Path) -> Row:
     """Count refusals of tampered files under every generation of huggingface_hub."""
-    sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-    import matrix
-
     counts, good, ran = [], True, True
     for version in matrix.VERSIONS:
         report = folder / f"hub-{version}.xml"

@@ -52,24 +52,27 @@ def measure(tool: str, folder: Path, rounds: int) -> dict[str, object]:
         folder: Its files are scanned one by one.
         rounds: How often.
     """
-    command = [interpreter(), __file__, "measure", tool, folder, str(rounds)]
+    command = [str(interpreter()), __file__, "measure", tool, str(folder), str(rounds)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=3600)
     result: dict[str, object] = json.loads(ran.stdout.splitlines()[-1])
     return result
 
 
 def _scanner(tool: str) -> Callable[[str], object]:
+    scanner: Callable[[str], object]
     if tool == "picklescan":
         from picklescan.scanner import scan_file_path
 
-        return scan_file_path
-    if tool == "modelscan":
+        scanner = scan_file_path
+    elif tool == "modelscan":
         from modelscan.modelscan import ModelScan
 
-        return ModelScan().scan
-    import fickling
+        scanner = ModelScan().scan
+    else:
+        import fickling
 
-    return fickling.is_likely_safe
+        scanner = fickling.is_likely_safe
+    return scanner
 
 
 def _measure(tool: str, folder: str, rounds: int) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.row import RESULTS
 
@@ -17,7 +17,7 @@ _ORDER = ("corpus", "fuzz", "scan", "guard")
 _MET = {True: "yes", False: "**no**", None: "not measured here"}
 
 
-def rows() -> Iterator[dict[str, object]]:
+def rows() -> Iterator[dict[str, Any]]:
     """Read the rows of every part that was measured, in the order of the page."""
     parts = {path.stem: path for path in RESULTS.glob("*.json")}
     for part in sorted(parts, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import tiny_models
 from weighlock.demo.hub import LoopbackHub
 from weighlock.lockfile import HubSource, LockedFile, LockedModel, Lockfile
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import tiny_models
 
 # A child imports torch and a library on top of it; on a busy machine that takes a while.
 _TIMEOUT = 240

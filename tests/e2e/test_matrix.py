@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
-import matrix
 import pytest
+
+from tests.e2e import matrix
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -11,8 +11,9 @@ import urllib.request
 import venv
 from pathlib import Path
 
-import matrix
 import pytest
+
+from tests.e2e import matrix
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
