@@ -22,9 +22,19 @@ with _terminal.TerminalProgress() as progress:
 """
 
 
-def test_a_terminal_shows_a_bar_and_escaped_lines() -> None:
+SCAN = """
+import sys
+from weighlock._cli import _terminal, main
+_terminal._PATIENCE = -1
+sys.exit(main(["scan", sys.argv[1]]))
+"""
+
+
+def on_a_terminal(*command: str) -> tuple[int, bytes]:
+    """Run Python with a terminal as its standard error, and return how it ended and what the terminal showed."""
     master, slave = pty.openpty()
-    with subprocess.Popen([sys.executable, "-c", SHOW], stderr=slave, env={**os.environ, "TERM": "xterm"}) as child:
+    environ = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=slave, env=environ) as child:
         os.close(slave)
         shown = b""
         try:
@@ -32,10 +42,24 @@ def test_a_terminal_shows_a_bar_and_escaped_lines() -> None:
                 shown += data
         except OSError:
             os.close(master)  # Linux says so when the child is gone.
-        assert child.wait(30) == 0
+        return child.wait(30), shown
+
+
+def test_a_terminal_shows_a_bar_and_escaped_lines() -> None:
+    code, shown = on_a_terminal("-c", SHOW)
+    assert code == 0
     assert b"MB" in shown
     assert b"a\\x1b[2Jb is replaced" in shown
     assert b"a\x1b[2Jb" not in shown
+
+
+def test_a_long_scan_shows_how_many_files_are_judged(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.pkl").write_bytes(b"N.")
+    code, shown = on_a_terminal("-c", SCAN, str(tmp_path))
+    assert code == 0
+    assert b"judging" in shown
+    assert b"3/3" in shown
 
 
 def test_a_pipe_gets_lines_only(tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from weighlock.output.escape import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from rich.progress import Progress, ProgressColumn
 
 _PATIENCE = 0.5
 """Seconds before a progress bar is worth looking at."""
@@ -41,16 +44,65 @@ def takes_color() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+class Bar:
+    """A progress bar on standard error, if that is a terminal and the work takes a while.
+
+    Args:
+        columns: Makes its parts; called once it is shown, so that nobody else waits for rich.
+    """
+
+    def __init__(self, columns: Callable[[], Sequence[ProgressColumn]]) -> None:
+        self._columns = columns
+        self._start = time.monotonic()
+        self._wanted = sys.stderr.isatty()
+        self._shown: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen, for good."""
+        self._wanted = False
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Move the bar."""
+        if self._shown is None and self._wanted and time.monotonic() - self._start > _PATIENCE:
+            self._shown = self._show()
+        if self._shown is not None:
+            self._shown.update(self._shown.task_ids[0], completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if self._shown is not None:
+            self._shown.console.print(printable(line), markup=False, highlight=False)
+        else:
+            click.echo(printable(line), err=True)
+
+    def _show(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        bar = Progress(*self._columns(), console=Console(stderr=True), transient=True)
+        bar.add_task("", total=None)
+        bar.start()
+        return bar
+
+
 class TerminalProgress:
-    """Bytes on a bar on standard error, if that is a terminal and it takes a while; a context manager."""
+    """Bytes of transfers on a bar; a context manager that threads share."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar = Bar(_transfer_columns)
         self._total = self._done = 0
-        self._start = time.monotonic()
         self._lock = threading.Lock()
-        self._terminal = sys.stderr.isatty()
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +111,7 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._lock:
-            if self._bar is not None:
-                self._bar.stop()
-                self._bar = None
-            self._terminal = False
+            self._bar.close()
 
     def expect(self, size: int) -> None:
         """Make the whole larger."""
@@ -73,32 +122,15 @@ class TerminalProgress:
         """Move the bar."""
         with self._lock:
             self._done += size
-            if not self._terminal:
-                return
-            if self._bar is None and time.monotonic() - self._start > _PATIENCE:
-                self._show()
-            if self._bar is not None:
-                self._bar.update(self._task, completed=self._done, total=max(self._total, self._done))
+            self._bar(self._done, max(self._total, self._done))
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         with self._lock:
-            if self._bar is not None:
-                self._bar.console.print(printable(line), markup=False, highlight=False)
-            else:
-                click.echo(printable(line), err=True)
+            self._bar.say(line)
 
-    def _show(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-        self._bar = Progress(
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None)
-        self._bar.start()
+def _transfer_columns() -> Sequence[ProgressColumn]:
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    return BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()

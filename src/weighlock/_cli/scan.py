@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
 
 from weighlock._cli._options import format_option, output_option
-from weighlock._cli._terminal import emit, takes_color
+from weighlock._cli._terminal import Bar, emit, takes_color
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from rich.progress import ProgressColumn
 
     from weighlock.gates.scan import Report
-
-_PATIENCE = 1.0  # seconds before a progress bar is worth looking at
 
 
 @click.command("scan", short_help="Judge files, folders, archives, a Hub cache.")
@@ -43,17 +42,9 @@ def command(
     """
     from weighlock.gates.scan import Judge, scan
 
-    meter = _Meter() if sys.stderr.isatty() else None
-    try:
-        report = scan(
-            paths,
-            Judge(profiles=profiles, digests=digests),
-            processes=processes or os.cpu_count() or 1,
-            progress=meter,
-        )
-    finally:
-        if meter:
-            meter.close()
+    judge = Judge(profiles=profiles, digests=digests)
+    with Bar(_columns) as bar:
+        report = scan(paths, judge, processes=processes or os.cpu_count() or 1, progress=bar)
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
 
@@ -71,50 +62,17 @@ def _render(report: Report, kind: str, *, to_terminal: bool) -> str:
 
     if not to_terminal:
         return text.render(report)
-    return text.render(report, width=_columns(), color=takes_color())
+    return text.render(report, width=_width(), color=takes_color())
 
 
-def _columns() -> int:
+def _width() -> int:
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except OSError:
         return 80
 
 
-class _Meter:
-    """A progress bar on standard error, once the scan has taken a while."""
+def _columns() -> Sequence[ProgressColumn]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._update: Callable[[int, int], None] | None = None
-        self._close: Callable[[], None] | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._update is None:
-            if time.monotonic() - self._start < _PATIENCE:
-                return
-            self._show()
-        if self._update:
-            self._update(done, total)
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._close:
-            self._close()
-
-    def _show(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        bar = Progress(
-            TextColumn("judging"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        task = bar.add_task("judging", total=None)
-        bar.start()
-        self._update = lambda done, total: bar.update(task, completed=done, total=total)
-        self._close = bar.stop
+    return TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

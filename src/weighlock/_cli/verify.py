@@ -18,7 +18,8 @@ def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: s
     """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
 
     PATH is a file, a folder, or the name of a locked model. Unlocked files beside a locked model that a loader
-    would take are a mismatch, too; in the Hub cache, which other projects share, they are listed only.
+    would take are a mismatch, too; in the Hub cache, which other projects share, they are listed only, and so are
+    files that `weighlock lock` leaves out.
 
     \b
     Exit codes: 0 as locked, 1 missing, changed or extra files, 2 something could not be read.
@@ -37,7 +38,8 @@ def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: s
         if names or not paths:
             models = choose(locked, names)
             places = Places(folder=project.folder)
-            files += verify_models(models, locked, places, deep=deep, progress=progress).files
+            intents = project.policy.models
+            files += verify_models(models, locked, places, intents=intents, deep=deep, progress=progress).files
         if others:
             files += verify_paths(others, locked, deep=deep, progress=progress).files
     report = VerifyReport(files=tuple(files))
