@@ -78,6 +78,65 @@ def test_an_extra_file_in_a_locked_folder_is_a_mismatch(name: str, bench: Any, w
     assert bench.verify().exit_code == 1
 
 
+@pytest.fixture
+def pair(bench: Any, weights: dict[str, bytes]) -> Any:
+    folder = bench.project.folder / "m"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(weights["safetensors"])
+    (folder / "model.pt").write_bytes(weights["needs"])
+    return bench
+
+
+def test_lock_then_verify_agree_about_a_pickle_beside_its_safetensors(pair: Any) -> None:
+    locked = pair.run("lock", "./m")
+    assert "left out  ./m: model.pt, covered by safetensors" in locked.stdout
+    done = pair.run("verify")
+    assert done.returncode == 0, done.stdout
+    assert "left-out    ./m:model.pt: was left out by `weighlock lock`\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["other.pt", "modeling.py", "sub/model.pt"])
+def test_what_no_safetensors_cover_is_extra_beside_a_pair(pair: Any, weights: dict[str, bytes], name: str) -> None:
+    pair.lock("./m")
+    place = pair.project.folder / "m" / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"print()" if name.endswith(".py") else weights["needs"])
+    done = pair.run("verify")
+    assert done.returncode == 1
+    assert f"extra       ./m:{name}: is not in the lockfile" in done.stdout
+    assert "hint        extra: remove it, lock it" in done.stdout
+
+
+def test_a_pattern_of_the_policy_leaves_out_and_one_of_a_command_line_is_forgotten(
+    bench: Any, weights: dict[str, bytes]
+) -> None:
+    (bench.project.folder / "m").mkdir()
+    (bench.project.folder / "m" / "a.bin").write_bytes(weights["data"])
+    (bench.project.folder / "m" / "evil.pkl").write_bytes(weights["needs"])
+    locked = bench.run("lock", "./m", "--exclude", "evil.pkl")
+    assert "left out  ./m: evil.pkl, by patterns\n          `weighlock verify` knows the patterns of" in locked.stdout
+    assert bench.run("verify").returncode == 1
+    manifest = bench.project.folder / "pyproject.toml"
+    manifest.write_text('[tool.weighlock.models]\n"./m" = { exclude = ["evil.*"] }\n')
+    done = bench.run("verify", "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["summary"] == {"good": 1, "left-out": 1}
+    (bench.project.folder / "m" / "more.pkl").write_bytes(weights["needs"])
+    assert bench.run("verify").returncode == 1
+
+
+def test_a_size_that_was_edited_is_found_and_named_where_it_is_mended(bench: Any, weights: dict[str, bytes]) -> None:
+    (bench.project.folder / "a.bin").write_bytes(weights["data"])
+    bench.lock("./a.bin")
+    size = len(weights["data"])
+    text = bench.project.lock.read_text()
+    bench.project.lock.write_text(text.replace(f"size = {size}", f"size = {size + 1}"))
+    assert bench.statuses() == {"./a.bin:a.bin": "changed"}
+    assert bench.run("verify").returncode == 1
+    assert "changed   ./a.bin: changed a.bin" in bench.run("lock", "./a.bin").stdout
+    assert bench.verify().exit_code == 0
+
+
 def test_a_link_out_of_a_locked_folder_is_refused(bench: Any, weights: dict[str, bytes]) -> None:
     folder = bench.project.folder / "m"
     folder.mkdir()

@@ -27,7 +27,7 @@ class ModelChange:
         revision: Commits before and after, where it moved.
         added: Paths.
         removed: Paths.
-        changed: Paths whose digest is another.
+        changed: Paths whose digest or size is another.
         imports: Names that some file imports now and none did before.
     """
 
@@ -88,7 +88,9 @@ def describe(change: ModelChange) -> str:
 def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) -> ModelChange:
     before = {file.path: file for file in old.files} if old else {}
     after = {file.path: file for file in new.files} if new else {}
-    changed = tuple(path for path in sorted(before.keys() & after.keys()) if before[path].sha256 != after[path].sha256)
+    changed = tuple(
+        path for path in sorted(before.keys() & after.keys()) if _bytes(before[path]) != _bytes(after[path])
+    )
     added, removed = tuple(sorted(after.keys() - before.keys())), tuple(sorted(before.keys() - after.keys()))
     revision = _revisions(old, new)
     if old is None or new is None:
@@ -112,6 +114,10 @@ def _revisions(old: LockedModel | None, new: LockedModel | None) -> tuple[str, s
     if old.source.revision == new.source.revision:
         return None
     return old.source.revision, new.source.revision
+
+
+def _bytes(file: LockedFile) -> tuple[str, int]:
+    return file.sha256, file.size
 
 
 def _imports(files: Iterable[LockedFile]) -> set[str]:

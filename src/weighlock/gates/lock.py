@@ -320,7 +320,11 @@ def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile
         lambda now: _merge(now, plans, judged),
         lambda old, new, kept: changes.comments(changes.compare(old, new, names), kept),
     )
-    left_out = tuple((plan.name, plan.selection) for plan in plans if plan.selection.covered or plan.selection.other)
+    left_out = tuple(
+        (plan.name, plan.selection)
+        for plan in plans
+        if plan.selection.covered or plan.selection.other or plan.selection.excluded
+    )
     return LockReport(
         lockfile=update.new,
         written=update.written,

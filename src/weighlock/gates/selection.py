@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.errors import UsageError
@@ -37,11 +37,13 @@ class Selection:
         files: To be locked.
         covered: Paths that were left out because safetensors files cover them.
         other: Paths that were left out because they belong to another framework.
+        excluded: Paths that were left out by the patterns.
     """
 
     files: tuple[Offer, ...]
     covered: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 def select(
@@ -60,14 +62,29 @@ def select(
     """
     for pattern in include:
         if not any(matches(offer.path, (pattern,)) for offer in offers):
-            raise UsageError("matches no file of the model", where=pattern)
+            raise UsageError("matches no file of the model", where=pattern, hint="see --include")
+    selection = divide(offers, include, exclude, all_formats=all_formats)
+    if not selection.files:
+        raise UsageError("no file is left to lock", hint="see --include and --exclude")
+    return selection
+
+
+def divide(
+    offers: Sequence[Offer], include: Sequence[str] = (), exclude: Sequence[str] = (), *, all_formats: bool = False
+) -> Selection:
+    """Say which files `select` chooses, also where that is none.
+
+    Args:
+        offers: As for `select`.
+        include: As for `select`.
+        exclude: As for `select`.
+        all_formats: As for `select`.
+    """
     kept = [offer for offer in offers if not include or matches(offer.path, include)]
     kept = [offer for offer in kept if not matches(offer.path, exclude)]
-    if not kept:
-        raise UsageError("no file is left to lock", hint="see --include and --exclude")
-    if include or all_formats:
-        return Selection(files=tuple(kept))
-    return _prefer_safetensors(kept)
+    selection = Selection(files=tuple(kept)) if include or all_formats else _prefer_safetensors(kept)
+    paths = {offer.path for offer in kept}
+    return replace(selection, excluded=tuple(offer.path for offer in offers if offer.path not in paths))
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:

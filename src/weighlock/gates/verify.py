@@ -17,8 +17,11 @@ from weighlock.errors import SourceError
 from weighlock.finding import Outcome
 from weighlock.gates.collect import Collector
 from weighlock.gates.judge import inspect_file, locked_file
+from weighlock.gates.request import find, intent_request
+from weighlock.gates.selection import divide
 from weighlock.lockfile import Chunks, HubSource, PathSource
 from weighlock.sources.directory import identify, list_directory
+from weighlock.sources.hub import locked_offer
 from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
 
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from weighlock.gates.places import Places
+    from weighlock.gates.request import ModelRequest
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
+    from weighlock.policy import ModelIntent
     from weighlock.sources.interface import Fetched, Progress
 
 GOOD = "good"
@@ -35,10 +40,12 @@ MISSING = "missing"
 CHANGED = "changed"
 EXTRA = "extra"
 BESIDE = "beside"
+LEFT_OUT = "left-out"
 UNREADABLE = "unreadable"
 JUDGED_ANEW = "judged-anew"
 """What can be said of a file. `BESIDE` is an unlocked file in the shared Hub cache, which no other project's tools
-can be forbidden to put there; the load gate refuses it. Everywhere else such a file is `EXTRA`, a mismatch."""
+can be forbidden to put there; the load gate refuses it. `LEFT_OUT` is one that `lock` would leave out again, and that
+the load gate refuses likewise. Everywhere else such a file is `EXTRA`, a mismatch."""
 
 _MISMATCHES = frozenset({MISSING, CHANGED, EXTRA, JUDGED_ANEW})
 
@@ -81,7 +88,7 @@ class _Subject:
     shown: str
     model: LockedModel | None = None
     file: LockedFile | None = None
-    shared: bool = False
+    unlisted: str = EXTRA
 
 
 def verify_models(
@@ -89,6 +96,7 @@ def verify_models(
     lockfile: Lockfile,
     places: Places,
     *,
+    intents: Sequence[ModelIntent] = (),
     deep: bool = False,
     progress: Progress | None = None,
 ) -> VerifyReport:
@@ -98,15 +106,21 @@ def verify_models(
         models: Of the lockfile.
         lockfile: A file beside a model that another model of it lists is not extra.
         places: Where models lie.
+        intents: What the policy asks for; its patterns say which files are left out.
         deep: Inspect again.
         progress: Is told what happens.
+
+    Raises:
+        UsageError: A name in the policy could be two things.
     """
+    requests = [intent_request(intent, places.folder) for intent in intents]
+    asked = {model.name: request for request in requests if (model := find(lockfile, request)) is not None}
     subjects: list[_Subject] = []
     problems: list[VerifiedFile] = []
     for model in models:
         subjects += _locked_subjects(model, places)
         try:
-            subjects += _other_subjects(model, places)
+            subjects += _other_subjects(model, places, asked.get(model.name))
         except SourceError as error:
             problems.append(VerifiedFile(path=error.where or model.name, status=UNREADABLE, message=error.message))
     report = _verify(subjects, lockfile, deep=deep, progress=progress)
@@ -133,15 +147,20 @@ def _locked_subjects(model: LockedModel, places: Places) -> list[_Subject]:
     ]
 
 
-def _other_subjects(model: LockedModel, places: Places) -> Iterable[_Subject]:
+def _other_subjects(model: LockedModel, places: Places, request: ModelRequest | None) -> Iterable[_Subject]:
     root = places.root(model)
     if not root.is_dir() or not (isinstance(model.source, HubSource | PathSource) or places.local):
         return
     locked = {file.path for file in model.files}
     shared = isinstance(model.source, HubSource) and places.local is None
-    for offer in list_directory(root, str(root), locked).files:
+    others = list_directory(root, str(root), locked).files
+    everything = (*others, *map(locked_offer, model.files))
+    include, exclude = (request.include, request.exclude) if request else ((), ())
+    selected = {offer.path for offer in divide(everything, include, exclude).files}
+    for offer in others:
         if offer.local is not None:
-            yield _Subject(place=offer.local, shown=f"{model.name}:{offer.path}", shared=shared)
+            unlisted = (BESIDE if shared else EXTRA) if offer.path in selected else LEFT_OUT
+            yield _Subject(place=offer.local, shown=f"{model.name}:{offer.path}", unlisted=unlisted)
 
 
 def _verify(subjects: Sequence[_Subject], lockfile: Lockfile, *, deep: bool, progress: Progress | None) -> VerifyReport:
@@ -172,6 +191,10 @@ def _examine(subject: _Subject, lockfile: Lockfile, progress: Progress, *, deep:
 def _compare(subject: _Subject, file: LockedFile, fetched: Fetched, *, deep: bool) -> VerifiedFile:
     if fetched.sha256 != file.sha256:
         return _found(subject, CHANGED, f"has sha256 {fetched.sha256}, the lockfile says {file.sha256}")
+    if fetched.size != file.size:
+        return _found(
+            subject, CHANGED, f"has the locked digest and {fetched.size} bytes, the lockfile says {file.size}"
+        )
     chunks = Chunks(size=CHUNK, sha256=fetched.chunks)
     if file.chunks is not None and file.chunks.size == CHUNK and file.chunks != chunks:
         return _found(subject, CHANGED, "has the locked digest, but the lockfile's chunk digests are others")
@@ -189,7 +212,8 @@ def _recognise(subject: _Subject, lockfile: Lockfile, fetched: Fetched, *, deep:
     is_code = subject.place.suffix in (".py", ".so", ".pyd")
     if not is_code and inspect_file(fetched).outcome is Outcome.NOT_A_MODEL:
         return None
-    return _found(subject, BESIDE if subject.shared else EXTRA, "is not in the lockfile")
+    why = "was left out by `weighlock lock`" if subject.unlisted == LEFT_OUT else "is not in the lockfile"
+    return _found(subject, subject.unlisted, why)
 
 
 def _judge_anew(file: LockedFile, fetched: Fetched) -> str | None:

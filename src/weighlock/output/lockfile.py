@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock import __version__
 from weighlock.gates.changes import describe
-from weighlock.gates.verify import GOOD
+from weighlock.gates.verify import CHANGED, EXTRA, GOOD, JUDGED_ANEW, MISSING, UNREADABLE
 from weighlock.output.escape import printable
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from weighlock.gates.verify import VerifyReport
 
 _MOST = 12
+
+_NEXT_STEPS = {
+    MISSING: "`weighlock sync` downloads it again; a file of your own has to be restored",
+    CHANGED: "`weighlock sync` replaces it; restore a file of your own, or lock it again if you changed it on purpose",
+    EXTRA: "remove it, lock it with `weighlock lock`, or exclude it in [tool.weighlock.models]",
+    UNREADABLE: "mend what stands there and run it again",
+    JUDGED_ANEW: "look at it with `weighlock scan`, and lock it again to record what is seen today",
+}
+"""What a person can do, by the status of a file."""
 
 
 def lock_text(report: LockReport, place: str) -> str:
@@ -34,8 +43,12 @@ def lock_text(report: LockReport, place: str) -> str:
             lines.append(f"left out  {name}: {_listing(selection.covered)}, covered by safetensors")
         if selection.other:
             lines.append(f"left out  {name}: {_listing(selection.other)}, of other frameworks")
-    if report.left_out:
+        if selection.excluded:
+            lines.append(f"left out  {name}: {_listing(selection.excluded)}, by patterns")
+    if any(selection.covered or selection.other for _, selection in report.left_out):
         lines.append("          `--all-formats` or `--include PATTERN` locks them, too")
+    if any(selection.excluded for _, selection in report.left_out):
+        lines.append("          `weighlock verify` knows the patterns of [tool.weighlock.models] and no others")
     for item in report.waiting:
         lines.append(f"waiting   {item.model}:{item.locked.path} needs {_listing(item.locked.needs)}")
         lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
@@ -50,7 +63,12 @@ def lock_json(report: LockReport, place: str) -> str:
     document["written"] = report.written
     document["changes"] = [asdict(change) for change in report.changes]
     document["left-out"] = [
-        {"model": name, "covered": list(selection.covered), "other": list(selection.other)}
+        {
+            "model": name,
+            "covered": list(selection.covered),
+            "other": list(selection.other),
+            "excluded": list(selection.excluded),
+        }
         for name, selection in report.left_out
     ]
     document["artifacts"] = [
@@ -105,6 +123,8 @@ def verify_text(report: VerifyReport) -> str:
         for file in report.files
         if file.status != GOOD
     ]
+    statuses = {file.status for file in report.files}
+    lines += [f"hint        {status}: {text}" for status, text in _NEXT_STEPS.items() if status in statuses]
     lines.append(f"verified    {sum(file.status == GOOD for file in report.files)} of {len(report.files)} files")
     return _lines(lines)
 
