@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from weighlock.errors import GuardError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OLDEST = (3, 11)
 
@@ -37,11 +41,7 @@ def environment_of(python: str | None) -> Environment:
         GuardError: Its Python is too old for the guard.
     """
     python = python or sys.executable
-    try:
-        answer = _run(python, "-I", _QUESTION, mode="off")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        hint = "give an interpreter, such as venv/bin/python"
-        raise UsageError(f"cannot be run: {error}", where=python, hint=hint) from error
+    answer = ask(python, "-I", "-c", _QUESTION, environ=_environ("off"))
     lines = answer.stdout.splitlines()
     if answer.returncode or len(lines) != 3:
         raise UsageError("does not answer like a Python interpreter", where=python)
@@ -52,17 +52,33 @@ def environment_of(python: str | None) -> Environment:
 
 def is_guarded(environment: Environment) -> bool:
     """Say whether the guard starts in a new interpreter of an environment, wherever its lockfile may be."""
-    return _run(environment.python, "-I", _IS_GUARDED, mode="warn").returncode == 0
+    return ask(environment.python, "-I", "-c", _IS_GUARDED, environ=_environ("warn")).returncode == 0
 
 
-def _run(python: str, *arguments: str, mode: str) -> subprocess.CompletedProcess[str]:
-    *options, code = arguments
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHLOCK_")}
-    return subprocess.run(  # noqa: S603 - the interpreter that the user named
-        [python, *options, "-c", code],
-        env={**environ, "WEIGHLOCK_MODE": mode},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def ask(
+    python: str, *arguments: str, environ: Mapping[str, str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run an interpreter and return what it says.
+
+    Args:
+        python: Its path.
+        arguments: For it.
+        environ: Its environment.
+        timeout: Seconds.
+
+    Raises:
+        UsageError: It cannot be run, or does not end.
+    """
+    try:
+        return subprocess.run(  # noqa: S603 - the interpreter that the user named
+            [python, *arguments], env=environ, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        hint = "give an interpreter, such as venv/bin/python"
+        raise UsageError(f"cannot be run: {error}", where=python, hint=hint) from error
+
+
+def _environ(mode: str) -> dict[str, str]:
+    """Return this environment with one setting of ours, the mode."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHLOCK_")}
+    return {**others, "WEIGHLOCK_MODE": mode}

@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 import weighlock
+from weighlock._cli._environment import ask
 from weighlock._cli._options import format_option
 from weighlock.errors import UsageError
 
@@ -90,14 +90,7 @@ def examine(python: str) -> dict[str, Any]:
 
 def _ask(python: str, environ: dict[str, str]) -> dict[str, Any] | str:
     """Return the interpreter's report, or the last words of one that ended without one."""
-    try:
-        done = subprocess.run(  # noqa: S603 - the interpreter that the user named
-            [python, "-c", _QUESTION], env=environ, capture_output=True, text=True, timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(
-            f"cannot be run: {error}", where=python, hint="give an interpreter, such as venv/bin/python"
-        ) from error
+    done = ask(python, "-c", _QUESTION, environ=environ, timeout=_TIMEOUT)
     if done.returncode == 0:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return answer
