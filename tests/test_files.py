@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import stat
 import subprocess
@@ -184,3 +185,30 @@ def test_new_files_get_the_mode_of_new_files(tmp_path: Path) -> None:
 def test_an_update_of_values_is_only_that(lock: Path) -> None:
     update = update_lockfile(lock, lambda old: replace(old, created_by="someone"))
     assert (update.old.created_by, update.new.created_by) == ("weighlock", "someone")
+
+
+@pytest.mark.parametrize(
+    "text", ["models = [1 2]", "", 'lock-version = "1.0"\nmodel = []', 'lock-version = "9.0"', "\udcff"]
+)
+def test_the_hint_of_a_broken_lockfile_never_leads_back_to_the_same_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "models.lock"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(LockfileError) as caught:
+        read_lockfile(path)
+    assert caught.value.hint is not None
+    assert "version control" in caught.value.hint or "upgrade weighlock" in caught.value.hint
+    if "weighlock lock" in caught.value.hint:
+        assert "move it away" in caught.value.hint
+
+
+def test_a_lockfile_that_is_a_link_to_nothing_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "models.lock").symlink_to("nowhere.lock")
+    with pytest.raises(LockfileError, match="is a link to nothing") as caught:
+        read_lockfile(tmp_path / "models.lock")
+    assert caught.value.hint == "remove it"
+
+
+def test_a_named_pipe_for_a_lockfile_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "models.lock")
+    with pytest.raises(LockfileError, match="it is not a regular file"):
+        read_lockfile(tmp_path / "models.lock")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -60,21 +61,43 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
         LockfileError: It is missing, unreadable, not UTF-8 or absurdly large.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST_LOCKFILE + 1)
+        data = read_regular(path, _LARGEST_LOCKFILE + 1)
     except FileNotFoundError:
+        if os.path.islink(path):
+            raise LockfileError("is a link to nothing", where=str(path), hint="remove it") from None
         raise LockfileError(
             "there is no lockfile", where=str(path), hint="write one with `weighlock lock MODEL`"
         ) from None
     except OSError as error:
-        raise LockfileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise LockfileError(
+            f"cannot be read: {error.strerror}", where=str(path), hint="it has to be a file that you may read"
+        ) from error
     if len(data) > _LARGEST_LOCKFILE:
         raise LockfileError(f"is larger than {_LARGEST_LOCKFILE} bytes", where=str(path))
     try:
         return data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise LockfileError("is not UTF-8", where=f"{path}, line {line}") from error
+        hint = "restore it from version control"
+        raise LockfileError("is not UTF-8", where=f"{path}, line {line}", hint=hint) from error
+
+
+def read_regular(path: str | os.PathLike[str], most: int = -1) -> bytes:
+    """Return the bytes of a regular file; a named pipe or a device would let its reader wait for ever.
+
+    Args:
+        path: Its name.
+        most: Bytes to read at most; all by default.
+
+    Raises:
+        OSError: It cannot be read or is no regular file.
+    """
+    optional = ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+    descriptor = os.open(path, sum((getattr(os, name, 0) for name in optional), os.O_RDONLY))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return file.read(most)
 
 
 def update_lockfile(

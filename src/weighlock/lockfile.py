@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 LOCK_VERSION = "1.0"
 
+_RESTORE = (
+    "restore it from version control; or move it away, run `weighlock lock MODEL`, and approve again what was approved"
+)
+
 _HEADER = """\
 # Which model files may be loaded, by digest. Written by `weighlock lock`, read by the guard; review it in a diff.
 """
@@ -218,17 +222,16 @@ def parse(text: str) -> Lockfile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise LockfileError(
-            f"not valid TOML: {error}", hint="restore the file from version control, or run `weighlock lock` anew"
-        ) from error
+        raise LockfileError(f"not valid TOML: {error}", hint=_RESTORE) from error
     except RecursionError as error:
-        raise LockfileError("not valid TOML: nested too deeply") from error
+        raise LockfileError("not valid TOML: nested too deeply", hint=_RESTORE) from error
     try:
         return Lockfile.from_dict(document)
     except LockfileError as error:
         line = line_of(text, error.where) if error.where else None
         if line is not None:
             error.where = f"line {line}, {error.where}"
+        error.hint = error.hint or _RESTORE
         raise
 
 

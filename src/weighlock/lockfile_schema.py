@@ -67,7 +67,7 @@ def check_path(path: str, where: str) -> str:
         LockfileError: It is absolute, climbs out, or holds characters that would mislead a reader.
     """
     if not is_printable(path):
-        raise LockfileError("holds control characters", where=where)
+        raise LockfileError("holds characters that cannot be shown", where=where)
     if "\\" in path or _DRIVE.match(path) or path.startswith("/"):
         raise LockfileError("is not a relative path with forward slashes", where=where)
     if any(part in ("", ".", "..") for part in path.split("/")):
@@ -98,7 +98,7 @@ def _check_version(document: Mapping[str, Any]) -> None:
     raise LockfileError(
         f"version {version} is not known to this weighlock, which reads {LOCK_VERSION}",
         where="lock-version",
-        hint="upgrade weighlock, or write the lockfile anew with `weighlock lock`",
+        hint="upgrade weighlock, or restore the version of the lockfile that this one wrote",
     )
 
 

@@ -210,7 +210,7 @@ def test_a_name_of_the_hub_with_control_characters_is_refused(bench: Any) -> Non
     done = bench.run("lock", "org/a")
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
-    assert "holds control characters" in done.stderr
+    assert "holds characters that cannot be shown" in done.stderr
 
 
 def test_an_unreachable_hub_is_one_line_and_a_hint(bench: Any) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import GuardError, PolicyError
-from weighlock.files import read_lockfile
+from weighlock.files import read_lockfile, read_regular
 from weighlock.gates.profiles import known_profiles
 from weighlock.policy import MODES, Policy
 
@@ -133,12 +133,12 @@ def _read_policy(path: str) -> Policy:
 def _table(path: str) -> dict[str, Any] | None:
     """Return ``[tool.weighlock]``, which in ``weighlock.toml`` may also be the whole document."""
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
+        document = tomllib.loads(read_regular(path).decode())
     except OSError as error:
-        raise PolicyError(f"cannot be read: {error.strerror}", where=path) from error
+        hint = "it has to be a file that you may read"
+        raise PolicyError(f"cannot be read: {error.strerror}", where=path, hint=hint) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PolicyError(f"not valid TOML: {error}", where=path) from error
+        raise PolicyError(f"not valid TOML: {error}", where=path, hint="correct it there") from error
     tool = document.get("tool")
     table = tool.get("weighlock") if isinstance(tool, dict) else None
     if table is None and os.path.basename(path) != "pyproject.toml" and "tool" not in document:
