@@ -187,7 +187,8 @@ def test_activate_and_deactivate(venv):
     done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == 0, done.stderr
     assert venv.run("attack.py").stdout == "LoadRefused\n"
-    assert venv.run(str(venv.folder / "attack.py"), cwd="/").stdout == "LoadRefused\n"
+    (venv.folder / "elsewhere").mkdir()
+    assert venv.run(str(venv.folder / "attack.py"), cwd=venv.folder / "elsewhere").stdout == "LoadRefused\n"
     done = venv.cli("deactivate", "--python", venv.python)
     assert done.returncode == 0, done.stderr
     assert venv.run("attack.py").stdout == "ran\n"
