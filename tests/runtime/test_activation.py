@@ -182,13 +182,13 @@ def test_a_closed_standard_error_does_not_keep_the_guard_from_stopping_the_progr
     assert done.stdout == b""
 
 
-def test_activate_and_deactivate(venv):
+def test_activate_and_deactivate(venv, tmp_path_factory):
     venv.lock()
     done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == 0, done.stderr
     assert venv.run("attack.py").stdout == "LoadRefused\n"
-    (venv.folder / "elsewhere").mkdir()
-    assert venv.run(str(venv.folder / "attack.py"), cwd=venv.folder / "elsewhere").stdout == "LoadRefused\n"
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert venv.run(str(venv.folder / "attack.py"), cwd=elsewhere).stdout == "LoadRefused\n"
     done = venv.cli("deactivate", "--python", venv.python)
     assert done.returncode == 0, done.stderr
     assert venv.run("attack.py").stdout == "ran\n"

@@ -100,7 +100,8 @@ if not os.fork():
     os._exit(0)
 os.wait()
 attack_code = "import pickle; pickle.loads(%r)" % EVIL
-done = subprocess.run([sys.executable, "-c", attack_code], capture_output=True, text=True, cwd=os.path.dirname(os.getcwd()))
+command = [sys.executable, "-c", attack_code]
+done = subprocess.run(command, capture_output=True, text=True, cwd=os.path.dirname(os.getcwd()))
 print("LoadRefused" if "weighlock refused" in done.stderr else done)
 """
     _check(project, code, ["LoadRefused", "LoadRefused"])
