@@ -41,7 +41,7 @@ class Recorder:
     def extended(self, how, target, items, offset):
         self.events.append(how)
 
-    def carried(self, function, target, offset):
+    def carried(self, function, offset):
         self.events.append("carried")
 
     def persistent(self, identifier, offset):

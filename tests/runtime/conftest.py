@@ -16,6 +16,8 @@ import pytest
 import weighlock.runtime
 from tests.runtime.payload import Payload
 from tests.runtime.venvs import SOURCE, Venv
+from weighlock.formats.source import BytesSource
+from weighlock.inspector import inspect
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
 
 
@@ -40,6 +42,8 @@ class Workbench:
     def lock(self, path: str | Path, data: bytes | None = None, **facts) -> LockedFile:
         """Put a file into the lockfile, as data only unless told otherwise."""
         data = Path(self.folder, path).read_bytes() if data is None else data
+        if imports := inspect(BytesSource(data)).imports:
+            facts = {"outcome": "data-only", "imports": imports, **facts}
         entry = LockedFile(path=Path(path).name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         self._files.append(replace(entry, **{key: facts[key] for key in facts}))
         self.write_lock()

@@ -20,7 +20,7 @@ STATES = {**python.STATES, **numpy.STATES, **torch.STATES, **pandas.STATES}
 _PROFILES = os.path.join(os.path.dirname(__file__), "profiles")
 PROFILES = tuple(sorted(name.removesuffix(".txt") for name in os.listdir(_PROFILES) if name.endswith(".txt")))
 
-__all__ = ["ENTRIES", "PROFILES", "STATES", "Role", "is_data", "names_of", "profile", "role"]
+__all__ = ["ENTRIES", "PROFILES", "STATES", "Role", "is_data", "is_harmless", "names_of", "profile", "role"]
 
 
 def role(module: str, name: str) -> Role | None:
@@ -40,6 +40,11 @@ def is_data(module: str, name: str, *, legacy: bool = False) -> bool:
         legacy: The stream may be of a protocol below 3, so that Python 2 names are mapped.
     """
     return all(full in ENTRIES for full in names_of(module, name, legacy=legacy))
+
+
+def is_harmless(module: str, name: str) -> bool:
+    """Tell whether a name of Python 3 does no harm however a pickle uses it."""
+    return f"{module}.{name}" in python.HARMLESS
 
 
 def names_of(module: str, name: str, *, legacy: bool) -> tuple[str, ...]:

@@ -162,9 +162,8 @@ class Interpreter:
                 return
         self._add(self.trace.evasions, f"it puts items into something that does not take them ({how})", offset)
 
-    def carried(self, function: Global, target: Container, offset: int) -> None:
+    def carried(self, function: Global, offset: int) -> None:
         """Note that a function is kept as data."""
-        del target
         self._add(self.trace.breaches, f"it keeps {function}, which rebuilds objects, as data", offset)
 
     def persistent(self, identifier: object, offset: int) -> object:

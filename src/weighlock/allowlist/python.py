@@ -88,3 +88,21 @@ ENTRIES = table(
 )
 
 STATES = {"builtins.iterator": "int"}
+
+# The names that do no harm however they are called, with whatever arguments, states and items: all that may pass where
+# nothing is known of a pickle but the names that it asks for. Arrays and tensors are not among them, since a forged
+# data type turns bytes into pointers; nor what hands out types, attributes or iterators.
+HARMLESS = frozenset(
+    """
+    builtins.object builtins.int builtins.float builtins.bool builtins.complex builtins.str builtins.bytes
+    builtins.bytearray builtins.list builtins.tuple builtins.dict builtins.set builtins.frozenset builtins.range
+    builtins.slice builtins.Ellipsis builtins.NotImplemented _codecs.encode copyreg._reconstructor
+    collections.OrderedDict collections.defaultdict collections.deque collections.Counter
+    types.SimpleNamespace argparse.Namespace datetime.date datetime.datetime datetime.time datetime.timedelta
+    datetime.timezone zoneinfo.ZoneInfo decimal.Decimal fractions.Fraction uuid.UUID uuid.SafeUUID
+    array.array array._array_reconstructor time.struct_time pathlib.Path pathlib.PosixPath pathlib.PurePath
+    pathlib.PurePosixPath pathlib.PureWindowsPath pathlib.WindowsPath pathlib._local.Path
+    pathlib._local.PosixPath pathlib._local.PurePath pathlib._local.PurePosixPath pathlib._local.PureWindowsPath
+    pathlib._local.WindowsPath
+    """.split()
+)

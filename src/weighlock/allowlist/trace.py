@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weighlock.formats.torch_legacy import Storages
 
 
 class Role(StrEnum):
@@ -60,6 +64,7 @@ class PickleTrace:
         breaches: Allowed names that are used in a way that plain data never is.
         evasions: What no pickler writes.
         persistent: Persistent ids that are not tensors.
+        storages: Of torch, named by persistent ids; ``None`` where there are none.
         nested: Bytes to be judged on their own.
         calls: How many times code of an imported name would run, or could in a way that is not known: calls, states,
             methods that take items, evasions.
@@ -76,6 +81,7 @@ class PickleTrace:
     breaches: list[Event] = field(default_factory=list)
     evasions: list[Event] = field(default_factory=list)
     persistent: list[Event] = field(default_factory=list)
+    storages: Storages | None = None
     nested: list[Nested] = field(default_factory=list)
     calls: int = 0
     failure: str | None = None

@@ -117,6 +117,23 @@ class LoadGate:
                 return self._decide_locked(located, label, loader)
         return self._decide_unlocked(_bytes_source(data), label, loader)
 
+    def inspect(self, pickle: bytes | int) -> Admission:
+        """Return what a pickle that is no artifact of its own may import.
+
+        Args:
+            pickle: Bytes in memory, or the descriptor of a file that belongs to a message between processes.
+
+        Returns:
+            Its names, where it holds only data; no names where it does not.
+        """
+        from weighlock.formats.source import FileSource
+        from weighlock.inspector import inspect
+
+        source = _bytes_source(pickle) if isinstance(pickle, bytes) else FileSource(pickle, os.fstat(pickle).st_size)
+        inspection = inspect(source)
+        only_data = inspection.outcome is Outcome.DATA_ONLY
+        return Admission(imports=frozenset(inspection.imports if only_data else ()))
+
     def knows_bytes(self, data: bytes | memoryview) -> bool:
         """Say whether bytes in memory are those of a locked file."""
         if self.lockfile is None or not self.lockfile.of_size(len(data)):

@@ -12,6 +12,7 @@ from _thread import RLock, _local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn, Self
 
     from weighlock.gates.hub import Pin
@@ -84,6 +85,49 @@ class Loading:
         return stamp[:2] != self._stamp[:2] or not gate().has_digest(self.descriptor, self.admission.digest)
 
 
+class Pending:
+    """A pickle in memory that is being read outside any admitted load; it is inspected when that is needed.
+
+    Used as a context manager around the original loader.
+
+    Args:
+        read: Returns all bytes from where the load begins.
+    """
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+        self._admission: Admission | None = None
+
+    def admission(self) -> Admission:
+        """Return what the pickle may import: its own names where it holds only data, and none otherwise."""
+        if self._admission is None:
+            self._admission = gate().inspect(self._read())
+        return self._admission
+
+    def __enter__(self) -> Self:
+        """Let this thread's unpicklers find the whole pickle."""
+        _pendings().append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget it."""
+        _pendings().remove(self)
+
+
+def pending() -> Pending | None:
+    """Return the pickle in memory that this thread reads, or ``None``."""
+    pendings = _pendings()
+    return pendings[-1] if pendings else None
+
+
+def _pendings() -> list[Pending]:
+    try:
+        return _thread.pending  # type: ignore[no-any-return]
+    except AttributeError:
+        _thread.pending = []
+        return _thread.pending  # type: ignore[no-any-return]
+
+
 def admit_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader: str) -> Loading:
     """Open a file once and judge it.
 
@@ -138,18 +182,24 @@ def part_of_a_pickle(label: str, *, message: bool) -> Loading:
     Args:
         label: Their name, for messages.
         message: The pickle is a message between processes, and so are these bytes; otherwise they may import
-            names of plain data only.
+            what an inspection of that pickle found in it, or names that do no harm.
     """
     from weighlock.gates.load import Admission
 
+    outer = pending()
+    if outer is not None and not message:
+        return Loading(outer.admission(), label)
     return Loading(Admission(anything=message), label)
 
 
 def file_of_a_message(path: str) -> Loading:
-    """Admit a file that a message between processes refers to; it may import names of plain data only."""
-    from weighlock.gates.load import Admission
-
-    return Loading(Admission(), path, os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), owned=True)
+    """Admit a file that a message between processes refers to, if it holds only data."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        return Loading(gate().inspect(descriptor), path, descriptor, owned=True)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned: bool) -> Loading:

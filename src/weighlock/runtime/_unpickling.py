@@ -5,9 +5,11 @@ Python one, and those inside joblib, numpy, pandas, dill, cloudpickle, shelve an
 is imported.
 
 1. Inside an admitted load, only the names of that admission pass.
-2. Outside, names of plain data pass.
-3. Outside, everything else passes only in messages between processes, recognised by the module whose code calls
-   the unpickler. A file cannot choose that module: it would have to import one of its names first, see 1 and 2.
+2. Outside, names pass that do no harm however they are used.
+3. Everything passes in messages between processes, recognised by the module whose code calls the unpickler. A file
+   cannot choose that module: it would have to import one of its names first, see 1 and 2.
+4. Other names of plain data, such as those of arrays, do harm when they are called in other ways. They pass where the
+   guard sees the whole pickle, which is inspected now, and holds only data.
 """
 
 from __future__ import annotations
@@ -75,12 +77,9 @@ _CARRIERS = frozenset(
 )
 """Modules that unpickle on behalf of whoever called them."""
 
-_ONLY_INSPECTED = frozenset({"getattr", "memmap"})
-"""Data uses these names in one harmless way, which only an inspection of the whole pickle can tell from the others."""
-
 Name = tuple[str, str]
 
-_data: set[Name] = set()
+_harmless: set[Name] = set()
 
 _stack = _admit.stack
 
@@ -103,14 +102,18 @@ def judge(module: str, name: str) -> None:
         if _admits(loading.admission, (module, name)):
             loading.passed.add((module, name))
             return
-    elif (module, name) in _data:
+    elif (module, name) in _harmless:
         return
-    elif is_data((module, name)):
+    elif is_harmless((module, name)):
         if _mapped((module, name)) == (module, name):  # else it depends on what can be imported, which may change
-            _data.add((module, name))
+            _harmless.add((module, name))
         return
     elif is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
         return
+    else:
+        pending = _admit.pending()
+        if pending is not None and _admits(pending.admission(), (module, name)):
+            return
     _refuse(module, name)
 
 
@@ -128,9 +131,11 @@ def is_message(frame: FrameType | None) -> bool:
     return False
 
 
-def is_data(asked: Name) -> bool:
-    """Say whether a name is plain data in whatever way it is used and whatever protocol the pickle has."""
-    return asked[1] not in _ONLY_INSPECTED and _is_listed(asked)
+def is_harmless(asked: Name) -> bool:
+    """Say whether a name does no harm in whatever way it is used and whatever protocol the pickle has."""
+    from weighlock.allowlist import is_harmless as listed
+
+    return _both(asked, lambda one: listed(*one))
 
 
 def _is_listed(asked: Name) -> bool:
@@ -145,7 +150,7 @@ def _admits(admission: Admission, asked: Name) -> bool:
     if _both(asked, lambda one: ".".join(one) in admission.approved):
         return True
     if admission.imports is None:
-        return is_data(asked)
+        return is_harmless(asked)
     return _is_listed(asked) and not admission.imports.isdisjoint((".".join(asked), ".".join(_mapped(asked))))
 
 

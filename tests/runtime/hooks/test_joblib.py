@@ -89,7 +89,7 @@ class _Bomb:
 
 def test_memory_mapped_arrays_keep_the_name_of_their_file(bench):
     joblib.dump(np.arange(10), "array.joblib")
-    bench.lock("array.joblib", outcome=None)
+    bench.lock("array.joblib")
     bench.guard()
     loaded = joblib.load("array.joblib", mmap_mode="r")
     assert loaded.sum() == 45
@@ -99,7 +99,7 @@ def test_memory_mapped_arrays_keep_the_name_of_their_file(bench):
 def test_a_file_swapped_while_it_is_memory_mapped_is_refused(bench, monkeypatch):
     joblib.dump(np.arange(10), "array.joblib")
     joblib.dump(np.arange(11), "evil.joblib")
-    bench.lock("array.joblib", outcome=None)
+    bench.lock("array.joblib")
     bench.guard()
     original = joblib.numpy_pickle._unpickle
 

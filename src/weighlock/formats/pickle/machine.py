@@ -21,6 +21,7 @@ from weighlock.formats.pickle.values import (
     Opaque,
     Run,
     Tuple,
+    carried,
     is_surely_true,
 )
 
@@ -88,7 +89,10 @@ class Machine(Stack):
         finally:
             self._check_frame()
             self._charge()
-        return self._pop()
+        result = self._pop()
+        if (function := carried(result)) is not None:
+            self.observer.carried(function, self.window.offset)
+        return result
 
     @classmethod
     @cache

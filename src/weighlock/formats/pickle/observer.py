@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from weighlock.formats.pickle.values import Container, Global, Instance
+    from weighlock.formats.pickle.values import Global, Instance
 
 
 class Observer(Protocol):
@@ -46,8 +46,8 @@ class Observer(Protocol):
     def extended(self, how: str, target: object, items: list[object], offset: int) -> None:
         """Items go into something that is not a literal container, through its methods."""
 
-    def carried(self, function: Global, target: Container, offset: int) -> None:
-        """A function is put into a literal container as data."""
+    def carried(self, function: Global, offset: int) -> None:
+        """A function is data: an item of a literal container, or what the whole pickle stands for."""
 
     def persistent(self, identifier: object, offset: int) -> object:
         """The loader resolves a persistent id; returns what stands for the result."""

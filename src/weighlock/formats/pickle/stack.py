@@ -160,7 +160,7 @@ class Stack(Decoder):
     def _fill(self, container: Container, items: list[object]) -> None:
         for item in items:
             if type(item) in _CARRIERS and (function := carried(item)) is not None:
-                self.observer.carried(function, container, self.window.offset)
+                self.observer.carried(function, self.window.offset)
         if container.whole:
             self._retained += _ITEM_BYTES * min(len(items), RETAINED_ITEMS)
         container.extend(items)
