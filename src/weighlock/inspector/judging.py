@@ -36,7 +36,7 @@ _LONGEST_ZIP_TAIL = 22 + 0xFFFF
 _LONGEST_UNPACKED = 64 << 20
 _STEP = 1 << 16
 _MOST_FINDINGS = 200
-_TAR_CHECKSUM = re.compile(rb"[\s\x1c-\x1f]*[-+]?(?:0[oO])?_?[0-7]|[\x80\xff]")
+_TAR_CHECKSUM = re.compile(rb"[\s\x1c-\x1f]*(?:[-+]?(?:0[oO])?_?[0-7]|\0)|[\x80\xff]|[\s\x1c-\x1f]{8}")
 
 
 class Judging:
@@ -218,6 +218,10 @@ class Judging:
             except FormatError:
                 return
             kind = describe_zip(archive)
+            if source.head(4) != _ZIP_MAGIC:
+                # Many files end with a zip that they hold, and its offsets do not fit the whole. Every reading of its
+                # members is judged; that the file is something else as well is no anomaly.
+                archive = replace(archive, anomalies=())
             self._archive(archive, kind, certain=kind != "zip")
 
     def _tar(self, source: Source) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weighlock.runtime._patch import Patches
 
 HOOKS = {
+    "dill._dill": "dill",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
     "huggingface_hub.hf_api": "huggingface_hub_repositories",

@@ -72,6 +72,7 @@ _CARRIERS = frozenset(
         "pickle",
         "weighlock.runtime._finder",
         "weighlock.runtime._unpickling",
+        "weighlock.runtime.hooks.dill",
         "weighlock.runtime.hooks.pickle",
     }
 )
