@@ -94,9 +94,10 @@ def read_regular(path: str | os.PathLike[str], most: int = -1) -> bytes:
     """
     optional = ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
     descriptor = os.open(path, sum((getattr(os, name, 0) for name in optional), os.O_RDONLY))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         return file.read(most)
 
 

@@ -186,6 +186,7 @@ def test_activate_and_deactivate(venv, tmp_path_factory):
     venv.lock()
     done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == 0, done.stderr
+    assert f"undo: WEIGHLOCK_MODE=off weighlock deactivate --python {venv.python}\n" in done.stderr
     assert venv.run("attack.py").stdout == "LoadRefused\n"
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     assert venv.run(str(venv.folder / "attack.py"), cwd=elsewhere).stdout == "LoadRefused\n"
@@ -207,6 +208,21 @@ def test_activate_refuses_a_broken_lockfile_and_writes_nothing(venv):
     done = venv.cli("activate", "--python", venv.python, "--lockfile", "models.lock")
     assert done.returncode == UNDECIDED
     assert "models.lock" in done.stderr
+    assert list(venv.site.iterdir()) == []
+
+
+def test_an_interpreter_outside_of_a_virtual_environment_is_not_guarded_without_being_asked_for(venv):
+    # It stands in for a system's Python, and like one it answers that it is in no virtual environment.
+    python = venv.folder / "python"
+    question = "print(3, 11, sys.argv[1], 0, sep=chr(10))"
+    python.write_text(f"#!/bin/sh\nexec {venv.python} -I -c 'import sys; {question}' {venv.site}\n")
+    python.chmod(0o755)
+    venv.lock()
+    done = venv.cli("activate", "--python", str(python))
+    assert done.returncode == UNDECIDED
+    assert "is not in a virtual environment" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hint: ")
+    assert "--system" in done.stderr
     assert list(venv.site.iterdir()) == []
 
 

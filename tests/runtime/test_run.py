@@ -86,3 +86,28 @@ def test_run_without_a_lockfile_says_so_in_one_line_and_a_hint(venv):
     assert done.returncode == UNDECIDED
     assert done.stderr.startswith("error: there is no models.lock")
     assert done.stdout == ""
+
+
+def test_run_without_a_lockfile_does_not_tell_to_deactivate_what_nobody_activated(venv):
+    assert "deactivate" not in venv.cli("run", "attack.py").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "error", "hint"),
+    [
+        (["--python", "nope"], {}, "nope: cannot be run: No such file", "give an interpreter"),
+        (["--lockfile", "nope"], {}, "the lockfile that --lockfile or WEIGHLOCK_LOCK gives cannot be read", "correct"),
+        (["--policy", "nope"], {}, "the policy that --policy or WEIGHLOCK_POLICY gives cannot be read", "correct"),
+        (["--lockfile", "pipe"], {}, "the lockfile that --lockfile or WEIGHLOCK_LOCK gives cannot be read", "correct"),
+        ([], {"WEIGHLOCK_MODE": "foo"}, "WEIGHLOCK_MODE must be one of enforce, warn, off, not 'foo'", "correct"),
+    ],
+)
+def test_each_way_in_which_run_cannot_start_has_its_own_hint(venv, arguments, environ, error, hint):
+    venv.lock()
+    os.mkfifo(venv.folder / "pipe")
+    done = venv.cli("run", *arguments, "attack.py", **environ)
+    assert done.returncode == UNDECIDED
+    assert done.stderr.startswith(f"error: {error}")
+    assert f"\nhint: {hint}" in done.stderr
+    assert "weighlock lock" not in done.stderr
+    assert done.stdout == ""

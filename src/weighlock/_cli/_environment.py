@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _OLDEST = (3, 11)
 
-_QUESTION = "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'), sep='\\n')"
+_QUESTION = (
+    "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('purelib'), "
+    "int(sys.prefix != sys.base_prefix), sep='\\n')"
+)
 
 _IS_GUARDED = "import sys; guard = sys.modules.get('weighlock.runtime'); sys.exit(0 if guard and guard.active() else 3)"
 
@@ -27,10 +30,12 @@ class Environment:
     Args:
         python: Its interpreter.
         folder: Its ``site-packages``.
+        virtual: It is a virtual environment, which no tool of the system runs in.
     """
 
     python: str
     folder: str
+    virtual: bool
 
 
 def environment_of(python: str | None) -> Environment:
@@ -43,11 +48,12 @@ def environment_of(python: str | None) -> Environment:
     python = python or sys.executable
     answer = ask(python, "-I", "-c", _QUESTION, environ=_environ("off"))
     lines = answer.stdout.splitlines()
-    if answer.returncode or len(lines) != 3:
-        raise UsageError("does not answer like a Python interpreter", where=python)
+    if answer.returncode or len(lines) != 4:
+        hint = "give an interpreter, such as venv/bin/python"
+        raise UsageError("does not answer like a Python interpreter", where=python, hint=hint)
     if (int(lines[0]), int(lines[1])) < _OLDEST:
         raise GuardError(f"Python {lines[0]}.{lines[1]} is too old, the guard needs 3.11", where=python)
-    return Environment(python, lines[2])
+    return Environment(python, lines[2], virtual=lines[3] == "1")
 
 
 def is_guarded(environment: Environment) -> bool:

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from weighlock.errors import UsageError
 from weighlock.runtime import MODES, prepare
 
 
@@ -53,6 +54,10 @@ def command(mode: str | None, lock: str | None, policy: str | None, python: str 
     interpreter = python or sys.executable
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.name != "nt":  # there, exec would return to the shell before the program has ended
-        os.execvp(interpreter, [interpreter, *program])  # noqa: S606 - what the user asked for
-    return subprocess.run([interpreter, *program], check=False).returncode  # noqa: S603 - what the user asked for
+    try:
+        if os.name != "nt":  # there, exec would return to the shell before the program has ended
+            os.execvp(interpreter, [interpreter, *program])  # noqa: S606 - what the user asked for
+        return subprocess.run([interpreter, *program], check=False).returncode  # noqa: S603 - what the user asked for
+    except OSError as error:
+        hint = "give an interpreter, such as venv/bin/python"
+        raise UsageError(f"cannot be run: {error.strerror}", where=interpreter, hint=hint) from error

@@ -58,8 +58,7 @@ def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | N
         raise GuardError(
             f"there is no {LOCKFILE} in {root_of(environ)} or above it",
             hint="write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
-            'or set `unlocked = "inspect"` in weighlock.toml, '
-            "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
+            'or set `unlocked = "inspect"` in weighlock.toml',
         )
     return settings.mode, settings.policy, None
 
@@ -74,7 +73,7 @@ def find_settings(environ: Mapping[str, str]) -> Settings:
     policy, place = find_policy(environ)
     mode = environ.get("WEIGHLOCK_MODE") or policy.mode
     if mode not in MODES:
-        raise GuardError(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}")
+        raise GuardError(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}", hint="correct it")
     return Settings(mode=mode, policy=policy, policy_path=place, lock_path=find_lockfile(environ, policy, place))
 
 

@@ -117,7 +117,7 @@ def end(error: BaseException) -> "NoReturn":
     text = str(error) if hint or type(error).__module__ == "weighlock.errors" else f"{type(error).__name__}: {error}"
     lines = [f"weighlock: the guard cannot start: {text}"]
     if hint:
-        lines.append(f"hint: {hint}")
+        lines.append(f"hint: {hint}, or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`")
     message = "\n".join(map(_printable, lines)) + "\n"
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -187,16 +187,16 @@ def _settle(mode: str | None, lock: str | None, policy: str | None) -> bool:
     environ = os.environ
     mode = mode or environ.get("WEIGHLOCK_MODE")
     if mode and mode not in MODES:
-        raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}")
+        raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}", "correct it")
     if mode:
         environ["WEIGHLOCK_MODE"] = mode
     if mode == "off":
         return False
     root = environ["WEIGHLOCK_ROOT"] = os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
-    for name, path in (("WEIGHLOCK_LOCK", lock), ("WEIGHLOCK_POLICY", policy)):
+    for name, path, what in (("WEIGHLOCK_LOCK", lock, "lockfile"), ("WEIGHLOCK_POLICY", policy, "policy")):
         place = path or environ.get(name)
         if place:
-            environ[name] = _readable(os.path.join(root, place), name)
+            environ[name] = _readable(os.path.join(root, place), f"{what} that --{what} or {name} gives")
     if mode != "warn" and not environ.get("WEIGHLOCK_LOCK") and not _finds_lockfile(root):
         from weighlock.runtime._admit import require_lockfile
 
@@ -204,12 +204,18 @@ def _settle(mode: str | None, lock: str | None, policy: str | None) -> bool:
     return True
 
 
-def _readable(path: str, name: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise _failure(f"{path}, named by {name}, cannot be read: {error.strerror}") from error
+def _readable(path: str, what: str) -> str:
+    problem = None
+    if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
+        problem = "it is not a regular file"
+    else:
+        try:
+            with open(path, "rb") as file:
+                file.read(1)
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+    if problem:
+        raise _failure(f"the {what} cannot be read: {path}: {problem}", "correct that path, or make the file readable")
     return path
 
 
@@ -230,7 +236,7 @@ def _export_to_children() -> None:
     """
     if sys.flags.ignore_environment:
         uninstall()
-        raise _failure("under -E or -I, Python children would run unguarded; use `weighlock activate` instead")
+        raise _failure("under -E or -I, Python children would run unguarded; use `weighlock activate` instead", None)
     _set_paths([_BOOTSTRAP, *_other_paths()])
 
 
@@ -244,12 +250,7 @@ def _set_paths(paths: list[str]) -> None:
         del os.environ["PYTHONPATH"]
 
 
-def _failure(message: str) -> Exception:
+def _failure(message: str, hint: str | None) -> Exception:
     from weighlock.errors import GuardError
 
-    return GuardError(
-        message,
-        hint="write a lockfile with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
-        'or set `unlocked = "inspect"` in weighlock.toml, '
-        "or take the guard away with `WEIGHLOCK_MODE=off weighlock deactivate`",
-    )
+    return GuardError(message, hint=hint)
