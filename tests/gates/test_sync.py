@@ -209,7 +209,9 @@ def test_a_lockfile_broken_by_hand_is_one_line_with_its_line(bench: Any, weights
     for command in ("sync", "verify", "lock"):
         done = bench.run(command, *(["org/a"] if command == "lock" else []))
         assert done.returncode == 2
-        assert done.stderr == f"error: {bench.project.lock}, line {line}, models[0].files[0].size: is negative\n"
+        error, hint = done.stderr.splitlines()
+        assert error == f"error: {bench.project.lock}, line {line}, models[0].files[0].size: is negative"
+        assert hint.startswith("hint: ")
 
 
 def test_two_urls_of_the_same_name_are_refused(bench: Any) -> None:
@@ -386,3 +388,20 @@ def test_json(bench: Any, weights: dict[str, bytes]) -> None:
     report = json.loads(bench.run("sync", "--format", "json").stdout)
     assert report["summary"] == {"present": 1, "downloaded": 0, "replaced": 0}
     assert report["artifacts"][0]["place"] == str(bench.place("a.bin"))
+
+
+def test_a_local_file_that_is_gone_and_one_that_was_changed_are_two_things(
+    bench: Any, weights: dict[str, bytes]
+) -> None:
+    place = bench.project.folder / "opt.pt"
+    place.write_bytes(weights["data"])
+    bench.lock("./opt.pt")
+    assert bench.run("sync").returncode == 0
+    place.write_bytes(weights["needs"])
+    done = bench.run("sync")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ./opt.pt: opt.pt: has other bytes than the lockfile expects\nhint: ")
+    place.unlink()
+    done = bench.run("sync")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ./opt.pt: opt.pt: is not there\nhint: ")

@@ -23,6 +23,7 @@ from weighlock.evidence import Approval, LockEntry
 from weighlock.finding import Inspection, Outcome
 from weighlock.gates.load_settings import load_settings
 from weighlock.gates.profiles import names_of
+from weighlock.policy import path_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -152,6 +153,11 @@ class LoadGate:
             return False
         return same and key_of(os.fstat(descriptor)) == file.key
 
+    @staticmethod
+    def approval(label: str) -> str:
+        """Return the command that approves the names of a file."""
+        return f"weighlock approve {path_argument(label)}"
+
     def digest_for_message(self, descriptor: int) -> str | None:
         """Return the digest of an open file that is about to be refused, unless it would take long."""
         size = os.fstat(descriptor).st_size
@@ -268,9 +274,9 @@ class LoadGate:
         Raises:
             LoadRefused: The gate enforces.
         """
-        text = refusal(label, loader, digest, reasons, remedy)
         if self.mode == "enforce":
-            raise LoadRefused(text)
+            raise LoadRefused(refusal(label, loader, digest, reasons, remedy))
+        text = refusal(label, loader, digest, reasons, remedy, enforced=False)
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
             sys.stderr.write(f"warning: {text}\n")
@@ -315,11 +321,16 @@ def refusal(
     digest: str | None,
     reasons: Iterable[tuple[str, str]],
     remedy: str | None = None,
+    *,
+    enforced: bool = True,
 ) -> str:
     """Write a refusal for a person: artifact, digest, findings with their rules, remedy; one line each."""
     from weighlock.output.escape import printable
 
-    lines = [f"weighlock refused {loader} of {label}", f"  digest: {digest or 'not computed'}"]
+    first = f"weighlock refused {loader} of {label}"
+    if not enforced:
+        first = f"weighlock would refuse {loader} of {label}; it is let through, because the mode is warn"
+    lines = [first, f"  digest: {digest or 'not computed'}"]
     lines += [f"  finding: {message} (rule: {rule})" for rule, message in reasons]
     if remedy:
         lines.append(f"  hint: {remedy}")

@@ -268,13 +268,6 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
     raise LoadRefused(refusal(label, "the load", None, [("guard", why)], remedy))
 
 
-def path_argument(path: str) -> str:
-    """Return a path as a person may copy it into a shell."""
-    from weighlock import policy
-
-    return policy.path_argument(path)
-
-
 def lockfile() -> Lockfile | None:
     """Return the lockfile of this process, or ``None`` where there is none and the policy allows that."""
     return gate().lockfile

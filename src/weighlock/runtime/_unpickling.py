@@ -206,7 +206,7 @@ def _refuse(module: str, name: str) -> None:
     rule = "unlisted-name"
     if loads:
         label, digest = loads[-1].label, loads[-1].admission.digest
-        remedy = f"weighlock approve {_admit.path_argument(label)}"
+        remedy = gate.approval(label)
         rule = "not-approved"
     message = f"it asks for {module}.{name}, which is not plain data and which no approval names"
     gate.refuse(label, "unpickling", digest and f"sha256:{digest}", [(rule, message)], remedy)
