@@ -14,6 +14,7 @@ from weighlock.allowlist.special import CONTRACTS, STATE_CONTRACTS
 from weighlock.allowlist.trace import Event, Import, Nested, PickleTrace, Role
 from weighlock.errors import FormatError, OverBudgetError
 from weighlock.formats.pickle.values import Container, Global, Instance, Opaque, Tuple, carried
+from weighlock.formats.torch_legacy import TAR, Memory, Storages, element_size
 
 # More of the same says nothing new, and a hostile stream could make millions.
 _MOST_EVENTS = 64
@@ -168,12 +169,29 @@ class Interpreter:
 
     def persistent(self, identifier: object, offset: int) -> object:
         """Return what torch finds for the persistent ids that it writes: a storage, or the class of a module."""
-        if isinstance(identifier, Tuple) and _is_storage_id(identifier.items):
+        items = identifier.items if isinstance(identifier, Tuple) else []
+        if self.trace.loader == TAR and _is_tar_id(identifier):
+            return Instance("torch.Tensor")
+        if self.trace.loader == TAR and len(items) == 3 and isinstance(items[0], Global):
+            return items[0]
+        if _is_storage_id(items):
+            self._note_storage(items)
             return Instance("torch.storage")
-        if isinstance(identifier, Tuple) and _is_module_id(identifier.items):
-            return identifier.items[1]
+        if _is_module_id(items):
+            return items[1]
         self._add(self.trace.persistent, "it names an object that only the program that wrote it finds", offset)
         return Instance("unknown")
+
+    def _note_storage(self, items: list[object]) -> None:
+        storages = self.trace.storages = self.trace.storages or Storages()
+        kind, key, _, count = items[1:5]
+        element = element_size(kind.name) if isinstance(kind, Global) else None
+        kept = count if isinstance(count, int) else None
+        storages.note(key, None if element is None else Memory(element, kept))
+        view = items[5] if len(items) == 6 else None
+        if view is not None:
+            # A part of the storage, with a key of its own by which the loader finds it as well.
+            storages.note(view.items[0] if isinstance(view, Tuple) and view.items else view, None)
 
     def constant(self, kind: str, offset: int, size: int) -> None:
         """Note bytes that look like a pickle."""
@@ -216,6 +234,11 @@ class Interpreter:
 
 def _no_keywords(keywords: object) -> bool:
     return keywords is None or (isinstance(keywords, Container) and keywords.whole and not keywords.items)
+
+
+def _is_tar_id(identifier: object) -> bool:
+    # torch/serialization.py, legacy_load: tensors and storages alike are found by a number, or by its text.
+    return is_int(identifier) or (isinstance(identifier, str) and identifier.isascii() and identifier.isdigit())
 
 
 def _is_module_id(items: list[object]) -> bool:
