@@ -236,7 +236,7 @@ def test_warn_reports_once_and_lets_everything_through(opened, capsys):
     gate = _gate(mode="warn")
     for _ in range(3):
         assert gate.admit_file(opened(), "f", "a test").anything
-    assert capsys.readouterr().err.count("warning: weighlock refused a test of f") == 1
+    assert capsys.readouterr().err.count("warning: weighlock would refuse a test of f") == 1
 
 
 def test_off_says_nothing_and_hashes_nothing(opened, hashed, capsys):
@@ -344,3 +344,17 @@ def test_the_key_of_an_open_file_is_that_of_its_inode(opened, tmp_path):
     descriptor = opened()
     os.rename(tmp_path / "file.bin", tmp_path / "renamed.bin")
     assert key_of(os.fstat(descriptor))[:3] == key_of(os.stat(tmp_path / "renamed.bin"))[:3]
+
+
+@pytest.mark.parametrize("mode", ["warn", "off"])
+def test_a_policy_that_came_with_a_folder_does_not_weaken_the_guard_in_silence(tmp_path, monkeypatch, capsys, mode):
+    (tmp_path / "weighlock.toml").write_text(f'mode = "{mode}"\n')
+    monkeypatch.chdir(tmp_path)
+    open_gate({"WEIGHLOCK_ROOT": str(tmp_path)})
+    assert f'mode = "{mode}"' in capsys.readouterr().err
+
+
+def test_a_policy_that_was_named_is_nobodys_surprise(tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text('mode = "off"\n')
+    open_gate({"WEIGHLOCK_ROOT": str(tmp_path), "WEIGHLOCK_POLICY": str(tmp_path / "mine.toml")})
+    assert capsys.readouterr().err == ""

@@ -312,6 +312,10 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
         WeighlockError: They cannot be read, or there is no lockfile and the policy does not do without one.
     """
     mode, policy, lockfile = load_settings(environ)
+    named = environ.get("WEIGHLOCK_MODE") or environ.get("WEIGHLOCK_POLICY")
+    if mode != "enforce" and not named and sys.stderr is not None:
+        # A folder that came with a model may hold a policy, too: who works there must at least be told.
+        sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{mode}"\n')
     return LoadGate(mode, policy, lockfile, DigestCache(environ))
 
 
