@@ -80,6 +80,8 @@ class LoadRefused(BaseException):
         exit_code: 1, or 2 where the policy or the lockfile cannot be read, so that nothing can be judged.
     """
 
-    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+    exit_code = 1
+
+    def __init__(self, message: str, *, exit_code: int = exit_code) -> None:
         super().__init__(message)
         self.exit_code = exit_code

@@ -42,3 +42,33 @@ def test_check_finds_a_moved_ref_and_changes_nothing(bench: Any, weights: dict[s
     assert done.returncode == 1
     assert "org/a: main is now" in done.stdout
     assert bench.project.lock.read_text() == text
+
+
+def test_check_does_not_call_good_what_lock_would_change(bench: Any, weights: dict[str, bytes]) -> None:
+    folder = bench.project.folder / "m"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(weights["safetensors"])
+    (folder / "model.pt").write_bytes(weights["data"])
+    bench.lock("./m", all_formats=True)
+    manifest = bench.project.folder / "pyproject.toml"
+    manifest.write_text('[tool.weighlock.models]\n"./m" = { exclude = ["*.txt"] }\n')
+    done = bench.run("lock", "--check")
+    assert done.returncode == 1
+    assert "./m: model.pt is locked, but" in done.stdout
+    assert bench.run("lock", "--check", "--all-formats").returncode == 0
+    assert bench.run("lock").returncode == 0
+    assert bench.run("lock", "--check").returncode == 0
+    (folder / "new.bin").write_bytes(weights["data"])
+    assert "./m: new.bin would be locked, but is not" in bench.run("lock", "--check").stdout
+
+
+def test_check_without_a_manifest_says_what_it_has_nothing_to_compare_with(
+    bench: Any, weights: dict[str, bytes]
+) -> None:
+    (bench.project.folder / "a.bin").write_bytes(weights["data"])
+    bench.lock("./a.bin")
+    done = bench.run("lock", "--check")
+    assert done.returncode == 2
+    assert "error: the policy names no model" in done.stderr
+    assert "weighlock verify" in done.stderr
+    assert bench.run("lock", "--check", "./a.bin").returncode == 0

@@ -86,3 +86,14 @@ def test_other_errors_look_as_ever(bench):
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+def test_in_warn_mode_a_load_that_went_on_is_not_called_refused(bench):
+    (bench.folder / "checkpoint.pkl").write_bytes(bench.payload)
+    bench.write_lock()
+    done = bench.run(f"import weighlock.auto\n{CODE}", WEIGHLOCK_MODE="warn")
+    assert done.returncode == 0
+    assert bench.marker.exists()
+    assert "warning: weighlock would refuse unpickling of a pickle; " in done.stderr
+    assert "; it is let through, because the mode is warn\n" in done.stderr
+    assert "weighlock refused" not in done.stderr

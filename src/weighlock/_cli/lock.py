@@ -71,6 +71,12 @@ def command(
     if not models:
         if ref or include or exclude or remote_code:
             raise UsageError("--ref, --include, --exclude and --remote-code need a MODEL")
+        if check and not project.policy.models:
+            raise UsageError(
+                "the policy names no model that the lockfile could be compared with",
+                hint="name a MODEL, or write [tool.weighlock.models] in pyproject.toml; "
+                "`weighlock verify` compares the lockfile with this disk",
+            )
         requests = _known_requests(project, old, upgrade)
     if check:
         return _check(project, old, requests, offline=offline, all_formats=all_formats, kind=kind, output=output)
@@ -114,7 +120,7 @@ def _check(
     from weighlock.output.lockfile import stale_json, stale_text
 
     offline = is_offline(option=offline)
-    differences = check(requests, old, offline=offline, all_formats=all_formats)
+    differences = check(requests, old, project.folder, offline=offline, all_formats=all_formats)
     render = stale_json if kind == "json" else stale_text
     emit(render(differences, str(project.lock), offline=offline), output)
     return 1 if differences else 0

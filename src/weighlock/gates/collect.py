@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from weighlock.digests import cores
-from weighlock.errors import SourceError
+from weighlock.errors import DigestMismatchError, SourceError
 from weighlock.sources.directory import identify
 from weighlock.sources.download import fetch
 from weighlock.sources.quarantine import Quarantine, discard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _DOWNLOADS = 8
 """Downloads at once; more do not fill a line better and are unkind to a server."""
+
+_OWN = "no server has a file of your own; restore it, or lock it again if you changed it on purpose"
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -103,7 +105,7 @@ class Collector:
         if not missing:
             return [brought for brought in present if brought is not None]
         # Another process may have brought them while this one waited for its quarantine.
-        self._enter(missing)
+        self._enter(missing, replaced={id(found.errand) for found in present if found is not None})
         second = dict(zip(map(id, missing), self.map(self._look, missing), strict=True))
         to_download = [errand for errand in missing if not _is_good(second[id(errand)])]
         self._require_room(to_download)
@@ -146,11 +148,13 @@ class Collector:
         fetched = identify(errand.place, git=errand.offer.git_id is not None, tick=self.progress.advance)
         return Brought(errand=errand, fetched=fetched, replaces=not is_announced(errand.offer, fetched))
 
-    def _enter(self, errands: Sequence[Errand]) -> None:
+    def _enter(self, errands: Sequence[Errand], replaced: Collection[int]) -> None:
         for errand in errands:
             where = f"{errand.model}: {errand.offer.path}"
             if errand.wanted is None or errand.quarantine is None:
-                raise SourceError("is not there, or has other bytes", where=where)
+                if id(errand) in replaced:
+                    raise DigestMismatchError("has other bytes than the lockfile expects", where=where, hint=_OWN)
+                raise SourceError("is not there", where=where, hint=_OWN)
             if self._offline:
                 raise SourceError(
                     "is not in the cache, and --offline or HF_HUB_OFFLINE forbids to download it", where=where

@@ -328,7 +328,7 @@ def test_a_warning_gate_lets_through_and_says_so(guarded: Guarded, capsys: pytes
     assert guarded.download("extra.json") == LEFT_OUT["extra.json"]
     assert guarded.download(repo="org/other") == WEIGHTS
     warnings = capsys.readouterr().err
-    assert warnings.count("warning: weighlock refused") >= 3
+    assert warnings.count("warning: weighlock would refuse") >= 3
     assert all(rule in warnings for rule in ("rule: changed", "rule: not-in-lock"))
 
 

@@ -309,7 +309,7 @@ def test_warn_says_it_once_and_lets_through(bench, capsys):
     bench.guard("warn")
     for _ in range(2):
         assert _is_model(torch.load("unlisted.pt"))
-    assert capsys.readouterr().err.count("warning: weighlock refused torch.load of unlisted.pt") == 1
+    assert capsys.readouterr().err.count("warning: weighlock would refuse torch.load of unlisted.pt") == 1
 
 
 def test_off_by_policy_judges_nothing(bench):
