@@ -212,3 +212,9 @@ def test_a_named_pipe_for_a_lockfile_is_refused_and_not_waited_for(tmp_path: Pat
     os.mkfifo(tmp_path / "models.lock")
     with pytest.raises(LockfileError, match="it is not a regular file"):
         read_lockfile(tmp_path / "models.lock")
+
+
+def test_a_folder_that_is_missing_is_not_answered_with_make_room(tmp_path: Path) -> None:
+    with pytest.raises(WeighlockError) as caught:
+        write_atomically(tmp_path / "missing" / "report.json", b"")
+    assert "make room" not in str(caught.value.hint)

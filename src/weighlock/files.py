@@ -165,8 +165,10 @@ def unfinished_file_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        step = "make room and run it again" if full else "its folder has to be there, and you need to be able to write"
         raise WeighlockError(
-            f"cannot be written: {reason}", where=str(path), hint="nothing was changed; make room and run it again"
+            f"cannot be written: {reason}", where=str(path), hint=f"nothing was changed; {step}"
         ) from error
 
 

@@ -168,3 +168,13 @@ def test_what_is_not_covered_comes_from_every_hook(project, python, capsys):
 def test_an_interpreter_that_cannot_be_asked_is_an_error(project, python, capsys):
     assert main(["doctor", "--python", python]) == 2
     assert python in capsys.readouterr().err
+
+
+def test_a_policy_that_cannot_be_read_is_not_called_absent(project, python, capsys):
+    assert main(["activate", "--python", python]) == 0
+    capsys.readouterr()
+    (project / "pyproject.toml").write_text("[tool.weighlock\n")
+    assert main(["doctor", "--python", python]) == 1
+    shown = capsys.readouterr().out
+    assert "policy        cannot be read" in shown
+    assert "hint          correct it there" in shown

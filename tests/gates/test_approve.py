@@ -232,3 +232,15 @@ def test_hostile_names_are_shown_escaped(bench: Any, tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
     assert "\x1b" not in (bench.project.lock.read_text() if bench.project.lock.exists() else "")
     assert not list(tmp_path.glob("*.bin"))
+
+
+def test_a_file_that_a_locked_model_does_not_have_is_not_answered_with_lock_it_first(bench: Any, weights: Any) -> None:
+    (bench.project.folder / "models").mkdir()
+    (bench.project.folder / "models" / "a.bin").write_bytes(weights["data"])
+    first = bench.run("approve", "models:a.bin", "--yes")
+    assert "hint: run `weighlock lock ./models` first" in first.stderr
+    bench.lock("./models")
+    for target in ("./models:nope", "models:nope"):
+        done = bench.run("approve", target, "--yes")
+        assert done.returncode == 2
+        assert "hint: ./models has a.bin\n" in done.stderr

@@ -220,3 +220,12 @@ def test_ctrl_c_ends_every_process_at_once_and_without_a_word(tmp_path: Path):
         for _ in range(100):  # the resource tracker of multiprocessing is the last to go
             os.killpg(process.pid, 0)
             time.sleep(0.05)
+
+
+def test_nobody_is_told_to_approve_what_cannot_be_opened(tmp_path):
+    (tmp_path / "data.pkl").write_bytes(b"\x80\x02}q\x00.")
+    (tmp_path / "loop").symlink_to("loop")
+    report = scan([str(tmp_path), str(tmp_path / "missing")], Judge())
+    denied = [item for item in report.judged if not item.verdict.allowed]
+    assert len(denied) == 2
+    assert [reason.remedy for item in denied for reason in item.verdict.reasons] == [None, None]

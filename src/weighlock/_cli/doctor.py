@@ -112,6 +112,7 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         "lock": None,
         "models": None,
         "problem": None,
+        "hint": None,
     }
     answer["cache"] = place(environ)
     try:
@@ -121,7 +122,7 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         if found.lock_path:
             answer["models"] = len(read_lockfile(found.lock_path).models)
     except WeighlockError as error:
-        answer["problem"] = str(error)
+        answer |= {"problem": str(error), "hint": error.hint}
     return answer
 
 

@@ -94,7 +94,8 @@ def _known_requests(project: Project, old: Lockfile, upgrade: tuple[str, ...]) -
     asked = {model.name for request in requests if (model := find(old, request)) is not None}
     for name in upgrade:
         if name != _EVERYTHING and old.by_name(name) is None:
-            raise UsageError("is not in the lockfile", where=name)
+            known = ", ".join(model.name for model in old.models) or "none"
+            raise UsageError("is not in the lockfile", where=name, hint=f"locked are: {known}")
     chosen = set(upgrade)
     requests += [
         locked_request(model) for model in old.models if model.name not in asked and {model.name, _EVERYTHING} & chosen

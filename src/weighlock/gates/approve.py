@@ -13,6 +13,7 @@ import glob
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
@@ -24,6 +25,7 @@ from weighlock.gates.places import Places
 from weighlock.gates.profiles import names_of, require_profiles
 from weighlock.gates.request import parse_request
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
+from weighlock.policy import path_argument
 from weighlock.sources.directory import identify
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def approve(
     # 1. Collect
     subject = _locate(target, lockfile, project, options)
     if subject is None:
-        return _approve_unseen(target, acceptance, project, options, confirm=confirm, progress=progress)
+        return _approve_unseen(target, acceptance, project, options, lockfile, confirm=confirm, progress=progress)
     # 2. Identify
     fetched = _identify(subject, target)
     # 3. Inspect
@@ -155,7 +157,11 @@ def _locate(target: str, lockfile: Lockfile, project: Project, options: LockOpti
             return _located(model, file, places)
     place = Path(os.path.expanduser(target))  # Path.expanduser would forget the ./ before a tilde
     if place.is_dir():
-        raise UsageError("is a folder; approvals are for single files", where=target)
+        raise UsageError(
+            "is a folder; approvals are for single files",
+            where=target,
+            hint="`weighlock scan` lists the files in it that need one",
+        )
     if place.exists():
         return _Subject(name=parse_request(str(place.absolute()), project.folder).name, place=place)
     return None
@@ -184,6 +190,7 @@ def _approve_unseen(
     acceptance: Acceptance,
     project: Project,
     options: LockOptions,
+    lockfile: Lockfile,
     *,
     confirm: Callable[[Proposal], bool],
     progress: Progress | None,
@@ -193,7 +200,7 @@ def _approve_unseen(
     if not separator or not name or path.startswith("//"):
         raise SourceError("there is no such file", where=target, hint="give a path, or MODEL:FILE")
     if not acceptance.unsafe or acceptance.reason is None:
-        raise UsageError("is not in the lockfile", where=target, hint=f"run `weighlock lock {name}` first")
+        raise UsageError("is not in the lockfile", where=target, hint=_unlisted(name, lockfile))
     request = replace(
         parse_request(name, project.folder),
         include=(glob.escape(path),),
@@ -207,6 +214,17 @@ def _approve_unseen(
     judged = next(item for item in report.judged if item.locked.path == path)
     proposal = replace(proposal, entry=judged.locked, inspection=judged.inspection)
     return Approved(proposal=proposal, written=report.written)
+
+
+def _unlisted(name: str, lockfile: Lockfile) -> str:
+    """Say what to do about a file that the lockfile does not list."""
+    model = lockfile.by_name(name) or lockfile.by_name(f"./{name}")
+    if model is None:
+        subject = path_argument(name) if os.path.exists(name) else quote(name)
+        return f"run `weighlock lock {subject}` first"
+    most = 8
+    files = ", ".join(file.path for file in model.files[:most])
+    return f"{model.name} has {files}{' and more' if len(model.files) > most else ''}"
 
 
 def _accept(entry: LockedFile, inspection: Inspection, acceptance: Acceptance, target: str) -> LockedFile:

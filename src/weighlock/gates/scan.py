@@ -10,7 +10,7 @@ One sequence for each file:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock import inspector
@@ -75,11 +75,11 @@ class Judge:
     def __call__(self, found: disk.FoundFile) -> Judged:
         """Judge one file. Whatever goes wrong with it makes it unverifiable, and never ends the scan."""
         if found.problem:
-            return self.unverifiable(found, found.problem)
+            return self._unopened(found, found.problem)
         try:
             descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
-            return self.unverifiable(found, (error.strerror or type(error).__name__).lower())
+            return self._unopened(found, (error.strerror or type(error).__name__).lower())
         try:
             return self._judge(found, descriptor)
         except OSError as error:
@@ -94,6 +94,12 @@ class Judge:
     def unverifiable(self, found: disk.FoundFile, why: str) -> Judged:
         """Return the judgement of a file about which nothing could be learned."""
         return self._decide(ModelFile(path=found.path, size=0), unverifiable(why))
+
+    def _unopened(self, found: disk.FoundFile, why: str) -> Judged:
+        """Return the judgement of a path that cannot be opened, and so cannot be approved either."""
+        judged = self.unverifiable(found, why)
+        reasons = tuple(replace(reason, remedy=None) for reason in judged.verdict.reasons)
+        return replace(judged, verdict=replace(judged.verdict, reasons=reasons))
 
     def _judge(self, found: disk.FoundFile, descriptor: int) -> Judged:
         status = os.fstat(descriptor)
@@ -164,7 +170,7 @@ def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, processes: int) ->
 
 def _demand_files(paths: Iterable[str], collection: disk.Collection) -> None:
     if not collection.files:
-        raise UsageError("there is no file in it", where=" ".join(paths))
+        raise UsageError("there is no file in it", where=" ".join(paths), hint="name a file or a folder with files")
     if all(file.problem for file in collection.files):
         first = collection.files[0]
         raise UsageError(str(first.problem), where=first.path, hint="name a file or a folder that you may read")

@@ -25,12 +25,15 @@ def _summary(report: dict[str, Any]) -> Iterator[str]:
     for problem in (report["problem"], settings["problem"]):
         if problem:
             yield f"  problem       {problem}"
+    if settings["hint"]:
+        yield f"  hint          {settings['hint']}"
     if not report["active"] and not report["problem"]:
         yield "  problem       nothing activates the guard; below is what it would guard"
         yield "  hint          weighlock activate, weighlock run SCRIPT, or import weighlock.auto"
     yield f"  activated by  {'; '.join(report['activation']) or 'nothing'}"
     yield f"  mode          {settings['mode'] or 'unknown'}, unlocked files: {settings['unlocked'] or 'unknown'}"
-    yield f"  policy        {settings['policy'] or 'none, the defaults hold'}"
+    otherwise = "none, the defaults hold" if settings["mode"] else "cannot be read"
+    yield f"  policy        {settings['policy'] or otherwise}"
     models = "" if settings["models"] is None else f" ({settings['models']} models)"
     yield f"  lockfile      {settings['lock'] or 'none'}{models}"
     yield f"  digest cache  {settings['cache'] or 'in memory only'}"

@@ -41,7 +41,7 @@ def list_directory(place: Path, name: str, ignore: Collection[str] = ()) -> List
     source = PathSource(path=name)
     if not place.is_dir():
         if not _status(place, name):
-            raise SourceError("does not exist", where=name)
+            raise SourceError("does not exist", where=name, hint="correct the path")
         return Listing(source=source, files=(_offer(place, place.name, name),))
     roots = (place.resolve(), *_blob_folders(place.resolve()))
     offers = []
