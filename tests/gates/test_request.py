@@ -45,3 +45,9 @@ def test_a_name_that_is_also_a_path_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match="is a path here and could be a repository") as caught:
         parse_request("org/a", tmp_path)
     assert caught.value.hint == "write ./org/a or hf:org/a to say which"
+
+
+@pytest.mark.parametrize("text", ["./models", "/models", "https://example.org/a.bin"])
+def test_a_ref_is_refused_where_nothing_has_one(text, tmp_path):
+    with pytest.raises(UsageError, match="which has no ref"):
+        parse_request(text, tmp_path, ref="main")

@@ -65,9 +65,12 @@ def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | No
     """
     if not text or not is_printable(text):
         raise UsageError("is not the name of a model", where=ascii(text))
-    if text.startswith(("https://", "http://")):
+    is_url, is_path = text.startswith(("https://", "http://")), text.startswith(_PATHS) or text in (".", "..")
+    if ref and (is_url or is_path):
+        raise UsageError(f"is a {'URL' if is_url else 'path'}, which has no ref", where=text, hint="leave the ref out")
+    if is_url:
         return ModelRequest(name=text, target=UrlSource(url=text))
-    if text.startswith(_PATHS) or text in (".", ".."):
+    if is_path:
         return _path_request(text, folder)
     explicit = text.startswith("hf:")
     if not explicit and Path(text.partition("@")[0]).exists():
