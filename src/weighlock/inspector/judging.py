@@ -13,9 +13,11 @@ from weighlock.finding import Inspection, Location, Outcome
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
 from weighlock.formats.obstacle import BrokenHeader, Obstacle
 from weighlock.formats.source import RandomAccess, TailSource
+from weighlock.formats.torch_legacy import TAR
 from weighlock.inspector.members import describe_zip, is_storage
 from weighlock.inspector.nested import nested_source
 from weighlock.inspector.pickles import read_pickle, read_pickles
+from weighlock.inspector.torch_tar import describe_tar, is_read_by_torch, read_member, require_no_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,15 +67,20 @@ class Judging:
             findings=tuple(sorted(self._findings, key=lambda finding: -finding.outcome)),
         )
 
-    def source(self, source: Source) -> None:
-        """Judge bytes under every loader that would accept them."""
+    def source(self, source: Source, loader: str = "pickle") -> None:
+        """Judge bytes under every loader that would accept them.
+
+        Args:
+            source: The bytes.
+            loader: Whose pickles they are where they are pickles.
+        """
         with self._obstacles("a nested file"), self._deeper():
             head = source.head(512)
             if not head:
                 return
             self._other_readings(source, head)
             with self._obstacles("pickle"):
-                self._pickles(source)
+                self._pickles(source, loader)
 
     # Readings
 
@@ -95,8 +102,8 @@ class Judging:
         if _may_be_tar(head):
             self._tar(source)
 
-    def _pickles(self, source: Source) -> None:
-        row = read_pickles(source, self._budget)
+    def _pickles(self, source: Source, loader: str) -> None:
+        row = read_pickles(source, self._budget, loader)
         for trace in row.traces:
             self._trace(trace, source)
         if row.end:
@@ -232,7 +239,10 @@ class Judging:
                 archive = tar.parse(self._random_access(source), self._budget)
             except FormatError:
                 return
-            self._archive(archive, "tar", certain=False)
+            kind = describe_tar(archive)
+            self._archive(archive, kind, certain=False)
+            if kind == TAR:
+                require_no_links(archive)
 
     def _seven_zip(self, source: Source) -> None:
         from weighlock.formats import seven_zip
@@ -256,7 +266,10 @@ class Judging:
                         if content.head(6) == _NPY_MAGIC:
                             self._npy(content)
                         continue
-                    self.source(content)
+                    self.source(content, TAR if kind == TAR and is_read_by_torch(entry.name) else "pickle")
+                    if kind == TAR:
+                        for trace in read_member(entry.name, content, self._budget):
+                            self._trace(trace, content)
                 except FormatError as error:
                     raise OverBudgetError(error.message) from None
         # An archive without anything that a loader would take is none of our business, odd or not.

@@ -12,6 +12,9 @@ from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.formats.joblib import JoblibMachine
 from weighlock.formats.pickle.machine import Machine
 from weighlock.formats.pickle.window import Window
+from weighlock.formats.source import BytesSource
+from weighlock.formats.torch_legacy import LEGACY
+from weighlock.inspector.torch_legacy import LegacyFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,16 +22,15 @@ if TYPE_CHECKING:
     from weighlock.formats.pickle.memo import Memo
     from weighlock.formats.source import Budget, Source, Stream
 
-# torch/serialization.py, _legacy_save: the first of five pickles; the bytes of the tensors follow the fifth.
-_LEGACY = "torch-legacy"
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_LEGACY_PICKLES = 5
-
 # What starting one more pickle in a row costs of the budget for opcodes.
 _START_COST = 256
 
 # dbm.dumb, and so shelve, begins each value at such a multiple; zeros fill the gaps.
 _BLOCK = 512
+
+
+# The number of items that the memory of a storage begins with.
+_COUNT = 8
 
 
 @dataclass(slots=True)
@@ -38,33 +40,59 @@ class Row:
     Args:
         traces: Of those that count: none where the bytes are not a pickle. A trace with a failure or with something
             over budget is the last one.
-        end: Where the last one that succeeded stops; something else may begin there.
+        end: Where the last one that succeeded stops, or the memory behind it; something else may begin there.
         followed: There are bytes behind the first one.
         memo: Of the unpickler that read the first one.
+        rest: Where another row may begin, behind the memory of a torch file; ``None`` where there is no such memory.
+        memory: Where such memory begins that `pickle.load` would get through the first bytes of, else ``None``.
     """
 
     traces: list[PickleTrace] = field(default_factory=list)
     end: int = 0
     followed: bool = False
     memo: Memo | None = None
+    rest: int | None = None
+    memory: int | None = None
 
 
-def read_pickles(source: Source, budget: Budget) -> Row:
-    """Execute, symbolically, every pickle that an unpickler would read from `source`."""
-    row = _row(source, budget, Machine, "pickle")
-    if row.followed and row.traces[0].loader != _LEGACY:
-        row.traces = _reused(source, budget, row)
+def read_pickles(source: Source, budget: Budget, loader: str = "pickle") -> Row:
+    """Execute, symbolically, every pickle that an unpickler would read from `source`.
+
+    Args:
+        source: The bytes.
+        budget: What it may cost.
+        loader: Whose pickles these are where they are not a file of torch.
+    """
+    files = LegacyFiles()
+    whole = _part(source, budget, loader, files, 0)
+    rest = whole.rest
+    while rest is not None:
+        part = _part(source, budget, loader, files, rest)
+        whole.traces += part.traces
+        whole.end, rest = part.end, part.rest
+    return whole
+
+
+def _part(source: Source, budget: Budget, loader: str, files: LegacyFiles, start: int) -> Row:
+    """Read pickles up to where the memory of a torch file ends, or the source does."""
+    row = _row(source, budget, Machine, loader, first=start, files=files)
+    if row.followed and any(trace.loader != LEGACY for trace in row.traces):
+        row.traces = _reused(source, budget, loader, row)
+    if row.memory is not None:
+        row.traces += _by_chance(source, budget, row.memory)
     if any(JOBLIB_ARRAY in trace.imports for trace in row.traces):
+        if any(trace.loader == LEGACY for trace in row.traces):
+            row.traces[-1].exhausted = "arrays of joblib stand among the pickles of torch"
         # To pickle.load the arrays in the stream are opcodes. Where they make sense, that reading counts as well.
-        joblib = _row(source, budget, JoblibMachine, "joblib")
+        joblib = _row(source, budget, JoblibMachine, "joblib", first=start)
         joblib.traces += _beyond(row.traces, joblib.traces)
         return joblib
     return row
 
 
-def _reused(source: Source, budget: Budget, row: Row) -> list[PickleTrace]:
+def _reused(source: Source, budget: Budget, loader: str, row: Row) -> list[PickleTrace]:
     # Also read as by one unpickler for all pickles of the row, whose memo lives on.
-    again = _row(source, budget, Machine, "pickle", first=row.traces[0].end, memo=row.memo).traces
+    again = _row(source, budget, Machine, loader, first=row.traces[0].end, memo=row.memo).traces
     starts = {trace.start for trace in again if trace.failure is None}
     broken = [trace for trace in row.traces if trace.failure and trace.start in starts]
     harmless = [trace for trace in broken if trace not in _beyond(broken, again)]
@@ -80,36 +108,77 @@ def _reused(source: Source, budget: Budget, row: Row) -> list[PickleTrace]:
 def read_pickle(stream: Stream, budget: Budget, loader: str) -> PickleTrace | None:
     """Execute, symbolically, the one pickle that `stream` stands at."""
     interpreter = Interpreter(loader)
-    _execute(Machine(Window(stream, budget), interpreter), interpreter.trace)
+    execute(Machine(Window(stream, budget), interpreter), interpreter.trace)
     return interpreter.trace if _counts(interpreter.trace) else None
 
 
 def _row(
-    source: Source, budget: Budget, kind: type[Machine], loader: str, *, first: int = 0, memo: Memo | None = None
+    source: Source,
+    budget: Budget,
+    kind: type[Machine],
+    loader: str,
+    *,
+    first: int = 0,
+    memo: Memo | None = None,
+    files: LegacyFiles | None = None,
 ) -> Row:
     window = Window(source.open(), budget)
     window.skip(first)
     row = Row(end=first)
-    while window.peek(1):
+    if first and files:
+        _pass_gap(window)
+    while window.peek(1) and row.rest is None:
         row.followed = bool(row.traces)
-        interpreter = Interpreter(loader)
+        interpreter = Interpreter(LEGACY if files and files.is_open else loader)
         trace = interpreter.trace
-        machine = kind(window, interpreter, memo)
-        result = _execute(machine, trace)
-        if not _counts(trace) and not (row.traces and _imports_something(trace)):
+        machine = (files.machine if files else kind)(window, interpreter, memo)
+        result = execute(machine, trace)
+        if not _counts(trace) and not ((first or row.traces) and _imports_something(trace)):
             break
         row.traces.append(trace)
+        row.memo = row.memo or machine.memo
+        if not trace.failure and not trace.exhausted:
+            row.end = trace.end
+            if files:
+                _follow(files, row, machine, result)
         if trace.failure or trace.exhausted:
-            break
-        row.end = trace.end
-        if len(row.traces) == 1:
-            row.memo = machine.memo
-            loader = _LEGACY if result == _LEGACY_MAGIC else loader
-            trace.loader = loader
-        if loader == _LEGACY and len(row.traces) == _LEGACY_PICKLES:
-            break
-        _pass_gap(window)
+            return row
+        if not files or not files.is_open:
+            _pass_gap(window)
+    if files and files.is_open:
+        row.traces[-1].exhausted = "torch.load reads five pickles, and there are fewer"
     return row
+
+
+def _follow(files: LegacyFiles, row: Row, machine: Machine, result: object) -> None:
+    """Find out whether a torch file begins, goes on or ends with the last pickle of `row`, and pass its memory."""
+    trace, window = row.traces[-1], machine.window
+    try:
+        ends = files.follow(trace, result)
+        if files.is_open:
+            trace.loader = LEGACY
+        if not ends:
+            return
+        row.memory = window.offset if _runs_on(window) else None
+        files.pass_memory(machine, trace, result)
+        row.end = row.rest = window.offset
+    except (FormatError, OverBudgetError) as error:
+        trace.exhausted = f"what torch.load would read is not known: {error.message}"
+
+
+def _runs_on(window: Window) -> bool:
+    """Tell whether `pickle.load` gets through the first bytes of memory, which nearly always fail as an opcode."""
+    head = window.peek(_COUNT)
+    ahead = Window(BytesSource(head).open(), window.budget)
+    interpreter = Interpreter("pickle")
+    execute(Machine(ahead, interpreter), interpreter.trace)
+    return bool(head) and (ahead.ended or not interpreter.trace.failure or bool(interpreter.trace.imports))
+
+
+def _by_chance(source: Source, budget: Budget, start: int) -> list[PickleTrace]:
+    # Memory that reads like a pickle does so by chance, unless it gets to code: then pickle.load in a loop runs it.
+    traces = _row(source, budget, Machine, "pickle", first=start).traces
+    return [trace for trace in traces if trace.exhausted or trace.calls or _imports_something(trace)]
 
 
 def _pass_gap(window: Window) -> None:
@@ -118,7 +187,8 @@ def _pass_gap(window: Window) -> None:
         window.skip(min(gap, len(window.peek(gap))))
 
 
-def _execute(machine: Machine, trace: PickleTrace) -> object:
+def execute(machine: Machine, trace: PickleTrace) -> object:
+    """Execute one pickle, note in the trace how far that got, and return what the pickle comes to."""
     window = machine.window
     trace.start = window.offset
     result = None
