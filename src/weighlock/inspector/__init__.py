@@ -2,6 +2,12 @@
 
 Not the extension decides how a file is read but its bytes, and where several loaders would take them, each reading
 counts. The outcome of the file is the highest outcome of all its readings.
+
+One artifact is judged at a time, so that places which only another file tells are not known. A shelf of dbm.dumb is a
+pair of files: its data are judged as a first pickle and those behind it at multiples of 512 bytes, as dbm.dumb writes
+them, with zeros in the gaps. An index made by hand can name any other place. No rule within one file tells such a pair
+from an honest one: honest data keep remains of overwritten values in their gaps, and an honest index says nothing of
+what the data hold at its places. When a shelf is read, the guard holds its pickles to names that do no harm.
 """
 
 from __future__ import annotations
