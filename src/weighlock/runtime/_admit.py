@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from weighlock.gates.load import Admission, LoadGate
     from weighlock.lockfile import Lockfile
 
+# Python itself keeps what it opens from children; bytes are bytes on Windows as well.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
 _mutex = RLock()
 _gate: LoadGate | None = None
 _thread = _local()
@@ -140,7 +143,7 @@ def admit_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader
         OSError: It cannot be opened.
     """
     name = os.fspath(path)
-    descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(name, _READ)
     try:
         return _admit_open(descriptor, os.fsdecode(name), loader, 0, owned=True)
     except BaseException:
@@ -194,7 +197,7 @@ def part_of_a_pickle(label: str, *, message: bool) -> Loading:
 
 def file_of_a_message(path: str) -> Loading:
     """Admit a file that a message between processes refers to, if it holds only data."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    descriptor = os.open(path, _READ)
     try:
         return Loading(gate().inspect(descriptor), path, descriptor, owned=True)
     except BaseException:
