@@ -122,8 +122,8 @@ def approve(
     # 2. Identify
     fetched = _identify(subject, target)
     # 3. Inspect
-    inspection = inspect_file(fetched)
     path = subject.file.path if subject.file else subject.place.name
+    inspection = inspect_file(fetched, path)
     known = lockfile.by_digest(fetched.sha256)
     entry = with_approvals(locked_file(path, fetched, inspection), known)
     # 4. Decide

@@ -51,11 +51,12 @@ class JudgedFile:
         return self.verdict.allowed or self.inspection.outcome is Outcome.NEEDS_APPROVAL
 
 
-def inspect_file(fetched: Fetched) -> Inspection:
+def inspect_file(fetched: Fetched, name: str) -> Inspection:
     """Inspect a file on this disk.
 
     Args:
         fetched: The file; if it was exchanged since it was hashed, it is unverifiable.
+        name: Its path in its model, which a cache may not know it by.
 
     Raises:
         SourceError: It cannot be read.
@@ -63,7 +64,7 @@ def inspect_file(fetched: Fetched) -> Inspection:
     with opened(fetched.place) as (descriptor, size):
         before = stamp_of(descriptor)
         try:
-            inspection = inspect(FileSource(descriptor, size))
+            inspection = inspect(FileSource(descriptor, size), name=name)
         except (FormatError, OverBudgetError) as error:
             return unverifiable(error.message)
         # The bytes of a quarantine are ours alone; those of a cache or folder may change under our hands.

@@ -244,7 +244,7 @@ class LoadGate:
         else:
             from weighlock.inspector import inspect
 
-            inspection = inspect(source)
+            inspection = inspect(source, name=label)
         profile_names = names_of(self.policy.profiles)
         verdict = self.policy.decide(artifact, inspection, (), profile_names=profile_names)
         if not verdict.allowed:

@@ -134,7 +134,7 @@ def lock(
         brought = collector.bring([errand for plan in plans for errand in plan.errands])
         _say_replaced(brought, collector.progress)
         # 3. Inspect
-        inspections = collector.map(lambda item: inspect_file(item.fetched), brought)
+        inspections = collector.map(lambda item: inspect_file(item.fetched, item.errand.offer.path), brought)
         # 4. Verify
         accepted = {(plan.name, path): reason for plan in plans for path, reason in plan.request.unsafe}
         entries = [_entry(*pair, old, accepted) for pair in zip(brought, inspections, strict=True)]

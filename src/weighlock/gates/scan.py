@@ -111,7 +111,7 @@ class Judge:
             from weighlock.digests import sha256_file
 
             digest = Digest.sha256(sha256_file(descriptor, status.st_size))
-        inspection = inspector.inspect(FileSource(descriptor, status.st_size))
+        inspection = inspector.inspect(FileSource(descriptor, status.st_size), name=found.path)
         if key_of(os.fstat(descriptor)) != key_of(status):
             return self.unverifiable(found, "it changed while it was judged")
         artifact = ModelFile(path=found.path, size=status.st_size, digest=digest, format=inspection.format)

@@ -210,7 +210,7 @@ def _recognise(subject: _Subject, lockfile: Lockfile, fetched: Fetched, *, deep:
             path=subject.shown, status=JUDGED_ANEW if difference else GOOD, model=model.name, message=difference
         )
     is_code = subject.place.suffix in (".py", ".so", ".pyd")
-    if not is_code and inspect_file(fetched).outcome is Outcome.NOT_A_MODEL:
+    if not is_code and inspect_file(fetched, subject.shown).outcome is Outcome.NOT_A_MODEL:
         return None
     why = "was left out by `weighlock lock`" if subject.unlisted == LEFT_OUT else "is not in the lockfile"
     return _found(subject, subject.unlisted, why)
@@ -218,7 +218,7 @@ def _recognise(subject: _Subject, lockfile: Lockfile, fetched: Fetched, *, deep:
 
 def _judge_anew(file: LockedFile, fetched: Fetched) -> str | None:
     """Inspect again and say what differs from the lockfile."""
-    now = locked_file(file.path, fetched, inspect_file(fetched))
+    now = locked_file(file.path, fetched, inspect_file(fetched, file.path))
     for word in ("format", "outcome", "imports", "needs"):
         if getattr(now, word) != getattr(file, word):
             return f"its {word} was locked as {_shown(getattr(file, word))}, today it is {_shown(getattr(now, word))}"

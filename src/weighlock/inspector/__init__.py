@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from weighlock.formats.source import Budget, Source
 
 
-def inspect(source: Source, *, budget: Budget | None = None) -> Inspection:
+def inspect(source: Source, *, name: str = "", budget: Budget | None = None) -> Inspection:
     """Judge the bytes of an artifact. Nothing of them is executed, imported or unpickled.
 
     Args:
         source: All bytes of the artifact.
+        name: Of its file, where it is known; it only ever adds a reading, such as for formats without a magic number.
         budget: What it may cost; what is over budget is unverifiable.
     """
     judging = Judging(budget or default_budget(source.size or 0))
-    judging.source(source)
+    judging.source(source, name=name)
     return judging.inspection()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from weighlock import checks
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.finding import Inspection, Location, Outcome
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
-from weighlock.formats.obstacle import BrokenHeader, Obstacle
+from weighlock.formats.obstacle import Obstacle
 from weighlock.formats.source import RandomAccess, TailSource
 from weighlock.formats.torch_legacy import TAR
+from weighlock.inspector import readings
 from weighlock.inspector.members import describe_zip, is_storage
 from weighlock.inspector.nested import nested_source
-from weighlock.inspector.pickles import read_pickle, read_pickles
+from weighlock.inspector.pickles import read_pickles
 from weighlock.inspector.torch_tar import describe_tar, is_read_by_torch, read_member, require_no_links
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Judging:
     """
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self.budget = budget
         self._members: tuple[str, ...] = ()
         self._formats: list[str] = []
         self._imports: set[str] = set()
@@ -67,73 +69,79 @@ class Judging:
             findings=tuple(sorted(self._findings, key=lambda finding: -finding.outcome)),
         )
 
-    def source(self, source: Source, loader: str = "pickle") -> None:
+    def source(self, source: Source, loader: str = "pickle", name: str = "") -> None:
         """Judge bytes under every loader that would accept them.
 
         Args:
             source: The bytes.
             loader: Whose pickles they are where they are pickles.
+            name: Of the file or the member, as far as it is known; it only ever adds a reading.
         """
-        with self._obstacles("a nested file"), self._deeper():
+        with self.obstacles("a nested file"), self.deeper():
             head = source.head(512)
             if not head:
                 return
-            self._other_readings(source, head)
-            with self._obstacles("pickle"):
+            self._other_readings(source, head, name)
+            with self.obstacles("pickle"):
                 self._pickles(source, loader)
 
     # Readings
 
-    def _other_readings(self, source: Source, head: bytes) -> None:
+    def _other_readings(self, source: Source, head: bytes, name: str) -> None:
         """Judge every reading but that of a pickle."""
         codec = codec_of(head[:HEAD])
         if codec:
             self._compressed(source, codec)
-        if head.startswith(_NPY_MAGIC):
-            self._npy(source)
+        for reading in readings.of_bytes(head, name):
+            with self.obstacles(reading.__name__.rpartition(".")[2]):
+                reading.read(self, source, head, name)
         if head.startswith(_ZFILE_MAGIC):
             self._zfile(source, head)
         if head.startswith(_SEVEN_ZIP_MAGIC):
             self._seven_zip(source)
-        if head[8:9] == b"{" and isinstance(source, RandomAccess):
-            self._safetensors(source, head)
         if head.startswith((_ZIP_MAGIC, _END_OF_ZIP)) or self._ends_like_zip(source):
             self._zip(source)
         if _may_be_tar(head):
             self._tar(source)
 
+    def _array(self, source: Source) -> None:
+        """Judge bytes as arrays of numpy if they begin so."""
+        head = source.head(len(_NPY_MAGIC))
+        if head == _NPY_MAGIC:
+            import_module("weighlock.inspector.readings.npy").read(self, source, head, "")
+
     def _pickles(self, source: Source, loader: str) -> None:
-        row = read_pickles(source, self._budget, loader)
+        row = read_pickles(source, self.budget, loader)
         for trace in row.traces:
-            self._trace(trace, source)
+            self.trace(trace, source)
         if row.end:
             # numpy.load reads arrays behind pickles, too.
             tail = TailSource(source, row.end)
-            if tail.head(len(_NPY_MAGIC)) == _NPY_MAGIC:
-                self._npy(tail)
+            self._array(tail)
 
-    def _trace(self, trace: PickleTrace, source: Source) -> None:
-        self._note(trace.loader)
+    def trace(self, trace: PickleTrace, source: Source) -> None:
+        """Judge what a pickle would do, and the bytes in it that are loaded in turn."""
+        self.note(trace.loader)
         self._imports.update(trace.imports)
         self._needs.update(trace.needs)
-        self._check(trace)
+        self.check(trace)
         for nested in trace.nested:
             self._nested(nested, source)
 
     def _nested(self, nested: Nested, source: Source) -> None:
-        with self._member(f"constant at {nested.offset}"), self._obstacles("a nested pickle"):
+        with self.member(f"constant at {nested.offset}"), self.obstacles("a nested pickle"):
             inner = nested_source(nested, source)
             if nested.loaded:
                 self.source(inner)
                 return
             # Nobody unpickles it, as far as the file says: it counts only where it was made to do harm.
-            apart = Judging(self._budget)
+            apart = Judging(self.budget)
             apart._members = self._members
-            with self._deeper():
+            with self.deeper():
                 apart.source(inner)
             if apart._outcome is Outcome.REFUSED:
                 self._merge(apart)
-            elif self._budget.is_spent:
+            elif self.budget.is_spent:
                 raise OverBudgetError("over the budget for constants that look like pickles")
 
     def _merge(self, other: Judging) -> None:
@@ -143,11 +151,11 @@ class Judging:
             self._add(finding)
 
     def _compressed(self, source: Source, codec: str) -> None:
-        with self._obstacles(codec):
+        with self.obstacles(codec):
             try:
-                inner = InflatedSource(source, codec, self._budget)
+                inner = InflatedSource(source, codec, self.budget)
             except UnsupportedError as error:
-                self._note(codec)
+                self.note(codec)
                 raise OverBudgetError(error.message) from None
             before = len(self._formats)
             self.source(inner)
@@ -156,49 +164,8 @@ class Judging:
     def _zfile(self, source: Source, head: bytes) -> None:
         # joblib before 0.9.4: the size in hexadecimal, since 0.8.4 without the space behind it; then zlib.
         start = _ZFILE_HEADER + (head[_ZFILE_HEADER : _ZFILE_HEADER + 1] == b" ")
-        with self._obstacles("joblib"):
-            self.source(InflatedSource(TailSource(source, start), "zlib", self._budget))
-
-    def _npy(self, source: Source) -> None:
-        """Judge arrays one after the other, as numpy.load reads them from an open file, and what follows."""
-        from weighlock.formats import npy
-
-        start, stream = 0, source.open()
-        while True:
-            try:
-                header = npy.parse_header(stream)
-            except FormatError:
-                break
-            self._note("npy")
-            if header.data_size is None:
-                trace = read_pickle(stream, self._budget, "npy")
-                if trace is None:
-                    return
-                trace.nested = [replace(item, offset=item.offset + start + header.offset) for item in trace.nested]
-                self._trace(trace, source)
-                start += header.offset + trace.end
-                self._budget.spend("entries", 1)
-                stream = TailSource(source, start).open()
-            elif stream.skip(header.data_size) < header.data_size:
-                return
-            else:
-                start += header.offset + header.data_size
-        tail = TailSource(source, start)
-        if start and tail.head(1):
-            self.source(tail)
-
-    def _safetensors(self, source: RandomAccess, head: bytes) -> None:
-        if int.from_bytes(head[:8], "little") > source.size:
-            return
-        from weighlock.formats import safetensors
-
-        try:
-            safetensors.parse(source)
-        except FormatError as error:
-            self._note("safetensors")
-            self._check(BrokenHeader(error.message))
-        else:
-            self._note("safetensors")
+        with self.obstacles("joblib"):
+            self.source(InflatedSource(TailSource(source, start), "zlib", self.budget))
 
     def _ends_like_zip(self, source: Source) -> bool:
         if isinstance(source, RandomAccess):
@@ -219,9 +186,9 @@ class Judging:
     def _zip(self, source: Source) -> None:
         from weighlock.formats import zip as zip_format
 
-        with self._obstacles("zip"):
+        with self.obstacles("zip"):
             try:
-                archive = zip_format.parse(self._random_access(source), self._budget)
+                archive = zip_format.parse(self.random_access(source), self.budget)
             except FormatError:
                 return
             kind = describe_zip(archive)
@@ -234,9 +201,9 @@ class Judging:
     def _tar(self, source: Source) -> None:
         from weighlock.formats import tar
 
-        with self._obstacles("tar"):
+        with self.obstacles("tar"):
             try:
-                archive = tar.parse(self._random_access(source), self._budget)
+                archive = tar.parse(self.random_access(source), self.budget)
             except FormatError:
                 return
             kind = describe_tar(archive)
@@ -247,9 +214,9 @@ class Judging:
     def _seven_zip(self, source: Source) -> None:
         from weighlock.formats import seven_zip
 
-        with self._obstacles("7z"):
+        with self.obstacles("7z"):
             try:
-                archive = seven_zip.parse(self._random_access(source), self._budget)
+                archive = seven_zip.parse(self.random_access(source), self.budget)
             except FormatError:
                 return
             self._archive(archive, "7z", certain=False)
@@ -258,45 +225,61 @@ class Judging:
         before, outcome = len(self._formats), self._outcome
         self._outcome = Outcome.NOT_A_MODEL
         for entry in archive.entries:
-            with self._member(entry.name), self._obstacles("a member of an archive"):
+            with self.member(entry.name), self.obstacles("a member of an archive"):
                 try:
-                    content = entry.open(self._budget)
+                    content = entry.open(self.budget)
                     if kind == "torch-zip" and is_storage(entry.name):
                         # Raw memory that no loader unpickles; but numpy.load looks at every member.
-                        if content.head(6) == _NPY_MAGIC:
-                            self._npy(content)
+                        self._array(content)
                         continue
-                    self.source(content, TAR if kind == TAR and is_read_by_torch(entry.name) else "pickle")
+                    loader = TAR if kind == TAR and is_read_by_torch(entry.name) else "pickle"
+                    self.source(content, loader, entry.name)
                     if kind == TAR:
-                        for trace in read_member(entry.name, content, self._budget):
-                            self._trace(trace, content)
+                        for trace in read_member(entry.name, content, self.budget):
+                            self.trace(trace, content)
                 except FormatError as error:
                     raise OverBudgetError(error.message) from None
         # An archive without anything that a loader would take is none of our business, odd or not.
         if certain or self._outcome is not Outcome.NOT_A_MODEL:
             self._formats[before:] = [kind]
             self._note_outcome(Outcome.DATA_ONLY)
-            self._check(archive)
+            self.check(archive)
+        reading = readings.of_archive(kind)
+        if reading is not None:
+            with self.obstacles(kind):
+                reading.read_archive(self, archive)
         self._outcome = max(self._outcome, outcome)
 
-    def _random_access(self, source: Source) -> RandomAccess:
+    def random_access(self, source: Source) -> RandomAccess:
+        """Return the bytes so that they can be read at any offset, unpacked to a file if need be."""
         if isinstance(source, RandomAccess):
             return source
-        spooled = self._budget.spool(source.open())
+        spooled = self.budget.spool(source.open())
         if not isinstance(spooled, RandomAccess):
             raise OverBudgetError("over the budget for unpacking")
         return spooled
 
     # Gathering
 
-    def _note(self, name: str) -> None:
+    def note(self, name: str) -> None:
+        """Note a format that the bytes have; the first one names the file."""
         self._formats.append(name)
         self._note_outcome(Outcome.DATA_ONLY)
+
+    def need(self, *names: str) -> None:
+        """Note what the file can do beyond holding data, as exact names that a person may approve.
+
+        Args:
+            names: ``module.name`` of what is imported, ``<loader>:<capability>`` for all else.
+        """
+        self._imports.update(names)
+        self._needs.update(names)
 
     def _note_outcome(self, outcome: Outcome) -> None:
         self._outcome = max(self._outcome, outcome)
 
-    def _check(self, structure: object) -> None:
+    def check(self, structure: object) -> None:
+        """Run the checks on a structure."""
         for finding in checks.run(structure):
             place = Location(members=self._members, offset=finding.location.offset)
             self._add(replace(finding, location=place))
@@ -307,7 +290,8 @@ class Judging:
             self._findings.append(finding)
 
     @contextmanager
-    def _member(self, name: str) -> Iterator[None]:
+    def member(self, name: str) -> Iterator[None]:
+        """Say in findings that what follows lies in a member of an archive."""
         self._members = (*self._members, name)
         try:
             yield
@@ -315,20 +299,21 @@ class Judging:
             self._members = self._members[:-1]
 
     @contextmanager
-    def _deeper(self) -> Iterator[None]:
-        self._budget.spend("depth", 1)
+    def deeper(self) -> Iterator[None]:
+        """Go one level deeper, as far as the budget reaches."""
+        self.budget.spend("depth", 1)
         try:
             yield
         finally:
-            self._budget.depth += 1
+            self.budget.depth += 1
 
     @contextmanager
-    def _obstacles(self, loader: str) -> Iterator[None]:
+    def obstacles(self, loader: str) -> Iterator[None]:
         """Turn what ends a reading early into a finding; the other readings go on."""
         try:
             yield
         except (OverBudgetError, UnsupportedError) as error:
-            self._check(Obstacle(loader, error.message))
+            self.check(Obstacle(loader, error.message))
         except FormatError:
             # The loader would fail as well, before it gets anything out of the bytes.
             return

@@ -1,0 +1,49 @@
+"""Readings: one file for each format that is more than a row of pickles or an archive of files.
+
+Which bytes a reading takes stands in the table here, and not in its module: most files need none of the modules, and
+none is imported before bytes turn up that begin like its format. A module has
+``read(judging, source, head, name)`` for bytes, or ``read_archive(judging, archive)`` for the kind of archive that it
+knows; both tell `Judging` what they see.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+_NPY_MAGIC = b"\x93NUMPY"
+
+BYTES: dict[str, Callable[[bytes, str], bool]] = {
+    "npy": lambda head, _: head.startswith(_NPY_MAGIC),
+    "safetensors": lambda head, _: head[8:9] == b"{",
+}
+"""Module -> whether it may take bytes that begin so and have that name, in lower case and empty where not known.
+
+The name only ever adds a reading: a loader does not ask it, and neither may a judge rely on it.
+"""
+
+ARCHIVES: dict[str, str] = {}
+"""Kind of an archive, as `weighlock.inspector.members` tells it -> module that judges it as a whole, too."""
+
+
+def of_bytes(head: bytes, name: str) -> Iterator[ModuleType]:
+    """Return the readings that may take some bytes.
+
+    Args:
+        head: The first 512 bytes, or all of fewer.
+        name: Of the file, as far as it is known.
+    """
+    name = name.lower()
+    for module, takes in BYTES.items():
+        if takes(head, name):
+            yield import_module(f"{__name__}.{module}")
+
+
+def of_archive(kind: str) -> ModuleType | None:
+    """Return the reading that judges such an archive as a whole, if there is one."""
+    module = ARCHIVES.get(kind)
+    return import_module(f"{__name__}.{module}") if module else None
