@@ -9,6 +9,7 @@ from tests.corpus import benign, classes, malicious
 from tests.corpus.benign.others import NOT_MODELS
 from tests.corpus.expectation import needed
 from tests.corpus.reach import load_all
+from weighlock.allowlist import profile
 from weighlock.artifact import ModelFile
 from weighlock.finding import Inspection, Outcome
 from weighlock.formats.source import BytesSource
@@ -95,3 +96,9 @@ def test_files_that_need_classes_name_exactly_those(class_cases, tmp_path):
     judged = {name: (str(one.outcome), one.needs) for name, one in inspections(class_cases).items()}
     assert {name: judged[name] for name in expected if judged[name] != expected[name]} == {}
     assert all(needs for _, needs in expected.values())
+
+
+def test_one_profile_is_enough_for_frames_that_pyarrow_keeps(class_cases):
+    needs = {name: one.needs for name, one in inspections(class_cases).items() if name.startswith("arrow-")}
+    assert len(needs) >= 15
+    assert not set().union(*needs.values()) - profile("pandas-arrow")

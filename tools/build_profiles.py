@@ -177,6 +177,13 @@ _SCIPY = {
 _SPARSE = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 
 
+#: What pyarrow pickles arrays, tables and their types with: functions and no classes, and none that reads a file.
+_ARROW = """
+_reconstruct_table _restore_array binary chunked_array decimal128 decimal256 dictionary field large_list list_ map_
+py_buffer schema struct timestamp type_for_alias
+"""
+
+
 def modules(package: str, skipped: tuple[str, ...] = ()) -> Iterator[ModuleType]:
     """Import a package and all its modules but `skipped` ones and tests."""
     root = importlib.import_module(package)
@@ -296,6 +303,15 @@ def transformers_configurations() -> set[str]:
     return {f"{one.__module__}.{one.__qualname__}" for one in known}
 
 
+def pandas_arrow() -> set[str]:
+    """Name what pandas keeps text and other columns in where pyarrow is installed.
+
+    No plain data: pyarrow takes the buffers of a file without looking whether the offsets in them stay inside.
+    """
+    arrays = {f"pandas.{name}" for name in ("ArrowDtype", "arrays.ArrowExtensionArray", "arrays.ArrowStringArray")}
+    return arrays | {f"pyarrow.lib.{name}" for name in _ARROW.split()}
+
+
 def _existing(table: dict[str, tuple[str, ...]]) -> set[str]:
     names = set()
     for module_name, wanted in table.items():
@@ -314,6 +330,7 @@ TABLE = {
     "transformers-training-args": (training_arguments, "training_args.bin of transformers"),
     "transformers-configs": (transformers_configurations, "model configurations of transformers"),
     "scipy": (scipy, "sparse matrices, splines, trees and densities of scipy"),
+    "pandas-arrow": (pandas_arrow, "frames of pandas whose columns are kept by pyarrow"),
     "diffusers-schedulers": (diffusers, "schedulers of diffusers"),
 }
 

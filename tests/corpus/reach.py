@@ -8,6 +8,7 @@ Run as ``python -m tests.corpus.reach FOLDER``: reads ``FOLDER/jobs.json``, writ
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -16,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +93,7 @@ def _worker(folder: Path, jobs: list[tuple[str, list[object]]], worker: int) -> 
         return pid
     status = 1
     try:
+        _adopt_orphans()
         results = {}
         for number, (name, (loader, asks)) in enumerate(jobs):
             place = folder / "run" / f"{worker}-{number}"
@@ -107,11 +110,29 @@ def _fork(place: Path, path: Path, loader: Loader, asks: tuple[str, ...]) -> dic
     if not pid:
         _child(place, path, loader, asks)
     os.waitpid(pid, 0)
+    _await_orphans()
     output = (place / "output").read_text(errors="replace")
     lines = (place / "asked").read_text().splitlines()
     marker = any(MARKER in entry for entry in os.listdir(place / "here")) or f"<{MARKER}>" in output
     shutil.rmtree(place)
     return {"marker": marker, "asked": [line.split("\t") for line in lines], "error": output[-2000:]}
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processes that a load left behind: what `os.popen` starts outlives who started it."""
+    pr_set_child_subreaper = 36  # linux/prctl.h
+    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def _await_orphans() -> None:
+    """Wait for what a load left behind, since it may be what makes the marker."""
+    until = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+    except ChildProcessError:
+        return
 
 
 def _child(place: Path, path: Path, loader: Loader, asks: tuple[str, ...]) -> None:

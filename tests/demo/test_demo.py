@@ -88,9 +88,9 @@ def test_without_torch_and_numpy_the_story_is_the_same_and_says_what_it_skips(tm
     assert markers == {path.name for path in (kept / "unguarded").glob("payload-of-*")} == {
         marker("ferry"), marker("free-weights")
     }  # fmt: skip
-    assert sorted(path.name for path in (kept / "project").iterdir() if path.name != "__pycache__") == [
-        "fleet.py", "huggingface", "load.py", "models.lock", "xdg"
-    ]  # fmt: skip
+    # Digests are kept, in xdg, of files that are old enough, which on a fast machine none is.
+    left = {path.name for path in (kept / "project").iterdir()} - {"__pycache__", "xdg"}
+    assert left == {"fleet.py", "huggingface", "load.py", "models.lock"}
 
 
 @pytest.mark.e2e

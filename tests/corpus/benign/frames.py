@@ -112,7 +112,12 @@ def _to_pickle(value: object, name: str, **options: object) -> bytes:
 
 
 def cases() -> Iterator[Case]:
-    """Make a file per kind, and one frame by every compression."""
+    """Make a file per kind, and one frame by every compression, with text as pandas keeps it without pyarrow."""
+    with pd.option_context("mode.string_storage", "python"):
+        yield from _cases()
+
+
+def _cases() -> Iterator[Case]:
     for number, (name, value) in enumerate({**_indexes(), **_series(), **_frames()}.items()):
         yield Case(f"pandas-{name}.pkl", pickle.dumps(value, 2 + number % 4), "pandas_load")
     frame = _frames()["frame"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.corpus.case import Case
 
-_MODULES = ("estimators", "modules", "configurations", "own")
+_MODULES = ("estimators", "modules", "configurations", "arrow", "own")
 
 
 def cases() -> list[Case]:

@@ -172,7 +172,8 @@ def test_object_arrays_of_an_unlisted_npy_and_npz_are_refused_and_plain_ones_are
 
 
 def test_pandas_falls_back_to_its_own_unpickler_under_the_same_admission(bench):
-    pd.to_pickle(pd.DataFrame({"a": [1, 2]}), "frame.pkl")
+    with pd.option_context("mode.string_storage", "python"):
+        pd.to_pickle(pd.DataFrame({"a": [1, 2]}), "frame.pkl")
     bench.lock("frame.pkl")
     bench.guard()
     assert pd.read_pickle("frame.pkl")["a"].sum() == 3
