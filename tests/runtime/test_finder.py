@@ -42,6 +42,28 @@ def test_a_library_is_patched_right_after_it_was_executed(bench, library):
     assert "guarded_library" in _finder.patched()
 
 
+def test_of_two_hooks_of_one_module_neither_is_forgotten(bench, library, monkeypatch):
+    second = types.ModuleType("weighlock.runtime.hooks.guarded_library_too")
+    second.patch = lambda module, patches: patches.replace(module, "VALUE", "guarded too")
+    monkeypatch.setitem(sys.modules, second.__name__, second)
+    monkeypatch.setitem(_finder.HOOKS, "guarded_library", ("guarded_library", "guarded_library_too"))
+    (bench.folder / "guarded_library.py").write_text(f"VALUE = 1\n{LIBRARY}")
+    bench.guard()
+    module = importlib.import_module("guarded_library")
+    assert (module.load("x"), module.VALUE) == ("guarded", "guarded too")
+    assert _finder.choke_points()["guarded_library"] == ("load", "VALUE")
+    weighlock.runtime.uninstall()
+    assert (module.load("x"), module.VALUE) == ("unguarded", 1)
+
+
+def test_where_the_second_of_two_hooks_fails_the_first_is_undone(bench, library, monkeypatch):
+    monkeypatch.setitem(_finder.HOOKS, "guarded_library", ("guarded_library", "no_such_hook"))
+    bench.guard()
+    with pytest.raises(GuardError, match="cannot guard guarded_library"):
+        importlib.import_module("guarded_library")
+    assert "guarded_library" not in _finder.patched()
+
+
 def test_a_library_that_is_imported_already_is_patched_and_so_are_names_bound_early(bench, library):
     early = importlib.import_module("guarded_library").load
     bench.guard()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from weighlock.runtime._patch import Patches
 
-HOOKS = {
+HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "dill._dill": "dill",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
@@ -27,7 +27,7 @@ HOOKS = {
     "safetensors._safetensors_rust": "safetensors",
     "torch.serialization": "torch",
 }
-"""Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it."""
+"""Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""
 
 _patched: "dict[str, tuple[ModuleType, Patches]]" = {}
 _judge: "Callable[..., None] | None" = None
@@ -147,10 +147,11 @@ def _patch(module: "ModuleType", name: str) -> None:
     from weighlock.runtime._patch import Patches
 
     patches = Patches()
-    hook = HOOKS[name]
+    hooks = HOOKS[name]
     try:
-        __import__(f"{__package__}.hooks.{hook}")
-        sys.modules[f"{__package__}.hooks.{hook}"].patch(module, patches)
+        for hook in (hooks,) if isinstance(hooks, str) else hooks:
+            __import__(f"{__package__}.hooks.{hook}")
+            sys.modules[f"{__package__}.hooks.{hook}"].patch(module, patches)
     except BaseException as error:
         patches.undo()
         if isinstance(error, Exception):
