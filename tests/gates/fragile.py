@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,3 +31,15 @@ class SlowJudge(Judge):
         Path(found.path + ".begun").touch()
         time.sleep(60)
         return super().__call__(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StumblingJudge(Judge):
+    """Waits at one file until it is told to go on."""
+
+    marker: str = ""
+
+    def __call__(self, found: FoundFile) -> Judged:
+        while found.path.endswith("data-150.pkl") and not os.path.exists(self.marker):
+            time.sleep(0.01)
+        return Judge.__call__(self, found)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,15 +19,17 @@ import pytest
 from tests.gates.fragile import FragileJudge
 from weighlock import inspector
 from weighlock.errors import UsageError
+from weighlock.executors.processes import Processes
+from weighlock.executors.spread import spread
 from weighlock.finding import Outcome
 from weighlock.formats.source import FileSource
-from weighlock.gates.scan import Judge, scan
-from weighlock.gates.workers import judge_in_processes
+from weighlock.gates.scan import Judge, Judged, scan
 from weighlock.sources.disk import FoundFile
 
 Unprivileged = Callable[[Path], AbstractContextManager[None]]
 EVIL = b"cposix\nsystem\n(S'true'\ntR."
 """Names what would run a command; it is never unpickled."""
+JUDGE = FragileJudge()
 
 
 def _safetensors() -> bytes:
@@ -158,18 +160,25 @@ def test_a_sparse_file_of_100_gb_is_judged_without_reading_it(tmp_path: Path):
     assert _outcomes(path) == {"huge.bin": Outcome.UNVERIFIABLE}
 
 
+def _by_name(judged: Iterable[Judged]) -> dict[str, Judged]:
+    answers = list(judged)
+    named = {os.path.basename(item.artifact.path): item for item in answers}
+    assert len(named) == len(answers)
+    return named
+
+
 def test_several_processes_give_the_same_report_as_one(tmp_path: Path):
     _fill(tmp_path)
     for number in range(20):
         (tmp_path / f"data-{number}.pkl").write_bytes(pickle.dumps(number))
     judge = Judge(digests=True)
-    assert scan([str(tmp_path)], judge, processes=2) == scan([str(tmp_path)], judge, processes=1)
+    assert scan([str(tmp_path)], judge, engine=Processes(2)) == scan([str(tmp_path)], judge)
 
 
 def test_progress_counts_to_the_end_also_with_processes(tmp_path: Path):
     _fill(tmp_path)
     seen: list[tuple[int, int]] = []
-    scan([str(tmp_path)], Judge(), processes=2, progress=lambda done, total: seen.append((done, total)))
+    scan([str(tmp_path)], Judge(), engine=Processes(2), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -177,7 +186,7 @@ def test_a_process_that_is_killed_takes_one_file_with_it_and_never_drops_it(tmp_
     _fill(tmp_path)
     files = [FoundFile(path=str(path)) for path in sorted(tmp_path.iterdir())]
     before = threading.active_count()
-    judged = {os.path.basename(item.artifact.path): item for item in judge_in_processes(files, FragileJudge(), 2)}
+    judged = _by_name(spread(JUDGE, files, Processes(2), JUDGE.unverifiable))
     assert set(judged) == {"README.md", "clean.safetensors", "data.pkl", "evil.bin"}
     assert judged["evil.bin"].inspection.outcome is Outcome.UNVERIFIABLE
     assert not judged["evil.bin"].verdict.allowed
@@ -190,7 +199,7 @@ def test_of_many_files_that_one_process_has_only_the_one_it_died_of_is_unverifia
         (tmp_path / f"data-{number:03}.pkl").write_bytes(pickle.dumps(number))
     (tmp_path / "data-050-evil.bin").write_bytes(EVIL)
     files = [FoundFile(path=str(path)) for path in sorted(tmp_path.iterdir())]
-    judged = {os.path.basename(item.artifact.path): item for item in judge_in_processes(files, FragileJudge(), 2)}
+    judged = _by_name(spread(JUDGE, files, Processes(2), JUDGE.unverifiable))
     assert len(judged) == 101
     assert [name for name, item in judged.items() if not item.verdict.allowed] == ["data-050-evil.bin"]
 
@@ -200,7 +209,8 @@ def test_ctrl_c_ends_every_process_at_once_and_without_a_word(tmp_path: Path):
     _fill(tmp_path)
     script = (
         "import sys\nfrom tests.gates.fragile import SlowJudge\nfrom weighlock.gates.scan import scan\n"
-        "try:\n    scan(sys.argv[1:], SlowJudge(), processes=2)\n"
+        "from weighlock.executors.processes import Processes\n"
+        "try:\n    scan(sys.argv[1:], SlowJudge(), engine=Processes(2))\n"
         "except KeyboardInterrupt:\n    sys.exit(130)\n"
     )
     process = subprocess.Popen(

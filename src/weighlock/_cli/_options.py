@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from functools import reduce
+from functools import reduce, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from weighlock.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from weighlock.executors.interface import Engine
     from weighlock.gates.project import Project
 
     Function = Callable[..., Any]
@@ -31,6 +34,44 @@ def format_option(*kinds: str) -> Callable[[Function], Function]:
 def report_options(function: Function) -> Function:
     """Take ``lockfile``, ``kind`` and ``output``."""
     return _all(function, lockfile_option, format_option("text", "json"), output_option)
+
+
+def engine_options(function: Function) -> Function:
+    """Take ``engine``, which is ``None`` where everything is to be done in this process."""
+    processes = click.option(
+        "-j",
+        "processes",
+        type=click.IntRange(0, 256),
+        default=1,
+        metavar="N",
+        help="Use N processes; 0 is one per core.",
+    )
+    executor = click.option(
+        "--executor",
+        metavar="dask://HOST:PORT",
+        help="Use a Dask cluster whose workers see the same files under the same names.",
+    )
+
+    @wraps(function)
+    def with_engine(*, processes: int, executor: str | None, **options: Any) -> Any:
+        return function(engine=_engine(processes, executor), **options)
+
+    return _all(with_engine, processes, executor)
+
+
+def _engine(processes: int, executor: str | None) -> Engine | None:
+    if executor is not None:
+        from weighlock.executors.dask import parse_address
+
+        if processes != 1:
+            raise UsageError("-j is for processes of this machine", where="--executor", hint="leave one of them out")
+        return parse_address(executor)
+    if processes == 1:
+        return None
+    from weighlock.digests import cores
+    from weighlock.executors.processes import Processes
+
+    return Processes(processes or cores())
 
 
 def transfer_options(function: Function) -> Function:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._options import format_option, output_option
+from weighlock._cli._options import engine_options, format_option, output_option
 from weighlock._cli._terminal import Bar, emit, takes_color
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn
 
+    from weighlock.executors.interface import Engine
     from weighlock.gates.scan import Report
 
 
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Take a profile's names as approved.")
 @click.option("--digests", is_flag=True, help="Compute the SHA-256 of every file.")
-@click.option(
-    "-j", "processes", type=click.IntRange(0, 256), default=1, metavar="N", help="Use N processes; 0 is one per core."
-)
+@engine_options
 @format_option("text", "json", "sarif")
 @output_option
 def command(
-    *, paths: tuple[str, ...], profiles: tuple[str, ...], digests: bool, processes: int, kind: str, output: str | None
+    *,
+    paths: tuple[str, ...],
+    profiles: tuple[str, ...],
+    digests: bool,
+    engine: Engine | None,
+    kind: str,
+    output: str | None,
 ) -> int:
     """Judge files, folders, archives and Hub caches, without a lockfile and without loading anything.
 
@@ -44,7 +49,7 @@ def command(
 
     judge = Judge(profiles=profiles, digests=digests)
     with Bar(_columns) as bar:
-        report = scan(paths, judge, processes=processes or os.cpu_count() or 1, progress=bar)
+        report = scan(paths, judge, engine=engine, progress=bar)
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._options import project_of, report_options
+from weighlock._cli._options import engine_options, project_of, report_options
 from weighlock._cli._terminal import TerminalProgress, emit
+
+if TYPE_CHECKING:
+    from weighlock.executors.interface import Engine
 
 
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
+@engine_options
 @report_options
-def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: str, output: str | None) -> int:
+def command(
+    *, paths: tuple[str, ...], deep: bool, engine: Engine | None, lockfile: str | None, kind: str, output: str | None
+) -> int:
     """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
 
     PATH is a file, a folder, or the name of a locked model. Unlocked files beside a locked model that a loader
@@ -39,9 +46,11 @@ def command(*, paths: tuple[str, ...], deep: bool, lockfile: str | None, kind: s
             models = choose(locked, names)
             places = Places(folder=project.folder)
             intents = project.policy.models
-            files += verify_models(models, locked, places, intents=intents, deep=deep, progress=progress).files
+            files += verify_models(
+                models, locked, places, intents=intents, deep=deep, engine=engine, progress=progress
+            ).files
         if others:
-            files += verify_paths(others, locked, deep=deep, progress=progress).files
+            files += verify_paths(others, locked, deep=deep, engine=engine, progress=progress).files
     report = VerifyReport(files=tuple(files))
     render = verify_json if kind == "json" else verify_text
     emit(render(report), output)

@@ -26,7 +26,11 @@ from weighlock.sources import disk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from weighlock.executors.interface import Engine
     from weighlock.verdict import Verdict
+
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +71,21 @@ class Judge:
     Args:
         profiles: Names of the profiles whose exact names count as approved.
         digests: Compute the digest of every file.
+        folder: What relative paths begin at, for workers whose current folder is another one.
     """
 
     profiles: tuple[str, ...] = ()
     digests: bool = False
+    folder: str = ""
 
     def __call__(self, found: disk.FoundFile) -> Judged:
         """Judge one file. Whatever goes wrong with it makes it unverifiable, and never ends the scan."""
         if found.problem:
             return self._unopened(found, found.problem)
         try:
-            descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            descriptor = os.open(
+                os.path.join(self.folder, found.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            )
         except OSError as error:
             return self._unopened(found, (error.strerror or type(error).__name__).lower())
         try:
@@ -127,7 +135,7 @@ def scan(
     paths: Sequence[str],
     judge: Judge,
     *,
-    processes: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Judge every file under some paths.
@@ -135,20 +143,21 @@ def scan(
     Args:
         paths: Files and folders.
         judge: How to judge one file.
-        processes: How many files are judged at the same time.
+        engine: Where; by default here, one file after the other.
         progress: Called after each file with how many are done and how many there are.
 
     Returns:
-        The report, sorted by path, whatever the number of processes.
+        The report, sorted by path, whatever the engine.
 
     Raises:
         UsageError: Nothing is there that could be judged, or there is no such profile.
+        WeighlockError: The engine cannot be started or reached.
     """
     require_profiles(judge.profiles)
     collection = disk.collect(paths)
     _demand_files(paths, collection)
     listed, not_models = [], 0
-    for done, judged in enumerate(_judge_all(collection.files, judge, processes), 1):
+    for done, judged in enumerate(_judge_all(collection.files, judge, engine), 1):
         if judged.inspection.outcome is Outcome.NOT_A_MODEL:
             not_models += 1
         else:
@@ -159,13 +168,13 @@ def scan(
     return Report(command="scan", judged=tuple(listed), not_models=not_models, repeats=collection.repeats)
 
 
-def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, processes: int) -> Iterator[Judged]:
-    processes = min(processes, len(files))
-    if processes < 2:
+def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, engine: Engine | None) -> Iterator[Judged]:
+    if engine is None:
         return map(judge, files)
-    from weighlock.gates.workers import judge_in_processes
+    from weighlock.executors.spread import spread
 
-    return judge_in_processes(files, judge, processes)
+    judge = replace(judge, folder=os.getcwd())
+    return spread(judge, files, engine, judge.unverifiable)
 
 
 def _demand_files(paths: Iterable[str], collection: disk.Collection) -> None:

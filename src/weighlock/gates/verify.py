@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.digests import CHUNK
 from weighlock.errors import SourceError
+from weighlock.executors.spread import spread
 from weighlock.finding import Outcome
 from weighlock.gates.collect import Collector
 from weighlock.gates.judge import inspect_file, locked_file
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from weighlock.executors.interface import Engine
     from weighlock.gates.places import Places
     from weighlock.gates.request import ModelRequest
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
@@ -98,6 +100,7 @@ def verify_models(
     *,
     intents: Sequence[ModelIntent] = (),
     deep: bool = False,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
     """Verify locked models where they belong.
@@ -108,10 +111,12 @@ def verify_models(
         places: Where models lie.
         intents: What the policy asks for; its patterns say which files are left out.
         deep: Inspect again.
+        engine: Where files are hashed and inspected; by default in threads of this process.
         progress: Is told what happens.
 
     Raises:
         UsageError: A name in the policy could be two things.
+        WeighlockError: The engine cannot be started or reached.
     """
     requests = [intent_request(intent, places.folder) for intent in intents]
     asked = {model.name: request for request in requests if (model := find(lockfile, request)) is not None}
@@ -123,12 +128,17 @@ def verify_models(
             subjects += _other_subjects(model, places, asked.get(model.name))
         except SourceError as error:
             problems.append(VerifiedFile(path=error.where or model.name, status=UNREADABLE, message=error.message))
-    report = _verify(subjects, lockfile, deep=deep, progress=progress)
+    report = _verify(subjects, _Examination(lockfile, deep), engine, progress)
     return VerifyReport(files=(*report.files, *problems))
 
 
 def verify_paths(
-    paths: Sequence[Path], lockfile: Lockfile, *, deep: bool = False, progress: Progress | None = None
+    paths: Sequence[Path],
+    lockfile: Lockfile,
+    *,
+    deep: bool = False,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
 ) -> VerifyReport:
     """Verify files and folders, wherever they are: each file that a loader would take must be in the lockfile."""
     subjects = []
@@ -137,7 +147,7 @@ def verify_paths(
         for offer in list_directory(path, str(path)).files:
             shown = os.path.join(path, offer.path) if root else str(path)
             subjects.append(_Subject(place=offer.local or path, shown=shown))
-    return _verify(subjects, lockfile, deep=deep, progress=progress)
+    return _verify(subjects, _Examination(lockfile, deep), engine, progress)
 
 
 def _locked_subjects(model: LockedModel, places: Places) -> list[_Subject]:
@@ -163,29 +173,61 @@ def _other_subjects(model: LockedModel, places: Places, request: ModelRequest | 
             yield _Subject(place=offer.local, shown=f"{model.name}:{offer.path}", unlisted=unlisted)
 
 
-def _verify(subjects: Sequence[_Subject], lockfile: Lockfile, *, deep: bool, progress: Progress | None) -> VerifyReport:
-    with Collector(Transport(), progress or Silence(), offline=True) as collector:
-        for subject in subjects:
-            if subject.place.is_file():
-                collector.progress.expect(subject.place.stat().st_size)
+@dataclass(frozen=True, slots=True)
+class _Examination:
+    """What is done to each file; it travels to the workers of an engine."""
 
-        def examine(subject: _Subject) -> VerifiedFile | None:
-            return _examine(subject, lockfile, collector.progress, deep=deep)
+    lockfile: Lockfile
+    deep: bool
 
-        found = collector.map(examine, subjects)
+    def __call__(self, subject: _Subject, progress: Progress | None = None) -> VerifiedFile | None:
+        if not subject.place.exists():
+            return _found(subject, MISSING, "is not there")
+        try:
+            fetched = identify(subject.place, tick=progress.advance if progress else None)
+            if subject.file is not None:
+                return _compare(subject, subject.file, fetched, deep=self.deep)
+            return _recognise(subject, self.lockfile, fetched, deep=self.deep)
+        except SourceError as error:
+            return _found(subject, UNREADABLE, error.message)
+
+    def numbered(self, item: tuple[int, _Subject]) -> tuple[int, VerifiedFile | None]:
+        """Examine a file, and say which one it was: workers answer in any order."""
+        return item[0], self(item[1])
+
+
+def _verify(
+    subjects: Sequence[_Subject], examination: _Examination, engine: Engine | None, progress: Progress | None
+) -> VerifyReport:
+    progress = progress or Silence()
+    sizes = [subject.place.stat().st_size if subject.place.is_file() else 0 for subject in subjects]
+    progress.expect(sum(sizes))
+    if engine is not None:
+        found = _on_engine(subjects, sizes, examination, engine, progress)
+    else:
+        with Collector(Transport(), progress, offline=True) as collector:
+            found = collector.map(lambda subject: examination(subject, collector.progress), subjects)
     return VerifyReport(files=tuple(item for item in found if item is not None))
 
 
-def _examine(subject: _Subject, lockfile: Lockfile, progress: Progress, *, deep: bool) -> VerifiedFile | None:
-    if not subject.place.exists():
-        return _found(subject, MISSING, "is not there")
-    try:
-        fetched = identify(subject.place, tick=progress.advance)
-        if subject.file is not None:
-            return _compare(subject, subject.file, fetched, deep=deep)
-        return _recognise(subject, lockfile, fetched, deep=deep)
-    except SourceError as error:
-        return _found(subject, UNREADABLE, error.message)
+def _on_engine(
+    subjects: Sequence[_Subject],
+    sizes: Sequence[int],
+    examination: _Examination,
+    engine: Engine,
+    progress: Progress,
+) -> list[VerifiedFile | None]:
+    """Examine files elsewhere, under the absolute names that every worker knows them by."""
+    found: list[VerifiedFile | None] = [None] * len(subjects)
+    items = [(n, replace(subject, place=subject.place.absolute())) for n, subject in enumerate(subjects)]
+    for number, answer in spread(examination.numbered, items, engine, _lost):
+        found[number] = answer
+        progress.advance(sizes[number])
+    return found
+
+
+def _lost(item: tuple[int, _Subject], why: str) -> tuple[int, VerifiedFile | None]:
+    return item[0], _found(item[1], UNREADABLE, why)
 
 
 def _compare(subject: _Subject, file: LockedFile, fetched: Fetched, *, deep: bool) -> VerifiedFile:

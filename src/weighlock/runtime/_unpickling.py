@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _CHANNELS = frozenset(
     {
         "concurrent.futures.process",
+        "dask.tokenize",
+        "distributed.protocol.pickle",
         "joblib.externals.loky.backend.popen_loky_posix",
         "joblib.externals.loky.backend.popen_loky_win32",
         "joblib.externals.loky.backend.queues",
@@ -62,7 +64,7 @@ _CHANNELS = frozenset(
         "torch.multiprocessing.spawn",
     }
 )
-"""Modules whose code unpickles messages from other processes of the same program."""
+"""Modules whose code unpickles messages from other processes of the same program, or what it pickled just now."""
 
 _CARRIERS = frozenset(
     {
