@@ -43,13 +43,23 @@ SQUAD = LockedModel(
     source=HubSource(repo="org/squad", type="dataset", ref="refs/pr/1", revision=COMMIT),
     files=(LockedFile(path="train/data.npy", size=0, sha256=C),),
 )
+TWINS = LockedModel(
+    name="org/twins",
+    source=HubSource(repo="org/twins", revision=COMMIT),
+    files=(
+        LockedFile(path="model-00001-of-00002.safetensors", size=7, sha256="d" * 64, format="safetensors"),
+        LockedFile(path="model-00002-of-00002.safetensors", size=8, sha256="e" * 64, format="safetensors"),
+        LockedFile(path="pytorch_model.bin", size=9, sha256="f" * 64, format="torch-zip", outcome="data-only",
+                   equivalent_to=("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")),
+    ),
+)  # fmt: skip
 WEB = LockedModel(
     name="net",
     source=UrlSource(url="https://example.org/net.pth"),
     files=(LockedFile(path="net.pth", size=1, sha256=C, outcome="refused", unsafe=True, reason='we wrote "it"'),),
 )
 HERE = LockedModel(name="./x", source=PathSource(path="./x"), files=(LockedFile(path="x", size=1, sha256=C),))
-WHOLE = Lockfile(models=(SQUAD, HERE, WEB, BERT))
+WHOLE = Lockfile(models=(SQUAD, HERE, WEB, BERT, TWINS))
 
 
 def document(**file: Any) -> dict[str, Any]:
@@ -99,7 +109,7 @@ def test_one_changed_digest_is_one_changed_line() -> None:
     before = WHOLE.dumps().splitlines()
     web = LockedModel(name=WEB.name, source=WEB.source, files=(LockedFile(path="net.pth", size=1, sha256=A,
                       outcome="refused", unsafe=True, reason='we wrote "it"'),))  # fmt: skip
-    after = Lockfile(models=(SQUAD, HERE, web, BERT)).dumps().splitlines()
+    after = Lockfile(models=(SQUAD, HERE, web, BERT, TWINS)).dumps().splitlines()
     assert len([1 for x, y in zip(before, after, strict=True) if x != y]) == 1
 
 
@@ -165,6 +175,8 @@ def test_truncated_head(key: str) -> None:
         ("chunks", {"size": 2, "sha256": [A]}), ("chunks", {"size": 2, "sha256": [A, "x"]}),
         ("chunks", {"size": 2, "sha256": [A, B, C]}), ("chunks", {"size": 2.0, "sha256": [A, B]}),
         ("chunks", {"size": 2, "sha256": [A, B], "md5": 1}),
+        ("equivalent-to", "a.safetensors"), ("equivalent-to", [1]), ("equivalent-to", ["a.bin"]),
+        ("equivalent-to", ["../a.safetensors"]), ("equivalent-to", ["b.safetensors"]), ("equivalent_to", []),
         ("sha1", "x"), ("Path", "x"),
     ],
 )  # fmt: skip
@@ -172,6 +184,32 @@ def test_broken_file(key: str, value: object) -> None:
     where = refused(document(**{key: value})).where
     assert where is not None
     assert where.startswith(f"models[0].files[0].{key}")
+
+
+@pytest.mark.parametrize(
+    ("twins", "position"),
+    [
+        (["pytorch_model.bin"], 0),  # itself
+        (["other.bin"], 0),  # what could run code as well
+        (["model.safetensors", "absent.safetensors"], 1),
+        (["model.safetensors", "notes.safetensors"], 1),  # which only its name calls so
+    ],
+)
+def test_only_a_safetensors_file_of_the_model_takes_the_place_of_a_pickle(twins: list[str], position: int) -> None:
+    doc = document(path="pytorch_model.bin", **{"equivalent-to": twins})
+    doc["models"][0]["files"] += [
+        {"path": "model.safetensors", "size": 3, "sha256": A, "format": "safetensors"},
+        {"path": "other.bin", "size": 3, "sha256": B, "format": "torch-zip"},
+        {"path": "notes.safetensors", "size": 3, "sha256": C},
+    ]
+    assert refused(doc).where == f"models[0].files[0].equivalent-to[{position}]"
+
+
+def test_a_twin_of_another_model_is_refused() -> None:
+    doc = document(path="pytorch_model.bin", **{"equivalent-to": ["model.safetensors"]})
+    file = {"path": "model.safetensors", "size": 3, "sha256": A, "format": "safetensors"}
+    doc["models"].append({"name": "org/b", "source": {"path": "b"}, "files": [file]})
+    assert refused(doc).where == "models[0].files[0].equivalent-to[0]"
 
 
 @pytest.mark.parametrize(

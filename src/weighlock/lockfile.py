@@ -56,6 +56,7 @@ class LockedFile:
         unsafe: A person accepted the file whatever it does.
         reason: Why, in that person's words.
         chunks: For files over 64 MiB.
+        equivalent_to: Paths of the safetensors files of the same model that were proved to hold the same tensors.
     """
 
     path: str
@@ -69,6 +70,7 @@ class LockedFile:
     unsafe: bool = False
     reason: str | None = None
     chunks: Chunks | None = None
+    equivalent_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,10 @@ class LockedModel:
     license: str | None = None
     remote_code: bool = False
     files: tuple[LockedFile, ...] = ()
+
+    def file(self, path: str) -> LockedFile | None:
+        """Return the file at that path."""
+        return next((file for file in self.files if file.path == path), None)
 
 
 Located = tuple[LockedModel, LockedFile]
@@ -303,6 +309,7 @@ def _file_to_dict(file: LockedFile) -> dict[str, Any]:
         "approved": sorted(file.approved),
         "unsafe": file.unsafe,
         "reason": file.reason,
+        "equivalent-to": sorted(file.equivalent_to),
     }
     document.update({key: value for key, value in optional.items() if value})
     if file.chunks is not None:

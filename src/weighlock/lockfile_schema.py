@@ -33,7 +33,7 @@ _MODEL = frozenset({"name", "source", "license", "remote-code", "files"})
 _FILE = frozenset(
     {
         *("path", "size", "sha256", "format", "outcome", "imports", "needs"),
-        *("approved", "unsafe", "reason", "chunks"),
+        *("approved", "unsafe", "reason", "equivalent-to", "chunks"),
     }
 )
 _HUB = frozenset({"hf", "ref", "revision", "type"})
@@ -109,6 +109,7 @@ def _model(table: Mapping[str, Any], where: str) -> LockedModel:
         raise LockfileError("is empty; a model has at least one file", where=f"{where}.files")
     files = tuple(_file(file, f"{where}.files[{index}]") for index, file in enumerate(tables))
     _check_paths([file.path for file in files], f"{where}.files")
+    _check_twins(files, f"{where}.files")
     return LockedModel(
         name=_name(table, "name", where),
         source=_source(_required(table, "source", where), f"{where}.source"),
@@ -174,6 +175,7 @@ def _file(table: Mapping[str, Any], where: str) -> LockedFile:
         unsafe=_flag(table, "unsafe", where),
         reason=_name(table, "reason", where) if "reason" in table else None,
         chunks=_chunks(table["chunks"], size, f"{where}.chunks") if "chunks" in table else None,
+        equivalent_to=_names(table, "equivalent-to", where),
     )
     if file.unsafe and file.reason is None:
         raise LockfileError("needs a reason beside it", where=f"{where}.unsafe", hint='add reason = "…"')
@@ -217,6 +219,18 @@ def _check_paths(paths: Sequence[str], where: str) -> None:
         parents = path.split("/")[:-1]
         if any("/".join(parents[: end + 1]) in known for end in range(len(parents))):
             raise LockfileError("lies below a path that is itself a file", where=f"{where}[{index}].path")
+
+
+def _check_twins(files: Sequence[LockedFile], where: str) -> None:
+    """Demand that what a file is said to be equivalent to is a safetensors file of the same model."""
+    formats = {file.path: file.format for file in files}
+    for index, file in enumerate(files):
+        for position, path in enumerate(file.equivalent_to):
+            key = f"{where}[{index}].equivalent-to[{position}]"
+            if path not in formats:
+                raise LockfileError("is not a file of the model", where=key)
+            if path == file.path or formats[path] != "safetensors":
+                raise LockfileError("is not another file in the format safetensors", where=key)
 
 
 def _identity(source: ModelSource) -> str:
