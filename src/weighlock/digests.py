@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from weighlock.errors import DigestMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CHUNK = 64 << 20
 """Bytes of one chunk, and the size above which a file carries chunk digests."""
@@ -39,7 +39,13 @@ def sha256_file(descriptor: int, size: int) -> str:
     return _sha256_range(descriptor, 0, size)
 
 
-def chunk_digests(descriptor: int, size: int, chunk_size: int = CHUNK, threads: int | None = None) -> tuple[str, ...]:
+def chunk_digests(
+    descriptor: int,
+    size: int,
+    chunk_size: int = CHUNK,
+    threads: int | None = None,
+    chunks: Sequence[int] | None = None,
+) -> tuple[str, ...]:
     """Return the digests of the chunks of an open file, computed on every core.
 
     Args:
@@ -47,11 +53,12 @@ def chunk_digests(descriptor: int, size: int, chunk_size: int = CHUNK, threads: 
         size: Bytes, from `os.fstat`.
         chunk_size: Bytes of each chunk but the last.
         threads: How many to use; by default one for each core that this process may use.
+        chunks: Numbers of the chunks that are asked for; by default all of them.
 
     Raises:
         DigestMismatchError: The file ends before that.
     """
-    offsets = range(0, size, chunk_size)
+    offsets = range(0, size, chunk_size) if chunks is None else [number * chunk_size for number in chunks]
     workers = min(len(offsets), threads or cores())
 
     def digest(offset: int) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODES = ("enforce", "warn", "off")
 UNLOCKED = ("refuse", "inspect")
+VERIFY = ("full", "lazy", "sealed")
 REPOSITORY_TYPES = ("model", "dataset", "space")
 
 
@@ -56,6 +57,9 @@ class Policy:
         mode: ``enforce`` refuses, ``warn`` reports and lets through, ``off`` does nothing.
         unlocked: What happens to a file that is not in the lockfile: ``refuse`` it, or ``inspect`` it
             and let data-only files pass.
+        verify: When the bytes of a locked file are hashed: all of them before it is loaded (``full``), those of a
+            safetensors file when they are read (``lazy``), or all of them in a sealed copy in memory, which is what
+            is then loaded (``sealed``).
         profiles: Names of profiles whose exact names count as approved.
         lock: Path of the lockfile, relative to the policy file.
         models: The models that the lockfile must list.
@@ -63,6 +67,7 @@ class Policy:
 
     mode: str = "enforce"
     unlocked: str = "refuse"
+    verify: str = "full"
     profiles: tuple[str, ...] = ()
     lock: str | None = None
     models: tuple[ModelIntent, ...] = field(default=())
@@ -81,7 +86,7 @@ class Policy:
         Source:
             ``docs/policy.md``.
         """
-        _refuse_unknown(data, ("mode", "unlocked", "profiles", "lock", "models"), "tool.weighlock")
+        _refuse_unknown(data, ("mode", "unlocked", "verify", "profiles", "lock", "models"), "tool.weighlock")
         names = _strings(data.get("profiles", []), "tool.weighlock.profiles")
         for name in names:
             if profiles is not None and name not in profiles:
@@ -93,6 +98,7 @@ class Policy:
         return cls(
             mode=_choice(data.get("mode", "enforce"), MODES, "tool.weighlock.mode"),
             unlocked=_choice(data.get("unlocked", "refuse"), UNLOCKED, "tool.weighlock.unlocked"),
+            verify=_choice(data.get("verify", "full"), VERIFY, "tool.weighlock.verify"),
             profiles=names,
             lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
             models=_models(data.get("models", {})),

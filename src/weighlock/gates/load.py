@@ -115,7 +115,7 @@ class LoadGate:
         if self.lockfile and self.lockfile.of_size(len(data)):
             located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
             if located:
-                return self._decide_locked(located, label, loader)
+                return self.decide_locked(located, label, loader)
         return self._decide_unlocked(_bytes_source(data), label, loader)
 
     def inspect(self, pickle: bytes | int) -> Admission:
@@ -180,7 +180,7 @@ class LoadGate:
             reasons = [("changed", "the file was changed while it was judged")]
             raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
         if located:
-            return self._decide_locked(located, file.label, file.loader)
+            return self.decide_locked(located, file.label, file.loader)
         return self._decide_unlocked(source, file.label, file.loader)
 
     def _locate(self, file: _File) -> tuple[Located, ...]:
@@ -213,7 +213,17 @@ class LoadGate:
             file.remember(self._cache, kind, known)
         return known == _joined(chunks.sha256)
 
-    def _decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+    def decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+        """Decide about bytes by their lock entries.
+
+        Args:
+            located: Every entry for these bytes.
+            label: Name of the artifact, for messages.
+            loader: Who loads it.
+
+        Raises:
+            LoadRefused: They may not be loaded.
+        """
         recorded = max((file for _, file in located), key=_outcome)
         inspection = Inspection(
             format=recorded.format, outcome=_outcome(recorded), imports=recorded.imports, needs=recorded.needs

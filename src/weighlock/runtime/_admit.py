@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, Self
 
     from weighlock.gates.hub import Pin
+    from weighlock.gates.lazy import LazyFile
     from weighlock.gates.load import Admission, LoadGate
     from weighlock.lockfile import Lockfile
 
@@ -57,9 +58,7 @@ class Loading:
         Raises:
             LoadRefused: This system has no such path.
         """
-        if not _descriptors:
-            refuse(self.label, "this system cannot open the judged file again, and its name may point to another file")
-        return f"{_descriptors}/{self.descriptor}"
+        return path_of(self.descriptor, self.label)
 
     def __enter__(self) -> Self:
         """Restrict this thread's unpicklers to the names of the admission."""
@@ -211,7 +210,43 @@ def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", label)
         refuse(label, "it is not a regular file, so what was judged could not be loaded again")
+    if gate().policy.verify == "sealed" and judging():
+        return _admit_sealed(descriptor, label, loader, offset, owned=owned)
     return Loading(gate().admit_file(descriptor, label, loader, offset), label, descriptor, owned=owned)
+
+
+def _admit_sealed(descriptor: int, label: str, loader: str, offset: int, *, owned: bool) -> Loading:
+    """Judge a sealed copy of a file, which then takes its place."""
+    from weighlock.runtime._sealed import sealed_copy
+
+    copy = sealed_copy(descriptor, label)
+    try:
+        loading = Loading(gate().admit_file(copy, label, loader, offset), label, copy, owned=True)
+    except BaseException:
+        os.close(copy)
+        raise
+    if owned:
+        os.close(descriptor)
+    return loading
+
+
+def open_lazily(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader: str) -> LazyFile | None:
+    """Admit a file by its header, where the policy says ``verify = "lazy"``, see `weighlock.gates.lazy.open_lazily`.
+
+    Raises:
+        LoadRefused: It may not be loaded.
+        OSError: It cannot be opened.
+    """
+    if gate().policy.verify != "lazy":
+        return None
+    from weighlock.gates import lazy
+
+    name = os.fspath(path)
+    descriptor = os.open(name, _READ)
+    try:
+        return lazy.open_lazily(gate(), descriptor, os.fsdecode(name), loader)
+    finally:
+        os.close(descriptor)
 
 
 def pin(kind: str, repo: str, revision: str | None) -> Pin | None:
@@ -241,6 +276,17 @@ def refuse_unlocked(label: str, why: str) -> None:
     from weighlock.gates import hub
 
     hub.refuse_unlocked(gate(), label, why)
+
+
+def path_of(descriptor: int | None, label: str) -> str:
+    """Return a path that opens an open file again, whatever its name points to now.
+
+    Raises:
+        LoadRefused: This system has no such path.
+    """
+    if not _descriptors:
+        refuse(label, "this system cannot open the judged file again, and its name may point to another file")
+    return f"{_descriptors}/{descriptor}"
 
 
 def is_loading(descriptor: int) -> bool:

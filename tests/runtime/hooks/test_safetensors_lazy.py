@@ -1,0 +1,226 @@
+"""safetensors files whose tensors are verified when they are read, and copies that are sealed before they are."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+
+from weighlock.errors import LoadRefused
+from weighlock.lockfile import Chunks
+
+NAME = "model.safetensors"
+CHUNK = 4096
+
+
+def _chunks(data: bytes) -> Chunks:
+    parts = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+    return Chunks(size=CHUNK, sha256=tuple(hashlib.sha256(part).hexdigest() for part in parts))
+
+
+def _save() -> bytes:
+    tensors = {name: torch.full((8 * CHUNK // 4,), float(number)) for number, name in enumerate("abcd")}
+    safetensors.torch.save_file({**tensors, "empty": torch.zeros(0)}, NAME, metadata={"format": "pt"})
+    return pathlib.Path(NAME).read_bytes()
+
+
+@pytest.fixture
+def lazy(bench):
+    data = _save()
+    bench.policy('verify = "lazy"')
+    bench.lock(NAME, format="safetensors", chunks=_chunks(data))
+    bench.guard()
+    return data
+
+
+def _change(offset: int) -> None:
+    """Change a byte in place, and leave the times as they were."""
+    status = os.stat(NAME)
+    with open(NAME, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+    os.utime(NAME, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_only_what_is_read_is_verified(lazy):
+    _change(len(lazy) - 1)  # in the last tensor
+    with safetensors.safe_open(NAME, framework="pt") as file:
+        assert isinstance(file, safetensors.safe_open)
+        assert sorted(file.keys()) == ["a", "b", "c", "d", "empty"]
+        assert file.metadata() == {"format": "pt"}
+        assert file.get_tensor("a")[0] == 0
+        assert file.get_slice("b")[:2].tolist() == [1, 1]
+        assert file.get_tensor("empty").shape == (0,)
+        with pytest.raises(LoadRefused, match="the bytes of d do not have the locked digest"):
+            file.get_tensor("d")
+        with pytest.raises(LoadRefused, match="the bytes of d do not have the locked digest"):
+            file.get_slice("d")
+
+
+@pytest.mark.parametrize(
+    "load", [safetensors.torch.load_file, lambda name: safetensors.safe_open(name, "np").get_tensors()]
+)
+def test_a_whole_file_with_one_bad_byte_is_refused(lazy, load):
+    assert len(load(NAME)) == 5
+    _change(len(lazy) - 1)
+    with pytest.raises(LoadRefused, match="digest"):
+        load(NAME)
+
+
+@pytest.mark.parametrize("offset", [0, 8, 40, CHUNK - 1])
+def test_a_header_that_was_changed_is_judged_as_the_other_file_that_it_is(lazy, offset):
+    _change(offset)
+    with pytest.raises(LoadRefused, match="not in the lockfile"):
+        safetensors.safe_open(NAME, framework="pt")
+
+
+def test_a_file_that_is_changed_between_two_tensors_is_refused(lazy):
+    with safetensors.safe_open(NAME, framework="pt") as file:
+        file.get_tensor("a")
+        _change(len(lazy) - 1)
+        with pytest.raises(LoadRefused, match="changed while it was being loaded"):
+            file.get_tensor("a")
+
+
+def test_a_file_that_is_exchanged_by_name_is_read_as_the_one_that_was_opened(lazy):
+    with safetensors.safe_open(NAME, framework="pt") as file:
+        other = bytearray(lazy)
+        other[-1] ^= 1
+        pathlib.Path("other").write_bytes(other)
+        os.rename("other", NAME)
+        with pytest.raises(LoadRefused, match="changed"):  # removing its name changed its stamps
+            file.get_tensor("d")
+
+
+def test_a_file_that_becomes_shorter_is_refused(lazy):
+    with safetensors.safe_open(NAME, framework="np") as file:
+        os.truncate(NAME, len(lazy) - CHUNK)
+        with pytest.raises(LoadRefused, match=r"digest|changed"):
+            file.get_tensor("d")
+
+
+def test_a_tensor_of_that_name_does_not_exist(lazy):
+    with safetensors.safe_open(NAME, framework="pt") as file, pytest.raises(safetensors.SafetensorError):
+        file.get_tensor("nothing")
+
+
+def test_what_a_later_version_may_read_with_is_verified_as_a_whole(lazy):
+    _change(len(lazy) - 1)
+    file = safetensors.safe_open(NAME, framework="pt")
+    with pytest.raises(LoadRefused, match="the file does not have the locked digest"):
+        file.get_tensors()
+
+
+def test_an_unlocked_file_gets_nothing_from_being_lazy(lazy):
+    safetensors.torch.save_file({"w": torch.ones(9)}, "evil.safetensors")
+    with pytest.raises(LoadRefused, match="not in the lockfile"):
+        safetensors.safe_open("evil.safetensors", framework="pt")
+
+
+def test_a_pickle_that_was_locked_with_chunks_is_verified_whole(bench):
+    torch.save({"w": torch.zeros(4 * CHUNK)}, "model.pt")
+    data = pathlib.Path("model.pt").read_bytes()
+    bench.policy('verify = "lazy"')
+    bench.lock("model.pt", chunks=_chunks(data), format="torch-zip")
+    bench.guard()
+    assert torch.load("model.pt")["w"].sum() == 0
+    pathlib.Path("model.pt").write_bytes(data[:-3000] + bytes([data[-3000] ^ 1]) + data[-2999:])
+    with pytest.raises(LoadRefused):
+        torch.load("model.pt")
+
+
+@pytest.fixture
+def sealed(bench):
+    data = _save()
+    torch.save({"w": torch.arange(5000.0)}, "model.pt")
+    bench.policy('verify = "sealed"')
+    bench.lock(NAME, format="safetensors", chunks=_chunks(data))
+    bench.lock("model.pt")
+    bench.guard()
+    return data
+
+
+def test_a_file_that_is_rewritten_after_it_was_judged_does_not_change_what_was_loaded(sealed):
+    loaded = safetensors.torch.load_file(NAME)
+    mapped = torch.load("model.pt", mmap=True)
+    for name in (NAME, "model.pt"):
+        size = os.path.getsize(name)
+        with open(name, "r+b") as file:
+            file.write(b"\xff" * size)
+    assert loaded["d"].unique().tolist() == [3]
+    assert torch.equal(mapped["w"], torch.arange(5000.0))
+
+
+def test_without_seals_the_same_rewriting_does_change_it(bench):
+    data = _save()
+    bench.lock(NAME, format="safetensors", chunks=_chunks(data))
+    bench.guard()
+    loaded = safetensors.torch.load_file(NAME)
+    with open(NAME, "r+b") as file:
+        file.write(b"\xff" * len(data))
+    assert loaded["d"].unique().tolist() != [3]
+
+
+def test_a_sealed_copy_is_of_other_bytes_than_were_locked(sealed):
+    _change(len(sealed) - 1)
+    with pytest.raises(LoadRefused, match="not in the lockfile"):
+        safetensors.torch.load_file(NAME)
+
+
+def test_the_copy_cannot_be_written_to(sealed):
+    from weighlock.runtime import _sealed
+
+    with open(NAME, "rb") as file:
+        copy = _sealed.sealed_copy(file.fileno(), NAME)
+    assert os.pread(copy, len(sealed), 0) == sealed
+    assert fcntl.fcntl(copy, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
+    for attempt in (
+        lambda: os.pwrite(copy, b"x", 0),
+        lambda: os.ftruncate(copy, 0),
+        lambda: np.memmap(f"/proc/self/fd/{copy}", mode="r+"),
+    ):
+        with pytest.raises(PermissionError):
+            attempt()
+    os.close(copy)
+
+
+def test_a_system_without_seals_refuses_instead_of_going_without(sealed, monkeypatch):
+    monkeypatch.delattr(os, "memfd_create")
+    with pytest.raises(LoadRefused, match="cannot seal memory"):
+        safetensors.torch.load_file(NAME)
+
+
+def test_no_room_for_a_copy_is_a_refusal(sealed, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "sendfile", full)
+    with pytest.raises(LoadRefused, match="cannot be copied into memory: No space left"):
+        torch.load("model.pt")
+
+
+def test_no_descriptor_is_left_open(sealed):
+    pathlib.Path("evil.pt").write_bytes(b"evil")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        safetensors.torch.load_file(NAME)
+        torch.load("model.pt")
+        with pytest.raises(LoadRefused):
+            torch.load("evil.pt")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_lazy_handle_that_nobody_closed_holds_no_descriptor(lazy):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        safetensors.safe_open(NAME, framework="pt").get_tensor("a")
+    assert len(os.listdir("/proc/self/fd")) == before
