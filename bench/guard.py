@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import correctness
+from bench import correctness, when_hashed
 from bench.row import Row, spread, write
 from bench.worker import Worker, guarded_environ, unguarded_environ
 
@@ -54,6 +54,7 @@ def measure(folder: Path) -> list[Row]:
         first_large_load(folder),
         small_loads(folder, "torch"),
         small_loads(folder, "safetensors"),
+        *when_hashed.rows(folder),
         *correctness.rows(folder),
     ]
 

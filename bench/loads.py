@@ -38,6 +38,21 @@ def torch_large(path: str) -> list[float]:
     return [timed(lambda: torch.load(path, weights_only=True, mmap=False))]
 
 
+def safetensors_large(path: str) -> list[float]:
+    """Load one safetensors file and touch every page of it."""
+    return [timed(lambda: [tensor.sum() for tensor in safetensors.torch.load_file(path).values()])]
+
+
+def one_tensor(path: str) -> list[float]:
+    """Read the first tensor of a safetensors file."""
+
+    def read() -> object:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return file.get_tensor(min(file.keys())).sum()
+
+    return [timed(read)]
+
+
 def torch_small(folder: str) -> list[float]:
     """Load every checkpoint of a folder; seconds for each, by the clock and of the processor."""
     return _each(folder, lambda path: torch.load(path, weights_only=True))
@@ -92,7 +107,9 @@ def hash_with_every_core(path: str) -> list[str]:
 _KINDS = {
     "torch-large": torch_large,
     "torch-small": torch_small,
+    "safetensors-large": safetensors_large,
     "safetensors-small": safetensors_small,
+    "one-tensor": one_tensor,
     "load-then-hash": load_then_hash,
     "hash-then-load": hash_then_load,
 }

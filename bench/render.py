@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.row import RESULTS
+from bench.row import NO_BAR, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,8 @@ def page() -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows():
-        cells = (row["name"], row["bar"], row["measured"], _MET[row["met"]], row["method"])
+        met = "" if row["bar"] == NO_BAR else _MET[row["met"]]
+        cells = (row["name"], row["bar"], row["measured"], met, row["method"])
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

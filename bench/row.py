@@ -8,6 +8,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+NO_BAR = "none: a price that is published"
+"""The bar of what has none."""
+
 RESULTS = Path(__file__).parent / "results"
 
 
