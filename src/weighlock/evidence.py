@@ -31,4 +31,9 @@ class Approval:
     unsafe: bool = False
 
 
-Evidence = LockEntry | Approval
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSave:
+    """A guarded program of this user, in this project, serialised exactly these bytes with a save function."""
+
+
+Evidence = LockEntry | Approval | OwnSave

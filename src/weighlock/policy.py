@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import PolicyError
-from weighlock.evidence import Approval, LockEntry
+from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Outcome
 from weighlock.verdict import Decision, Reason, Verdict
 
@@ -62,6 +62,8 @@ class Policy:
             is then loaded (``sealed``).
         profiles: Names of profiles whose exact names count as approved.
         lock: Path of the lockfile, relative to the policy file.
+        trust_saved: A file that a guarded program of this user saved in this project needs no lock entry, and no
+            approval of the names that it imports.
         models: The models that the lockfile must list.
     """
 
@@ -70,6 +72,7 @@ class Policy:
     verify: str = "full"
     profiles: tuple[str, ...] = ()
     lock: str | None = None
+    trust_saved: bool = True
     models: tuple[ModelIntent, ...] = field(default=())
 
     @classmethod
@@ -86,7 +89,8 @@ class Policy:
         Source:
             ``docs/policy.md``.
         """
-        _refuse_unknown(data, ("mode", "unlocked", "verify", "profiles", "lock", "models"), "tool.weighlock")
+        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models")
+        _refuse_unknown(data, known, "tool.weighlock")
         names = _strings(data.get("profiles", []), "tool.weighlock.profiles")
         for name in names:
             if profiles is not None and name not in profiles:
@@ -101,6 +105,7 @@ class Policy:
             verify=_choice(data.get("verify", "full"), VERIFY, "tool.weighlock.verify"),
             profiles=names,
             lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
+            trust_saved=_boolean(data.get("trust-saved", True), "tool.weighlock.trust-saved"),
             models=_models(data.get("models", {})),
         )
 
@@ -117,7 +122,7 @@ class Policy:
         Args:
             artifact: The file, for the messages.
             inspection: What the checks saw.
-            evidence: Lock entries and approvals that were verified for exactly these bytes.
+            evidence: Lock entries, approvals and own saves that were verified for exactly these bytes.
             profile_names: All names of the enabled profiles, ``module.name``.
 
         Returns:
@@ -128,15 +133,18 @@ class Policy:
         """
         reasons: list[Reason] = []
         locked = any(isinstance(item, LockEntry) for item in evidence)
-        if not locked and self.unlocked == "refuse":
+        saved = self.trust_saved and any(isinstance(item, OwnSave) for item in evidence)
+        if not locked and not saved and self.unlocked == "refuse":
             reasons.append(_not_in_lock(artifact))
         approvals = [item for item in evidence if isinstance(item, Approval)]
         if not any(approval.unsafe for approval in approvals):
             approved = frozenset().union(profile_names, *(approval.imports for approval in approvals))
+            if saved:
+                approved = approved.union(inspection.needs)
             reasons.extend(_judge_outcome(artifact, inspection, approved))
         if reasons:
             return Verdict(decision=Decision.DENY, reasons=tuple(reasons))
-        rule = "locked" if locked else str(inspection.outcome)
+        rule = "locked" if locked else "saved" if saved else str(inspection.outcome)
         return Verdict(decision=Decision.ALLOW, reasons=(Reason(rule=rule, message=_why_allowed(rule)),))
 
 
@@ -197,6 +205,8 @@ def _escaped(character: str) -> str:
 def _why_allowed(rule: str) -> str:
     if rule == "locked":
         return "its digest is in the lockfile"
+    if rule == "saved":
+        return "this project saved exactly these bytes"
     if rule == str(Outcome.NEEDS_APPROVAL):
         return "every name that it imports is approved"
     return "it holds only data"
@@ -220,16 +230,13 @@ def _model(name: str, value: Any, where: str) -> ModelIntent:
     if not isinstance(value, dict):
         raise PolicyError("must be a ref or a table", where=where, hint='write "main" or { ref = "main" }')
     _refuse_unknown(value, ("ref", "type", "include", "exclude", "remote-code"), where)
-    remote_code = value.get("remote-code", False)
-    if not isinstance(remote_code, bool):
-        raise PolicyError("must be true or false", where=f"{where}.remote-code")
     return ModelIntent(
         name=name,
         ref=None if value.get("ref") is None else _string(value["ref"], f"{where}.ref"),
         type=_choice(value.get("type", "model"), REPOSITORY_TYPES, f"{where}.type"),
         include=_strings(value.get("include", []), f"{where}.include"),
         exclude=_strings(value.get("exclude", []), f"{where}.exclude"),
-        remote_code=remote_code,
+        remote_code=_boolean(value.get("remote-code", False), f"{where}.remote-code"),
     )
 
 
@@ -244,6 +251,12 @@ def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], where: str)
 def _choice(value: Any, allowed: Sequence[str], where: str) -> str:
     if value not in allowed or not isinstance(value, str):
         raise PolicyError(f"must be one of {', '.join(allowed)}, not {value!r}", where=where)
+    return value
+
+
+def _boolean(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise PolicyError("must be true or false", where=where)
     return value
 
 

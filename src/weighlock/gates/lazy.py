@@ -15,7 +15,7 @@ from weighlock.digests import chunk_digests
 from weighlock.errors import DigestMismatchError, FormatError, LoadRefused
 from weighlock.formats import safetensors
 from weighlock.formats.source import FileSource
-from weighlock.gates.load import refusal
+from weighlock.gates.refusal import refusal
 
 if TYPE_CHECKING:
     from weighlock.gates.load import LoadGate

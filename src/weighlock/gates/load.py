@@ -1,8 +1,9 @@
 """The load gate: the bytes of an open file, or of memory, against the lockfile and the policy.
 
 1. Identify: the digest of the opened bytes, from the digest cache where the file is provably the same.
-2. Verify: the lockfile's entries for that digest are the evidence.
-3. Inspect: only bytes that the lockfile does not know, and only where the policy says ``unlocked = "inspect"``.
+2. Verify: the lockfile's entries for that digest are the evidence, and so is the record that this project saved it.
+3. Inspect: only bytes that the lockfile does not know, and only those that this project saved, or all where the policy
+   says ``unlocked = "inspect"``.
 4. Decide: the policy.
 5. Enforce: refuse by `LoadRefused`, or in ``warn`` mode say so once and let through.
 """
@@ -19,10 +20,13 @@ from weighlock.artifact import Digest, ModelFile
 from weighlock.digest_cache import DigestCache, Key, is_settled, key_of
 from weighlock.digests import chunk_digests, sha256_file
 from weighlock.errors import DigestMismatchError, LoadRefused
-from weighlock.evidence import Approval, LockEntry
+from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Inspection, Outcome
-from weighlock.gates.load_settings import load_settings
+from weighlock.gates.load_settings import find_settings, project_of, read_locked
+from weighlock.gates.opened_file import OpenedFile
 from weighlock.gates.profiles import names_of
+from weighlock.gates.refusal import refusal
+from weighlock.own_saves import OwnSaves
 from weighlock.policy import path_argument
 
 if TYPE_CHECKING:
@@ -65,15 +69,43 @@ class LoadGate:
         policy: What is required.
         lockfile: What is expected.
         cache: Digests of files that were hashed before.
+        saves: What this project saved; ``None`` where nothing is known about that.
     """
 
-    def __init__(self, mode: str, policy: Policy, lockfile: Lockfile | None, cache: DigestCache) -> None:
+    def __init__(
+        self,
+        mode: str,
+        policy: Policy,
+        lockfile: Lockfile | None,
+        cache: DigestCache,
+        saves: OwnSaves | None = None,
+    ) -> None:
         self.mode = mode
         self.policy = policy
         self.lockfile = lockfile
         self._cache = cache
+        self._saves = saves if policy.trust_saved and mode != "off" else None
         self._admitted: dict[tuple[Key, int], Admission] = {}
-        self._warned: set[str] = set()
+        self._told: set[str] = set()
+
+    @property
+    def records_saves(self) -> bool:
+        """Whether what this program saves is recorded."""
+        return self._saves is not None
+
+    def record_save(self, size: int, sha256: str) -> None:
+        """Record bytes that a save function of this program serialised.
+
+        A save must not fail for that; bytes without a record are not trusted.
+        """
+        if self._saves is None:
+            return
+        try:
+            self._saves.add(size, sha256)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the file was saved, and is simply not known
+            reason = f"{getattr(error, 'strerror', None) or error}: {getattr(error, 'filename', None) or 'no file'}"
+            text = f"weighlock: what this program saves cannot be recorded, so it needs the lockfile to be loaded: {reason}"
+            self._tell(text)
 
     def admit_file(self, descriptor: int, label: str, loader: str, offset: int = 0) -> Admission:
         """Judge an open regular file.
@@ -96,7 +128,7 @@ class LoadGate:
         if self.mode == "off":
             return Admission(anything=True)
         settled = is_settled(status)
-        artifact = _File(descriptor, key, label, loader, settled=settled)
+        artifact = OpenedFile(descriptor, key, label, loader, settled=settled)
         admission = self._judge_file(artifact, offset)
         if key_of(os.fstat(descriptor)) != key:
             raise LoadRefused(refusal(label, loader, None, [("changed", "the file was changed while it was judged")]))
@@ -116,7 +148,8 @@ class LoadGate:
             located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
             if located:
                 return self.decide_locked(located, label, loader)
-        return self._decide_unlocked(_bytes_source(data), label, loader)
+        source = _bytes_source(data)
+        return self._decide_unlocked(source, label, loader, self._saved_digest(source))
 
     def inspect(self, pickle: bytes | int) -> Admission:
         """Return what a pickle that is no artifact of its own may import.
@@ -146,7 +179,7 @@ class LoadGate:
         status = os.fstat(descriptor)
         if status.st_size != locked.size:
             return False
-        file = _File(descriptor, key_of(status), locked.path, "", settled=is_settled(status))
+        file = OpenedFile(descriptor, key_of(status), locked.path, "", settled=is_settled(status))
         try:
             same = self._has_chunks(file, locked.chunks) if locked.chunks else self._whole_digest(file) == locked.sha256
         except DigestMismatchError:
@@ -170,20 +203,35 @@ class LoadGate:
         """Say whether an open file still has a digest, by reading it again."""
         return sha256 is not None and sha256_file(descriptor, os.fstat(descriptor).st_size) == sha256
 
-    def _judge_file(self, file: _File, offset: int) -> Admission:
+    def _judge_file(self, file: OpenedFile, offset: int) -> Admission:
+        saved = None
         try:
             located = self._locate(file)
             source = file.source(offset)
             if not located and offset and self.lockfile and self.lockfile.of_size(source.size):
                 located = self.lockfile.by_digest(sha256_of(source))
+            if not located:
+                saved = self._saved_digest(source, None if offset else file)
         except DigestMismatchError:
             reasons = [("changed", "the file was changed while it was judged")]
             raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
         if located:
             return self.decide_locked(located, file.label, file.loader)
-        return self._decide_unlocked(source, file.label, file.loader)
+        return self._decide_unlocked(source, file.label, file.loader, saved)
 
-    def _locate(self, file: _File) -> tuple[Located, ...]:
+    def _saved_digest(self, source: RandomAccess, file: OpenedFile | None = None) -> str | None:
+        """Return the digest of bytes that this project saved, ``None`` for all others.
+
+        Args:
+            source: The bytes.
+            file: The file, if they are all of it.
+        """
+        if self._saves is None or not self._saves.has_size(source.size):
+            return None
+        digest = sha256_of(source) if file is None else self._whole_digest(file)
+        return digest if self._saves.holds(source.size, digest) else None
+
+    def _locate(self, file: OpenedFile) -> tuple[Located, ...]:
         """Return the lock entries for a file.
 
         Without a locked file of that size there is nothing that it could be equal to, and nothing is hashed.
@@ -197,14 +245,14 @@ class LoadGate:
         digest = self._whole_digest(file)
         return tuple(one for one in candidates if one[1].sha256 == digest)
 
-    def _whole_digest(self, file: _File) -> str:
+    def _whole_digest(self, file: OpenedFile) -> str:
         known = self._cache.get(file.key, "")
         if known is None:
             known = sha256_file(file.descriptor, file.size)
             file.remember(self._cache, "", known)
         return known
 
-    def _has_chunks(self, file: _File, chunks: Chunks) -> bool:
+    def _has_chunks(self, file: OpenedFile, chunks: Chunks) -> bool:
         """Say whether a file has these chunk digests, all of which were verified now or before."""
         kind = f"chunks-{chunks.size}"
         known = self._cache.get(file.key, kind)
@@ -232,6 +280,9 @@ class LoadGate:
         for model, file in located:
             evidence.append(LockEntry(model=model.name, path=file.path))
             evidence.append(Approval(imports=frozenset(file.approved), unsafe=file.unsafe))
+        saved = self._saves is not None and self._saves.holds(recorded.size, recorded.sha256)
+        if saved:
+            evidence.append(OwnSave())
         artifact = ModelFile(
             path=label, size=recorded.size, digest=Digest.sha256(recorded.sha256), format=recorded.format
         )
@@ -243,25 +294,27 @@ class LoadGate:
         return Admission(
             digest=recorded.sha256,
             imports=None if recorded.outcome is None else frozenset(recorded.imports),
-            approved=profile_names.union(*(approval.imports for approval in approvals)),
+            approved=profile_names.union(recorded.needs if saved else (), *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
         )
 
-    def _decide_unlocked(self, source: RandomAccess, label: str, loader: str) -> Admission:
-        artifact = ModelFile(path=label, size=source.size)
-        if self.policy.unlocked == "refuse":
+    def _decide_unlocked(self, source: RandomAccess, label: str, loader: str, saved: str | None) -> Admission:
+        artifact = ModelFile(path=label, size=source.size, digest=Digest.sha256(saved) if saved else None)
+        if self.policy.unlocked == "refuse" and not saved:
             inspection = Inspection(format=None, outcome=Outcome.NOT_A_MODEL)
         else:
             from weighlock.inspector import inspect
 
             inspection = inspect(source, name=label)
         profile_names = names_of(self.policy.profiles)
-        verdict = self.policy.decide(artifact, inspection, (), profile_names=profile_names)
+        evidence = (OwnSave(),) if saved else ()
+        verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
         if not verdict.allowed:
-            if source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
+            if artifact.digest is None and source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
-        return Admission(imports=frozenset(inspection.imports), approved=profile_names)
+        approved = profile_names.union(inspection.needs if saved else ())
+        return Admission(digest=saved, imports=frozenset(inspection.imports), approved=approved)
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
@@ -286,33 +339,13 @@ class LoadGate:
         """
         if self.mode == "enforce":
             raise LoadRefused(refusal(label, loader, digest, reasons, remedy))
-        text = refusal(label, loader, digest, reasons, remedy, enforced=False)
-        if text not in self._warned and sys.stderr is not None:
-            self._warned.add(text)
-            sys.stderr.write(f"warning: {text}\n")
+        self._tell(f"warning: {refusal(label, loader, digest, reasons, remedy, enforced=False)}")
 
-
-class _File:
-    """An open file that is being judged."""
-
-    def __init__(self, descriptor: int, key: Key, label: str, loader: str, *, settled: bool) -> None:
-        self.descriptor = descriptor
-        self.key = key
-        self.label = label
-        self.loader = loader
-        self.size = key[2]
-        self._settled = settled
-
-    def source(self, offset: int) -> RandomAccess:
-        from weighlock.formats.source import FileSource
-
-        source = FileSource(self.descriptor, self.size)
-        return source.slice(offset, self.size) if offset else source
-
-    def remember(self, cache: DigestCache, kind: str, digest: str) -> None:
-        """Keep a digest, unless the file's stamps are too young to notice a change, or did change meanwhile."""
-        if self._settled and key_of(os.fstat(self.descriptor)) == self.key:
-            cache.put(self.key, kind, digest)
+    def _tell(self, text: str) -> None:
+        """Say something once."""
+        if text not in self._told and sys.stderr is not None:
+            self._told.add(text)
+            sys.stderr.write(f"{text}\n")
 
 
 def open_gate(environ: Mapping[str, str]) -> LoadGate:
@@ -321,34 +354,14 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
     Raises:
         WeighlockError: They cannot be read, or there is no lockfile and the policy does not do without one.
     """
-    mode, policy, lockfile = load_settings(environ)
+    settings = find_settings(environ)
+    lockfile = read_locked(settings, environ)
     named = environ.get("WEIGHLOCK_MODE") or environ.get("WEIGHLOCK_POLICY")
-    if mode != "enforce" and not named and sys.stderr is not None:
+    if settings.mode != "enforce" and not named and sys.stderr is not None:
         # A folder that came with a model may hold a policy, too: who works there must at least be told.
-        sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{mode}"\n')
-    return LoadGate(mode, policy, lockfile, DigestCache(environ))
-
-
-def refusal(
-    label: str,
-    loader: str,
-    digest: str | None,
-    reasons: Iterable[tuple[str, str]],
-    remedy: str | None = None,
-    *,
-    enforced: bool = True,
-) -> str:
-    """Write a refusal for a person: artifact, digest, findings with their rules, remedy; one line each."""
-    from weighlock.output.escape import printable
-
-    first = f"weighlock refused {loader} of {label}"
-    if not enforced:
-        first = f"weighlock would refuse {loader} of {label}; it is let through, because the mode is warn"
-    lines = [first, f"  digest: {digest or 'not computed'}"]
-    lines += [f"  finding: {message} (rule: {rule})" for rule, message in reasons]
-    if remedy:
-        lines.append(f"  hint: {remedy}")
-    return "\n".join(map(printable, lines))
+        sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{settings.mode}"\n')
+    saves = OwnSaves(environ, project_of(settings, environ))
+    return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves)
 
 
 def sha256_of(source: Source) -> str:

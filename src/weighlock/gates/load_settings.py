@@ -43,24 +43,22 @@ class Settings:
     lock_path: str | None
 
 
-def load_settings(environ: Mapping[str, str]) -> tuple[str, Policy, Lockfile | None]:
-    """Return the mode, the policy and the lockfile that this environment asks for.
+def read_locked(settings: Settings, environ: Mapping[str, str]) -> Lockfile | None:
+    """Return the lockfile that the settings ask for, or ``None`` where the policy does without one.
 
     Raises:
-        PolicyError: The policy cannot be read.
         LockfileError: The lockfile cannot be read.
         GuardError: There is no lockfile, and the policy does not do without one.
     """
-    settings = find_settings(environ)
     if settings.lock_path:
-        return settings.mode, settings.policy, read_lockfile(settings.lock_path)
+        return read_lockfile(settings.lock_path)
     if settings.mode == "enforce" and settings.policy.unlocked == "refuse":
         raise GuardError(
             f"there is no {LOCKFILE} in {root_of(environ)} or above it",
             hint="write one with `WEIGHLOCK_MODE=off weighlock lock MODEL`, "
             'or set `unlocked = "inspect"` in weighlock.toml',
         )
-    return settings.mode, settings.policy, None
+    return None
 
 
 def find_settings(environ: Mapping[str, str]) -> Settings:
@@ -93,6 +91,17 @@ def find_lockfile(environ: Mapping[str, str], policy: Policy, policy_path: str |
     if not named and policy.lock and policy_path:
         named = os.path.join(os.path.dirname(os.path.abspath(policy_path)), policy.lock)
     return named or next(_existing(root_of(environ), LOCKFILE), None)
+
+
+def project_of(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return what identifies a project: the folders of its lockfile and of its policy, or the root where it has neither.
+
+    Programs that start in different folders of a project agree, and a policy that is added beside the lockfile changes
+    nothing. Projects that share a lockfile differ by their policies, and those that share a policy by their lockfiles.
+    """
+    paths = [path for path in (settings.lock_path, settings.policy_path) if path]
+    folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
+    return "\0".join(sorted(folders)) or os.path.realpath(root_of(environ))
 
 
 def root_of(environ: Mapping[str, str]) -> str:

@@ -327,6 +327,21 @@ def judging() -> bool:
     return gate().mode != "off"
 
 
+def records_saves() -> bool:
+    """Say whether what this program saves is recorded; where no load can be judged, nothing is."""
+    from weighlock.errors import LoadRefused
+
+    try:
+        return gate().records_saves
+    except LoadRefused:
+        return False
+
+
+def record_save(size: int, sha256: str) -> None:
+    """Record bytes that a save function of this program serialised."""
+    gate().record_save(size, sha256)
+
+
 def stack() -> list[Loading]:
     """Return this thread's loads in progress, the innermost last."""
     try:

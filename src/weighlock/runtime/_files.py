@@ -29,6 +29,13 @@ def plain_descriptor(file: Any) -> int | None:
     return _regular(file) if _is_plain(file) else None
 
 
+def written_descriptor(file: Any) -> int | None:
+    """Return the descriptor of a regular file to which a file object writes what it is given, unchanged."""
+    file = unwrapped(file)
+    plain = type(file) is io.BufferedWriter and type(file.raw) is io.FileIO
+    return _regular(file) if plain or _is_plain(file) else None
+
+
 def artifact_descriptor(file: Any) -> int | None:
     """Return the descriptor of the regular file that a reader takes its bytes from, through decompressors too."""
     for _ in range(4):

@@ -22,10 +22,12 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "huggingface_hub.file_download": "huggingface_hub",
     "huggingface_hub.hf_api": "huggingface_hub_repositories",
     "huggingface_hub.hf_file_system": "huggingface_hub_files",
-    "joblib.numpy_pickle": "joblib",
-    "pickle": "pickle",
-    "safetensors._safetensors_rust": "safetensors",
-    "torch.serialization": "torch",
+    "joblib.numpy_pickle": ("joblib", "joblib_dump"),
+    "numpy.lib._npyio_impl": "numpy_save",
+    "numpy.lib.npyio": "numpy_save",
+    "pickle": ("pickle", "pickle_dump"),
+    "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
+    "torch.serialization": ("torch", "torch_save"),
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""
 

@@ -1,0 +1,172 @@
+"""Learns the digest of what a save function serialises, while it is being written.
+
+The digest is that of the bytes which the save function handed over, not of what lies on the disk afterwards. So it does
+not matter who else writes to that file or that folder meanwhile, whether the name is a link, and what becomes of the file
+later: what is trusted is these bytes, wherever they are found.
+
+A save never fails for want of a record. Where the bytes cannot be followed, they are saved as ever and not recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from weighlock.runtime import _admit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Save = Callable[[Any], Any]
+
+_LARGE = 4 << 20
+"""Bytes that are worth a thread, which hashes them while they are written."""
+
+
+class Followed:
+    """A file for a save function: what is written goes to another file, and into a digest.
+
+    It has no descriptor on purpose, because writers that find one write past this object.
+
+    Args:
+        file: Takes the bytes.
+    """
+
+    def __init__(self, file: Any) -> None:
+        from hashlib import sha256
+
+        self._file = file
+        self._hasher = sha256()
+        self._lost = False
+        self.size = 0
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of everything that was written, or ``None`` where it was not written from first to last."""
+        return None if self._lost or not self.size else self._hasher.hexdigest()
+
+    def write(self, data: Any) -> Any:
+        """Hand bytes on."""
+        view = _bytes_of(data)
+        if view is None:
+            self._lost = True
+            return self._file.write(data)
+        if len(view) < _LARGE:
+            self._hasher.update(view)
+            written = self._file.write(data)
+        else:
+            wait = _beside(self._hasher.update, view)
+            try:
+                written = self._file.write(data)
+            finally:
+                wait()  # whoever writes may free its memory after this
+        self.size += len(view)
+        if written is not None and written != len(view):
+            self._lost = True
+        return written
+
+    def flush(self) -> None:
+        """Flush the other file."""
+        self._file.flush()
+
+    def tell(self) -> int:
+        """Return the position of the other file."""
+        return self._file.tell()  # type: ignore[no-any-return]
+
+    def seek(self, *place: int) -> int:
+        """Move about in the other file, where this digest cannot follow."""
+        self._lost = True
+        return self._file.seek(*place)  # type: ignore[no-any-return]
+
+    def seekable(self) -> bool:
+        """Tell writers that have a choice to go from first to last."""
+        return False
+
+    def writable(self) -> bool:
+        """Tell that bytes are taken."""
+        return True
+
+
+def into_path(path: str | bytes, save: Save) -> Any:
+    """Save to a path and record what was written.
+
+    Args:
+        path: Opened as `open` does it.
+        save: Saves to the file object that it is given, or where that cannot be opened, to the path.
+
+    Returns:
+        What `save` returns.
+    """
+    try:
+        file = open(path, "wb")  # noqa: SIM115 - it is closed below; only failing to open it is no concern of ours
+    except OSError:
+        return save(path)  # which says so in its own words
+    with file:
+        followed = Followed(file)
+        answer = save(followed)
+    record(followed)
+    return answer
+
+
+def into_file(file: Any, save: Save) -> Any:
+    """Save to a file object and record what was written to it.
+
+    Args:
+        file: Has a method `write`.
+        save: Saves to the file object that it is given.
+
+    Returns:
+        What `save` returns.
+    """
+    followed = Followed(file)
+    answer = save(followed)
+    record(followed)
+    return answer
+
+
+def record(followed: Followed) -> None:
+    """Record what was saved."""
+    digest = followed.sha256
+    if digest is not None:
+        _admit.record_save(followed.size, digest)
+
+
+def is_path(target: object) -> bool:
+    """Say whether a save function was given the name of a file."""
+    return isinstance(target, str | os.PathLike)
+
+
+def _bytes_of(data: Any) -> memoryview | None:
+    try:
+        return memoryview(data).cast("B")
+    except (TypeError, ValueError):  # not bytes, or not in one piece
+        return None
+
+
+def _beside(work: Callable[[memoryview], object], data: memoryview) -> Callable[[], object]:
+    """Start work in another thread.
+
+    Returns:
+        A function that waits for its end.
+    """
+    from _thread import allocate_lock, start_new_thread
+
+    done = allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        try:
+            work(data)
+        finally:
+            done.release()
+
+    if sys.is_finalizing():  # a new thread would not run any more
+        run()
+    else:
+        try:
+            start_new_thread(run, ())
+        except RuntimeError:  # likewise, or there are too many
+            run()
+    return done.acquire
