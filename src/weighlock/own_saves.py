@@ -6,7 +6,7 @@ by another user, and it means nothing in another project.
 
 - The records of a project are one append-only file. Each line begins with a line break, so that a line which was torn
   by a full disk or a killed process spoils no other; what does not bear its code is no record.
-- A file that grew too long loses its older half; of too many projects the one that saved nothing for longest is forgotten.
+- A file that grew too long loses its older half; of too many projects the one that saved nothing for longest goes.
 - Whatever is not this user's alone is not believed: folder, key and records must be its own, and no links.
 """
 

@@ -6,8 +6,9 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-# `unlocked = "inspect"` lets a program load the plain data that it saved; nothing of it needs an approval.
+# The defaults refuse what is not in the lockfile, but for what this project saved; this lets plain data pass as well.
 INSPECT = 'unlocked = "inspect"\n'
+UNTRUSTED = "trust-saved = false\n"
 
 TRAIN = """
     import sys
@@ -25,14 +26,17 @@ TRAIN = """
 
     def train(steps, resume):
         arguments = TrainingArguments("out", max_steps=steps, save_steps=2, per_device_train_batch_size=2,
-                                      dataloader_num_workers=1, report_to=[], use_cpu=True, disable_tqdm=True)
-        trainer = Trainer(BertForSequenceClassification(config), arguments, train_dataset=Rows())
+                                      dataloader_num_workers=1, report_to=[], use_cpu=True, disable_tqdm=True,
+                                      eval_strategy="steps", eval_steps=2, load_best_model_at_end=True)
+        trainer = Trainer(BertForSequenceClassification(config), arguments, train_dataset=Rows(), eval_dataset=Rows())
         trainer.train(resume_from_checkpoint=resume)
+        assert trainer.state.best_model_checkpoint
         return trainer.state.global_step
 
     if __name__ == "__main__":
         print("SAVED", train(2, resume=False))
-        print("RESUMED", train(4, resume=True))
+        saved = "out/checkpoint-4/training_args.bin"
+        print("RESUMED", train(4, resume=True), torch.load(saved, weights_only=False).max_steps)
 """
 
 ACCELERATE = """
@@ -107,21 +111,25 @@ def refused(done, before, after):
     return True
 
 
-def test_a_trainer_saves_and_resumes_where_unlocked_files_are_inspected(workshop):
-    workshop.policy(INSPECT)
-    assert accepted(workshop.run(TRAIN), "SAVED 2", "RESUMED 4")
+@pytest.mark.parametrize("policy", ["", INSPECT])
+def test_a_trainer_saves_reloads_its_best_model_and_resumes(workshop, policy):
+    workshop.policy(policy)
+    assert accepted(workshop.run(TRAIN), "SAVED 2", "RESUMED 4 4")
 
 
-def test_a_trainer_saves_but_does_not_resume_where_unlocked_files_are_refused(workshop):
-    assert refused(workshop.run(TRAIN), "SAVED 2", "RESUMED")
+def test_a_trainer_does_not_resume_where_own_files_are_not_trusted(workshop):
+    workshop.policy(UNTRUSTED)
+    assert refused(workshop.run(TRAIN), "", "RESUMED")
 
 
-def test_accelerate_saves_and_loads_state_where_unlocked_files_are_inspected(workshop):
-    workshop.policy(INSPECT)
+@pytest.mark.parametrize("policy", ["", INSPECT])
+def test_accelerate_saves_and_loads_state(workshop, policy):
+    workshop.policy(policy)
     assert accepted(workshop.run(ACCELERATE), "RESUMED True", "RESUMED False")
 
 
-def test_accelerate_does_not_load_state_where_unlocked_files_are_refused(workshop):
+def test_accelerate_does_not_load_state_where_own_files_are_not_trusted(workshop):
+    workshop.policy(UNTRUSTED)
     assert refused(workshop.run(ACCELERATE), "SAVED True", "RESUMED")
 
 
@@ -137,8 +145,9 @@ def test_collectives_of_objects_are_not_refused(workshop, policy):
     assert accepted(workshop.run(COLLECTIVES), "GATHERED [0, 1] 7")
 
 
-def test_a_malicious_checkpoint_among_the_saved_ones_is_refused(workshop):
-    workshop.policy(INSPECT)
+@pytest.mark.parametrize("policy", ["", INSPECT])
+def test_a_malicious_checkpoint_among_the_saved_ones_is_refused(workshop, policy):
+    workshop.policy(policy)
     swap = """
         import torch
         class Payload:

@@ -36,8 +36,9 @@ class Workbench:
         return pickle.dumps(Payload(self.marker))
 
     def policy(self, text: str = "") -> None:
-        """Write the policy."""
-        (self.folder / "weighlock.toml").write_text(text)
+        """Write the policy. Unless it says otherwise, what a test saves itself counts as a file from elsewhere."""
+        untrusted = "" if "trust-saved" in text else "trust-saved = false\n"
+        (self.folder / "weighlock.toml").write_text(untrusted + text)
 
     def lock(self, path: str | Path, data: bytes | None = None, **facts) -> LockedFile:
         """Put a file into the lockfile, as data only unless told otherwise."""

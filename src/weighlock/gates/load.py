@@ -103,9 +103,7 @@ class LoadGate:
         try:
             self._saves.add(size, sha256)
         except Exception as error:  # noqa: BLE001 - whatever it is, the file was saved, and is simply not known
-            reason = f"{getattr(error, 'strerror', None) or error}: {getattr(error, 'filename', None) or 'no file'}"
-            text = f"weighlock: what this program saves cannot be recorded, so it needs the lockfile to be loaded: {reason}"
-            self._tell(text)
+            self._tell(f"weighlock: what this program saves is not recorded, and will need the lockfile: {error}")
 
     def admit_file(self, descriptor: int, label: str, loader: str, offset: int = 0) -> Admission:
         """Judge an open regular file.

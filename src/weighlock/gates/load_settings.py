@@ -94,7 +94,7 @@ def find_lockfile(environ: Mapping[str, str], policy: Policy, policy_path: str |
 
 
 def project_of(settings: Settings, environ: Mapping[str, str]) -> str:
-    """Return what identifies a project: the folders of its lockfile and of its policy, or the root where it has neither.
+    """Return what identifies a project: the folders of its lockfile and its policy, or the root where it has neither.
 
     Programs that start in different folders of a project agree, and a policy that is added beside the lockfile changes
     nothing. Projects that share a lockfile differ by their policies, and those that share a policy by their lockfiles.

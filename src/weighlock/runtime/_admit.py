@@ -312,7 +312,7 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
         LoadRefused: Always.
     """
     from weighlock.errors import LoadRefused
-    from weighlock.gates.load import refusal
+    from weighlock.gates.refusal import refusal
 
     raise LoadRefused(refusal(label, "the load", None, [("guard", why)], remedy))
 

@@ -1,7 +1,7 @@
 """Learns the digest of what a save function serialises, while it is being written.
 
 The digest is that of the bytes which the save function handed over, not of what lies on the disk afterwards. So it does
-not matter who else writes to that file or that folder meanwhile, whether the name is a link, and what becomes of the file
+not matter who else writes to that file or folder meanwhile, whether the name is a link, and what becomes of the file
 later: what is trusted is these bytes, wherever they are found.
 
 A save never fails for want of a record. Where the bytes cannot be followed, they are saved as ever and not recorded.

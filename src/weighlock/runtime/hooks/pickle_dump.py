@@ -2,7 +2,8 @@
 
 ## Covers
 
-- `pickle.dump` to an open plain file, from its beginning, and references to it that were bound before the guard started.
+- `pickle.dump` to an open plain file, from its beginning, and references to it that were bound before
+  the guard started.
 
 ## Does not cover
 

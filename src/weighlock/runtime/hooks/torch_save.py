@@ -43,7 +43,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 def _save(original: Any, *args: Any, **kwargs: Any) -> Any:
     positional = len(args) > 1
-    target = args[1] if positional else kwargs.get("f")
+    target: Any = args[1] if positional else kwargs.get("f")
     path = _saving.is_path(target)
     if not (path or hasattr(target, "write")) or not _admit.records_saves() or _is_part_of_a_pickle():
         return original(*args, **kwargs)
