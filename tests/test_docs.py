@@ -85,7 +85,9 @@ def test_every_policy_key_is_documented():
     tree = ast.parse(_text("src/weighlock/policy.py"))
     policy = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Policy")
     keys = [
-        node.target.id for node in policy.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        node.target.id.replace("_", "-")
+        for node in policy.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     ]
     assert keys
     for name in ("README.md", "docs/policy.md"):

@@ -188,7 +188,7 @@ def _read_key(path: str) -> bytes:
     with open(_open(path, os.O_RDONLY, 0o077), "rb") as file:
         key = file.read(_KEY_SIZE + 1)
     if len(key) != _KEY_SIZE:
-        raise OSError(22, "it is no key; without it the files saved so far are not known, and a new one is made", path)
+        raise OSError(22, "it is no key; remove it, and what was saved so far is forgotten", path)
     return key
 
 
@@ -197,6 +197,8 @@ def _make_key(path: str) -> None:
     temporary = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
     with open(_open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(secrets.token_bytes(_KEY_SIZE))
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(temporary, path)
     except FileExistsError:
