@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
+from tests.vectors import keras_family
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -178,6 +179,7 @@ CHECKS = {
     "safetensors-header": (_safetensors_header, _safetensors),
     "unfinished-pickle": (_unfinished_pickle, _plain),
     "unverifiable": (_unverifiable, _archives),
+    **keras_family.CHECKS,
 }
 
 

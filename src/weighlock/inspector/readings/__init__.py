@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 _NPY_MAGIC = b"\x93NUMPY"
 
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_HDF5_NAMES = (".h5", ".hdf", ".hdf5", ".he5")
+
+
+def _may_be_json(head: bytes) -> bool:
+    """Tell whether bytes begin as a JSON object or list does, in any encoding and behind any white space."""
+    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
+    return start[:1] in {b"{", b"["} or (not start and any(head))
+
+
 BYTES: dict[str, Callable[[bytes, str], bool]] = {
+    "hdf5": lambda head, name: head.startswith(_HDF5_MAGIC) or name.endswith(_HDF5_NAMES),
+    "keras_config": lambda head, _: _may_be_json(head),
     "npy": lambda head, _: head.startswith(_NPY_MAGIC),
     "safetensors": lambda head, _: head[8:9] == b"{",
 }
@@ -26,7 +38,7 @@ BYTES: dict[str, Callable[[bytes, str], bool]] = {
 The name only ever adds a reading: a loader does not ask it, and neither may a judge rely on it.
 """
 
-ARCHIVES: dict[str, str] = {}
+ARCHIVES: dict[str, str] = {"keras": "keras_config"}
 """Kind of an archive, as `weighlock.inspector.members` tells it -> module that judges it as a whole, too."""
 
 

@@ -1,0 +1,86 @@
+"""A private folder in which names lead to judged open files, for loaders that insist on opening names."""
+
+from __future__ import annotations
+
+import os
+
+from weighlock.runtime import _admit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from typing import Self
+
+_MOST_FILES = 10_000
+
+
+class Mirror:
+    """Holds links to judged files under the names that a loader asks for.
+
+    Used as a context manager. The files stay judged and open, and the restriction to what they may import lasts, until
+    it is left; the file that was added last decides.
+
+    Args:
+        loader: Who loads, such as ``keras.load_model``.
+    """
+
+    def __init__(self, loader: str) -> None:
+        self._loader = loader
+        self._exits: ExitStack
+        self.folder = ""
+
+    def __enter__(self) -> Self:
+        """Make the folder."""
+        import tempfile
+        from contextlib import ExitStack
+
+        with ExitStack() as exits:
+            self.folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="weighlock-"))
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Check that no file changed, close them and remove the folder."""
+        self._exits.__exit__(*error)  # type: ignore[arg-type] # what the interpreter hands over
+
+    def add(self, path: str, name: str) -> _admit.Loading:
+        """Judge a file and put it under a name.
+
+        Args:
+            path: Where it is.
+            name: Its path in the folder, made of plain names.
+
+        Raises:
+            LoadRefused: It may not be loaded.
+            OSError: It cannot be opened.
+        """
+        loading = self._exits.enter_context(_admit.admit_path(path, self._loader))
+        target = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.symlink(loading.path, target)
+        return loading
+
+    def add_folder(self, path: str, name: str = "") -> list[_admit.Loading]:
+        """Judge every file below a folder and put it under the same name; links are followed.
+
+        Raises:
+            LoadRefused: One of them may not be loaded, or there are too many.
+            OSError: It cannot be read.
+        """
+        loadings = []
+        for place, folders, files in os.walk(path, onerror=_raise):
+            folders.sort()
+            inside = os.path.relpath(place, path)
+            os.makedirs(os.path.join(self.folder, name, inside), exist_ok=True)
+            for folder in folders:
+                if os.path.islink(os.path.join(place, folder)):
+                    _admit.refuse(os.path.join(place, folder), "a link to a folder is not followed")
+            for file in sorted(files):
+                loadings.append(self.add(os.path.join(place, file), os.path.normpath(os.path.join(name, inside, file))))
+                if len(loadings) > _MOST_FILES:
+                    _admit.refuse(path, f"it holds more than {_MOST_FILES} files")
+        return loadings
+
+
+def _raise(error: OSError) -> None:
+    raise error
