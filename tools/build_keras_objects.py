@@ -24,9 +24,9 @@ TARGET = ROOT / "src" / "weighlock" / "allowlist" / "keras.txt"
 
 #: They run code of the configuration, load another file, or call what they are given.
 REFUSED = frozenset(
-    "FlaxLayer JaxLayer Lambda TFSMLayer TorchModuleWrapper ApplyAlongAxis AssociativeScan Cond CustomGradient ForiLoop "
-    "JVP jvp Map Scan Switch Vectorize VectorizedMap WhileLoop apply_along_axis associative_scan cond custom_gradient fori_loop "
-    "map scan switch vectorize vectorized_map while_loop deserialize get serialize".split()
+    "FlaxLayer JaxLayer Lambda TFSMLayer TorchModuleWrapper ApplyAlongAxis AssociativeScan Cond CustomGradient "
+    "ForiLoop JVP jvp Map Scan Switch Vectorize VectorizedMap WhileLoop apply_along_axis associative_scan cond "
+    "custom_gradient fori_loop map scan switch vectorize vectorized_map while_loop deserialize get serialize".split()
 )
 
 #: Modules of the public interface whose classes stand in configurations of models, and those of functions that do.
@@ -52,7 +52,12 @@ _MOVED = (
 def objects() -> set[str]:
     """Return the list."""
     kinds = _kinds()
-    found = {*_MOVED, *_inside("ops", kinds[:1]), *_inside("backend.torch.optimizers", kinds), *_inside("models", kinds)}
+    found = {
+        *_MOVED,
+        *_inside("ops", kinds[:1]),
+        *_inside("backend.torch.optimizers", kinds),
+        *_inside("models", kinds),
+    }
     for module in {*_CLASSES, *_FUNCTIONS}:
         for name, value in vars(importlib.import_module(module)).items():
             home = f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}"

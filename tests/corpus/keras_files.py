@@ -38,7 +38,10 @@ def plain_model() -> Json:
         dtype=layer("DTypePolicy", "keras", name="float32"),
     )
     model = sequential(layer("InputLayer", batch_shape=[None, 4]), dense)
-    loss = function("builtins", "mse", "mse") | {"config": "mean_squared_error", "registered_name": "mean_squared_error"}
+    loss = function("builtins", "mse", "mse") | {
+        "config": "mean_squared_error",
+        "registered_name": "mean_squared_error",
+    }
     compiled = {"optimizer": layer("Adam", "keras.optimizers", learning_rate=0.001), "loss": loss}
     return model | {"compile_config": compiled}
 

@@ -31,7 +31,9 @@ def _keras_objects() -> Vectors:
     )
     yield (
         "cve-2025-9906-unsafe-deserialization.keras",
-        keras_zip(sequential(layer("Activation", activation=function("keras.config", "enable_unsafe_deserialization")))),
+        keras_zip(
+            sequential(layer("Activation", activation=function("keras.config", "enable_unsafe_deserialization")))
+        ),
     )
     legacy = {"class_name": "Lambda", "config": {"function": ["YSB2ZWN0b3I=", None, None], "function_type": "lambda"}}
     model = {"class_name": "Sequential", "config": {"name": "s", "layers": [legacy]}}
@@ -49,8 +51,11 @@ def _keras_objects() -> Vectors:
     )
     yield "custom-layer.keras", keras_zip(sequential(layer("MyLayer", "my_package.layers", "my_package>MyLayer")))
     yield "registered-over-a-plain-one.keras", keras_zip(sequential(layer("Dense", "keras.layers", "my_package>Dense")))
-    yield "custom-loss.h5", keras_h5(
-        {"class_name": "Sequential", "config": {"layers": []}}, {"loss": {"class_name": "MyLoss", "config": {}}}
+    yield (
+        "custom-loss.h5",
+        keras_h5(
+            {"class_name": "Sequential", "config": {"layers": []}}, {"loss": {"class_name": "MyLoss", "config": {}}}
+        ),
     )
     yield "config.json", json.dumps(sequential(_LAMBDA)).encode()
     yield "config-utf-16.keras", keras_zip(json.dumps(sequential(_LAMBDA)).encode("utf-16"))

@@ -24,7 +24,8 @@ told from other texts; Keras looks them up among its own functions and those tha
 Keras' `serialization_lib`. CVE-2024-3660 (Lambda without safe mode), CVE-2025-1550 (any module and function),
 CVE-2025-8747 (`keras.utils.get_file` as a function), CVE-2025-9905 (HDF5 files without safe mode), CVE-2025-9906
 (`enable_unsafe_deserialization` by configuration), CVE-2025-12058 (``vocabulary`` that names a file or address),
-CVE-2025-49655 (pickle in a ``TorchModuleWrapper``), CVE-2026-1462 (SavedModel in a ``TFSMLayer``); VU#253266 of the CERT Coordination Center.
+CVE-2025-49655 (pickle in a ``TorchModuleWrapper``), CVE-2026-1462 (SavedModel in a ``TFSMLayer``);
+VU#253266 of the CERT Coordination Center.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ not possible, parsing fails, and what is in the file is not known.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, UnsupportedError
 from weighlock.formats import hdf5_header as header
-from weighlock.formats.hdf5_heap import FractalHeap, global_object, global_objects, records, symbol_table
 from weighlock.formats.hdf5_header import MAGIC, Fields, Message, Reader
+from weighlock.formats.hdf5_heap import FractalHeap, global_object, global_objects, records, symbol_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,10 +116,9 @@ def heap_objects(source: RandomAccess, start: int, budget: Budget) -> Iterator[b
         place = block.find(b"GCOL")
         while place >= 0:
             address = offset - len(tail) + place - start
-            try:
+            # Four letters of other data, or a heap that breaks off, where the reader stops as well.
+            with suppress(FormatError):
                 yield from (data for _, data in global_objects(reader, address))
-            except FormatError:
-                pass  # four letters of other data, or a heap that breaks off, where the reader stops as well
             place = block.find(b"GCOL", place + 1)
         offset += len(part)
         tail = block[-3:]

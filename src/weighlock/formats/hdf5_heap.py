@@ -205,27 +205,39 @@ def records(reader: Reader, address: int) -> Iterator[tuple[int, bytes]]:
         below = (inner + 1) * below + inner
         widths.append(((below.bit_length() + 7) // 8, (inner.bit_length() + 7) // 8))
     found = 0
-    for record in _records(reader, root, depth, count, size, widths):
+    for record in _Records(reader, size, widths).below(root, depth, count):
         found += 1
         yield kind, record
     if found != total:
         raise FormatError("a tree of an HDF5 file does not hold as many records as it says")
 
 
-def _records(
-    reader: Reader, address: int, depth: int, count: int, size: int, widths: list[tuple[int, int]]
-) -> Iterator[bytes]:
-    pointer = 0
-    if depth:
-        pointer = reader.offsets + widths[0][1] + (widths[depth - 1][0] if depth > 1 else 0)
-    data = reader.at(address, 6 + count * size + (count + 1 if depth else 0) * pointer)
-    if data[:4] != (b"BTIN" if depth else b"BTLF"):
-        raise FormatError("a node of a tree of an HDF5 file has no signature")
-    for index in range(count):
-        yield data[6 + index * size : 6 + (index + 1) * size]
-    fields = reader.fields(data, 6 + count * size)
-    for _ in range(count + 1 if depth else 0):
-        child, children = fields.address(), fields.number(widths[0][1])
-        if depth > 1:
-            fields.number(widths[depth - 1][0])
-        yield from _records(reader, child, depth - 1, children, size, widths)
+class _Records:
+    """Reads the nodes of a new B-tree.
+
+    Args:
+        reader: The file.
+        size: Bytes of a record.
+        widths: For each depth, the bytes of the total number of records below a node, and of those in one.
+    """
+
+    def __init__(self, reader: Reader, size: int, widths: list[tuple[int, int]]) -> None:
+        self._reader = reader
+        self._size = size
+        self._widths = widths
+
+    def below(self, address: int, depth: int, count: int) -> Iterator[bytes]:
+        """Return the records of a node and of all nodes below it."""
+        size, pointers = self._size, count + 1 if depth else 0
+        total = self._widths[depth - 1][0] if depth > 1 else 0
+        width = self._reader.offsets + self._widths[0][1] + total
+        data = self._reader.at(address, 6 + count * size + pointers * width)
+        if data[:4] != (b"BTIN" if depth else b"BTLF"):
+            raise FormatError("a node of a tree of an HDF5 file has no signature")
+        for index in range(count):
+            yield data[6 + index * size : 6 + (index + 1) * size]
+        fields = self._reader.fields(data, 6 + count * size)
+        for _ in range(pointers):
+            child, children = fields.address(), fields.number(self._widths[0][1])
+            fields.number(total)
+            yield from self.below(child, depth - 1, children)

@@ -28,7 +28,8 @@ LEGACY = object()
 _CODE = "__lambda__"
 _TORCH = "TorchModuleWrapper"
 _VALUES = frozenset(
-    "__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ TensorShape CompositeTensor".split()
+    "__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ TensorShape "
+    "CompositeTensor".split()
 )
 _TYPES = frozenset({"__typespec__", "TypeSpec"})
 _FILES = ("vocabulary", "filepath")
@@ -142,9 +143,7 @@ def parse(value: Any, budget: Budget) -> KerasConfig:
             config.oddities.append("a name is repeated in a mapping, and readers differ about which one counts")
         if "class_name" in mapping:
             _object(mapping, config)
-        config.files.update(
-            name for key in _FILES for name in [mapping.get(key)] if isinstance(name, str) and name
-        )
+        config.files.update(name for key in _FILES for name in [mapping.get(key)] if isinstance(name, str) and name)
     config.oddities[:] = dict.fromkeys(config.oddities)
     return config
 
@@ -183,7 +182,9 @@ def _has_code(inner: object) -> bool:
     if not isinstance(inner, dict):
         return False
     return isinstance(inner.get("function"), list) or "lambda" in {
-        inner.get("function_type"), inner.get("output_shape_type"), inner.get("mask_type")
+        inner.get("function_type"),
+        inner.get("output_shape_type"),
+        inner.get("mask_type"),
     }
 
 

@@ -28,6 +28,14 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
     "torch.serialization": ("torch", "torch_save"),
+    "joblib.numpy_pickle": "joblib",
+    "keras.src.legacy.saving.legacy_h5_format": "keras",
+    "keras.src.saving.saving_api": "keras",
+    "keras.src.saving.saving_lib": "keras",
+    "keras.src.utils.python_utils": "keras",
+    "pickle": "pickle",
+    "safetensors._safetensors_rust": "safetensors",
+    "torch.serialization": "torch",
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""
 

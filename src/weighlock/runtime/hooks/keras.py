@@ -29,7 +29,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from functools import partial
 
 from weighlock.runtime import _admit, _files
 from weighlock.runtime._mirror import Mirror
@@ -70,39 +69,25 @@ def patch(module: ModuleType, patches: Patches) -> None:
         patches.answer(module, name, guard)
 
 
-def _load_fileobj(
-    original: Callable[..., Any], fileobj: Any, custom_objects: Any, compile: Any, safe_mode: Any  # noqa: A002 - its name
-) -> Any:
+def _load_fileobj(original: Callable[..., Any], fileobj: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `_load_model_from_fileobj`, to which every archive comes."""
-    load = partial(_call_with_file, original, custom_objects, compile, safe_mode)
     if not _admit.judging():
-        return original(fileobj, custom_objects, compile, safe_mode)
+        return original(fileobj, *args, **kwargs)
     file = _files.unwrapped(fileobj)
     descriptor = _files.plain_descriptor(file)
+    label = _files.label_of(file, "bytes in memory")
     if descriptor is None or os.name == "nt":
         file.seek(0)
         data = bytes(file.read())
-        with _admit.admit_bytes(data, _files.label_of(file, "bytes in memory"), _MODEL) as loading:
-            return load(loading, io.BytesIO(data))
-    label = _files.label_of(file)
+        with _admit.admit_bytes(data, label, _MODEL) as loading, _Safety(loading):
+            return original(io.BytesIO(data), *args, **kwargs)
     with (
         _admit.admit_descriptor(descriptor, label, _MODEL) as loading,
+        _Safety(loading),
         # Read anew, since a buffer may hold bytes from before the file was judged; Keras unpacks beside its name.
         open(label, "rb", opener=lambda *_: os.open(loading.path, os.O_RDONLY)) as judged,
     ):
-        return load(loading, judged)
-
-
-def _call_with_file(
-    original: Callable[..., Any],
-    custom_objects: Any,
-    compile: Any,  # noqa: A002 - its name in Keras
-    safe_mode: Any,
-    loading: _admit.Loading,
-    file: Any,
-) -> Any:
-    with _Safety(loading):
-        return original(file, custom_objects, compile, safe_mode)
+        return original(judged, *args, **kwargs)
 
 
 def _load_folder(original: Callable[..., Any], dirpath: Any, *args: Any, **kwargs: Any) -> Any:
@@ -194,13 +179,13 @@ def _shards(loading: _admit.Loading) -> set[str]:
 
 def _refuse_orbax(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for what loads a folder of Orbax."""
-    if not _admit.judging():
-        return original(filepath, *args, **kwargs)
-    _admit.refuse(
-        str(filepath),
-        "a checkpoint of Orbax cannot be judged",
-        "save the model as a .keras file, and lock that",
-    )
+    if _admit.judging():
+        _admit.refuse(
+            str(filepath),
+            "a checkpoint of Orbax cannot be judged",
+            "save the model as a .keras file, and lock that",
+        )
+    return original(filepath, *args, **kwargs)
 
 
 def _func_load(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
