@@ -23,19 +23,15 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "huggingface_hub.hf_api": "huggingface_hub_repositories",
     "huggingface_hub.hf_file_system": "huggingface_hub_files",
     "joblib.numpy_pickle": ("joblib", "joblib_dump"),
+    "keras.src.legacy.saving.legacy_h5_format": "keras",
+    "keras.src.saving.saving_api": "keras",
+    "keras.src.saving.saving_lib": "keras",
+    "keras.src.utils.python_utils": "keras",
     "numpy.lib._npyio_impl": "numpy_save",
     "numpy.lib.npyio": "numpy_save",
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
     "torch.serialization": ("torch", "torch_save"),
-    "joblib.numpy_pickle": "joblib",
-    "keras.src.legacy.saving.legacy_h5_format": "keras",
-    "keras.src.saving.saving_api": "keras",
-    "keras.src.saving.saving_lib": "keras",
-    "keras.src.utils.python_utils": "keras",
-    "pickle": "pickle",
-    "safetensors._safetensors_rust": "safetensors",
-    "torch.serialization": "torch",
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""
 
