@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from weighlock._cli import main
+from weighlock.own_saves import OwnSaves
 from weighlock.runtime.hooks import __path__ as hooks
 
 EMPTY_LOCK = 'lock-version = "1.0"\ncreated-by = "weighlock"\n'
@@ -168,6 +169,19 @@ def test_what_is_not_covered_comes_from_every_hook(project, python, capsys):
 def test_an_interpreter_that_cannot_be_asked_is_an_error(project, python, capsys):
     assert main(["doctor", "--python", python]) == 2
     assert python in capsys.readouterr().err
+
+
+def test_what_this_project_saved_is_counted_and_that_of_others_is_not(project, python, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("WEIGHLOCK_STATE", str(tmp_path / "state"))
+    for folder, sizes in ((project, (1, 2, 3)), (tmp_path, (4,))):
+        for size in sizes:
+            OwnSaves(dict(os.environ), os.path.realpath(folder)).add(size, "ab" * 31 + f"{size:02}")
+    settings = examined(capsys, python)[1]["settings"]
+    assert (settings["saved"], settings["saves"]) == (str(tmp_path / "state" / "saved"), 3)
+    assert f"{settings['saved']} (3 of this project)" in doctor(capsys, "--python", python)[1]
+    (project / "weighlock.toml").write_text("trust-saved = false\n")
+    assert examined(capsys, python)[1]["settings"]["saves"] is None
+    assert "saved files   not trusted" in doctor(capsys, "--python", python)[1]
 
 
 def test_a_policy_that_cannot_be_read_is_not_called_absent(project, python, capsys):

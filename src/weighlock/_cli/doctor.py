@@ -103,7 +103,8 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     from weighlock.digest_cache import place
     from weighlock.errors import WeighlockError
     from weighlock.files import read_lockfile
-    from weighlock.gates.load_settings import find_settings
+    from weighlock.gates.load_settings import find_settings, project_of
+    from weighlock.own_saves import OwnSaves
 
     answer: dict[str, Any] = {
         "mode": None,
@@ -111,6 +112,8 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         "policy": None,
         "lock": None,
         "models": None,
+        "saved": None,
+        "saves": None,
         "problem": None,
         "hint": None,
     }
@@ -119,6 +122,9 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         found = find_settings(environ)
         answer |= {"mode": found.mode, "unlocked": found.policy.unlocked, "policy": found.policy_path}
         answer["lock"] = found.lock_path
+        if found.policy.trust_saved:
+            saves = OwnSaves(environ, project_of(found, environ))
+            answer |= {"saved": saves.folder, "saves": saves.count()}
         if found.lock_path:
             answer["models"] = len(read_lockfile(found.lock_path).models)
     except WeighlockError as error:

@@ -37,6 +37,16 @@ def _summary(report: dict[str, Any]) -> Iterator[str]:
     models = "" if settings["models"] is None else f" ({settings['models']} models)"
     yield f"  lockfile      {settings['lock'] or 'none'}{models}"
     yield f"  digest cache  {settings['cache'] or 'in memory only'}"
+    yield f"  saved files   {_saved(settings)}"
+
+
+def _saved(settings: dict[str, Any]) -> str:
+    """Say where what programs save is recorded, and how much of it is this project's."""
+    if settings["saves"] is None:
+        return "not trusted, as the policy says" if settings["mode"] else "unknown"
+    if settings["saved"] is None:
+        return "not recorded: no WEIGHLOCK_STATE, XDG_STATE_HOME or HOME says where"
+    return f"{settings['saved']} ({settings['saves']} of this project)"
 
 
 def _libraries(report: dict[str, Any]) -> Iterator[str]:

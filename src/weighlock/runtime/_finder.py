@@ -27,7 +27,6 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "keras.src.saving.saving_api": "keras",
     "keras.src.saving.saving_lib": "keras",
     "keras.src.utils.python_utils": "keras",
-    "numpy.lib._npyio_impl": "numpy_save",
     "numpy.lib.npyio": "numpy_save",
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),

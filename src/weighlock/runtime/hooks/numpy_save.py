@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from weighlock.runtime import _admit, _files, _saving
 
@@ -35,11 +36,10 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: This numpy has no such functions.
     """
-    if "savez" not in vars(module) and "DataSource" in vars(module):
-        return  # a name that numpy 2 keeps for the module that holds them in numpy 1
-    patches.answer(module, "save", _save)
-    patches.answer(module, "savez", _savez)
-    patches.answer(module, "savez_compressed", _savez)
+    owner = sys.modules.get("numpy.lib._npyio_impl", module)  # since numpy 2, which imports it first
+    patches.answer(owner, "save", _save)
+    patches.answer(owner, "savez", _savez)
+    patches.answer(owner, "savez_compressed", _savez)
 
 
 def _save(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
