@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.corpus import hdf5_files
 from tests.corpus import opcodes as op
 from tests.corpus.hdf5_files import hdf5
 from tests.corpus.keras_files import function, keras_h5, keras_zip, layer, plain_model, sequential
+from tests.corpus.tensorflow_files import field, graph, graph_function, node, saved_model, tflite
 
 Vectors = Iterator[tuple[str, bytes]]
 
@@ -83,7 +85,37 @@ def _plain_hdf5() -> Vectors:
     yield "text-with-a-full-stop.h5", hdf5({"title": b"These are the weights."})
 
 
+def _recorded(*names: str) -> Vectors:
+    """Return files that TensorFlow wrote, see ``_recorded/record.py``."""
+    for name in names:
+        yield name, (Path(__file__).parent / "_recorded" / name).read_bytes()
+
+
+def _tensorflow_ops() -> Vectors:
+    yield from _recorded("read.pb", "write.pb", "save.pb", "py.pb", "custom.tflite", "flex-read.tflite")
+    yield "op-of-a-plugin.pb", saved_model(graph([node("x", "Placeholder"), node("y", "EvilOp", ["x"])]))
+    yield "asset-in-another-folder.pb", saved_model(graph([node("x", "NoOp")]), assets=["../../secrets"])
+    yield (
+        "function-that-nobody-calls.pb",
+        saved_model(graph([node("x", "NoOp")], [graph_function("__inference_f", ["x"], node("r", "ReadFile", ["x"]))])),
+    )
+    yield (
+        "op-named-like-a-function.pb",
+        saved_model(
+            graph([node("r", "ReadFile", ["x"])], [graph_function("ReadFile", ["x"], node("i", "Identity", ["x"]))])
+        ),
+    )
+    yield "two-ops-in-one.pb", saved_model(graph([node("r", "NoOp") + field(2, "WriteFile")]))
+    yield "unknown-builtin.tflite", tflite((0, ""), (4000, ""))
+
+
+def _plain_graphs() -> Vectors:
+    yield from _recorded("plain.pb", "asset.pb", "plain.tflite")
+    yield "builtins.tflite", tflite((0, ""), (209, ""))
+
+
 CHECKS = {
     "hdf5-references": (_hdf5_references, _plain_hdf5),
     "keras-objects": (_keras_objects, _plain_keras),
+    "tensorflow-ops": (_tensorflow_ops, _plain_graphs),
 }

@@ -21,6 +21,15 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HDF5_NAMES = (".h5", ".hdf", ".hdf5", ".he5")
 
 
+_TFLITE_MAGIC = b"TFL3"
+_TENSORFLOW_HEAD = b"\x08\x01\x12"
+_TENSORFLOW_NAMES = (".pb", ".cpb", "saved_model.pbtxt")
+
+
+def _may_be_tensorflow(head: bytes, name: str) -> bool:
+    return head[4:8] == _TFLITE_MAGIC or head.startswith(_TENSORFLOW_HEAD) or name.endswith(_TENSORFLOW_NAMES)
+
+
 def _may_be_json(head: bytes) -> bool:
     """Tell whether bytes begin as a JSON object or list does, in any encoding and behind any white space."""
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
@@ -32,6 +41,7 @@ BYTES: dict[str, Callable[[bytes, str], bool]] = {
     "keras_config": lambda head, _: _may_be_json(head),
     "npy": lambda head, _: head.startswith(_NPY_MAGIC),
     "safetensors": lambda head, _: head[8:9] == b"{",
+    "tensorflow": _may_be_tensorflow,
 }
 """Module -> whether it may take bytes that begin so and have that name, in lower case and empty where not known.
 

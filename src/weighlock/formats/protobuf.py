@@ -1,0 +1,131 @@
+"""The wire format of Protocol Buffers: fields of a message, without its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.errors import FormatError, UnsupportedError
+from weighlock.formats.source import RandomAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weighlock.formats.source import Budget
+
+    Data = RandomAccess | memoryview
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+_IN_MEMORY = 1 << 20
+_LONGEST_HEAD = 20
+_LARGEST_TEXT = 1 << 20
+
+# What one field costs of the budget for opcodes.
+_COST = 2
+
+
+def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
+    """Return the fields of a message in their order: number, and the number or the bytes that it holds.
+
+    A field that is there several times is returned several times; readers take the last one, merge them, or make a
+    list of them, as the schema says.
+
+    Args:
+        data: The message; parts of it that are large stay where they are.
+        budget: Pays for each field.
+
+    Raises:
+        FormatError: It breaks off, or is no message.
+        UnsupportedError: It holds groups, which nobody writes any more.
+
+    Source:
+        https://protobuf.dev/programming-guides/encoding/.
+    """
+    if isinstance(data, RandomAccess) and data.size <= _IN_MEMORY:
+        data = memoryview(data.read_at(0, data.size))
+    size = data.size if isinstance(data, RandomAccess) else len(data)
+    place = 0
+    while place < size:
+        budget.spend("opcodes", _COST)
+        head = _part(data, place, _LONGEST_HEAD)
+        tag, offset = varint(head, 0)
+        number, wire = tag >> 3, tag & 7
+        if not number:
+            raise FormatError("a field of a message has the number 0")
+        if wire == VARINT:
+            value, offset = varint(head, offset)
+            yield number, value
+        elif wire == BYTES:
+            length, offset = varint(head, offset)
+            if length > size - place - offset:
+                raise FormatError("a field of a message breaks off")
+            yield number, _slice(data, place + offset, length)
+            offset += length
+        elif wire in {FIXED64, FIXED32}:
+            width = 8 if wire == FIXED64 else 4
+            if width > size - place - offset:
+                raise FormatError("a field of a message breaks off")
+            yield number, int.from_bytes(_part(data, place + offset, width), "little")
+            offset += width
+        else:
+            raise UnsupportedError(f"a message has a field of the wire type {wire}")
+        place += offset
+
+
+def varint(data: memoryview, offset: int) -> tuple[int, int]:
+    """Return a number of variable length, and the offset behind it.
+
+    Raises:
+        FormatError: It breaks off, or has more than ten bytes.
+    """
+    value = shift = 0
+    for each in data[offset : offset + 10]:
+        value |= (each & 127) << shift
+        shift += 7
+        if each < 128:
+            return value & ((1 << 64) - 1), offset + shift // 7
+    raise FormatError("a number in a message breaks off")
+
+
+def text(value: int | Data) -> str:
+    """Return a field as text; what is not UTF-8 is escaped.
+
+    Raises:
+        FormatError: It is a number, or longer than names are.
+    """
+    return content(value).decode("utf-8", "backslashreplace")
+
+
+def content(value: int | Data, most: int = _LARGEST_TEXT) -> bytes:
+    """Return the bytes of a field.
+
+    Raises:
+        FormatError: It is a number, or has more bytes than `most`.
+    """
+    if isinstance(value, int):
+        raise FormatError("a field of a message is a number where bytes are expected")
+    size = value.size if isinstance(value, RandomAccess) else len(value)
+    if size > most:
+        raise FormatError("a field of a message is longer than it can be")
+    return bytes(_part(value, 0, size))
+
+
+def message(value: int | Data) -> Data:
+    """Return a field that holds a message.
+
+    Raises:
+        FormatError: It is a number.
+    """
+    if isinstance(value, int):
+        raise FormatError("a field of a message is a number where a message is expected")
+    return value
+
+
+def _part(data: Data, start: int, size: int) -> memoryview:
+    if isinstance(data, RandomAccess):
+        return memoryview(data.read_at(start, size))
+    return data[start : start + size]
+
+
+def _slice(data: Data, start: int, size: int) -> Data:
+    return data.slice(start, size) if isinstance(data, RandomAccess) else data[start : start + size]
