@@ -1,4 +1,4 @@
-"""A child of the benchmark that loads models on demand: ``python -m bench.loads KIND PATH``.
+"""A child of the benchmark that loads and saves models on demand: ``python -m bench.loads KIND PATH``.
 
 For each line that it reads it does one round and prints the seconds of its parts as a JSON list. It runs with and
 without the guard and knows nothing of either.
@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 import safetensors.torch
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PIECE = 64 << 20
+_SAVED = 2 << 30
+_SAVES = 200
 _BUFFER = 1 << 20
 
 
@@ -71,6 +74,36 @@ def _each(folder: str, load: Callable[[str], object]) -> list[float]:
     return [(time.perf_counter() - clock) / len(paths), (time.process_time() - processor) / len(paths)]
 
 
+@cache
+def _checkpoint() -> dict[str, torch.Tensor]:
+    count = _PIECE // torch.float32.itemsize
+    return {f"layer.{number}.weight": torch.rand(count) for number in range(_SAVED // _PIECE)}
+
+
+def torch_save(path: str) -> list[float]:
+    """Save one large checkpoint; seconds by the clock and of the processor."""
+    return _save(lambda: torch.save(_checkpoint(), path))
+
+
+def safetensors_save(path: str) -> list[float]:
+    """Save one large safetensors file; seconds by the clock and of the processor."""
+    return _save(lambda: safetensors.torch.save_file(_checkpoint(), path))
+
+
+def torch_save_small(path: str) -> list[float]:
+    """Save a small checkpoint many times; seconds of each, by the clock and of the processor."""
+    state = {"step": 7, "weight": torch.ones(16, 16)}
+    seconds = _save(lambda: [torch.save(state, path) for _ in range(_SAVES)])
+    return [one / _SAVES for one in seconds]
+
+
+def _save(save: Callable[[], object]) -> list[float]:
+    _checkpoint()
+    clock, processor = time.perf_counter(), time.process_time()
+    save()
+    return [time.perf_counter() - clock, time.process_time() - processor]
+
+
 def load_then_hash(path: str) -> list[float]:
     """Load a safetensors file, and then read and hash it; seconds of both, in this order."""
     loading = timed(lambda: safetensors.torch.load_file(path))
@@ -110,6 +143,9 @@ _KINDS = {
     "safetensors-large": safetensors_large,
     "safetensors-small": safetensors_small,
     "one-tensor": one_tensor,
+    "torch-save": torch_save,
+    "safetensors-save": safetensors_save,
+    "torch-save-small": torch_save_small,
     "load-then-hash": load_then_hash,
     "hash-then-load": hash_then_load,
 }
