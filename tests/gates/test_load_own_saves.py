@@ -212,6 +212,14 @@ def test_without_lockfile_and_policy_the_folder_is_the_project(tmp_path):
     assert _project(tmp_path / "a") == os.path.realpath(tmp_path / "a") != _project(tmp_path)
 
 
+def test_a_folder_with_a_link_to_the_lockfile_of_a_project_is_another_project(tmp_path):
+    for name in ("project", "downloaded"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "project" / "models.lock").write_text("")
+    (tmp_path / "downloaded" / "models.lock").symlink_to(tmp_path / "project" / "models.lock")
+    assert _project(tmp_path / "downloaded") != _project(tmp_path / "project")
+
+
 def test_a_link_to_a_project_is_that_project(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "models.lock").write_text("")

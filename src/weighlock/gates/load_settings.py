@@ -100,7 +100,8 @@ def project_of(settings: Settings, environ: Mapping[str, str]) -> str:
     nothing. Projects that share a lockfile differ by their policies, and those that share a policy by their lockfiles.
     """
     paths = [path for path in (settings.lock_path, settings.policy_path) if path]
-    folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
+    # The folders are followed, and the files are not: a folder that came with a link to someone's lockfile is another.
+    folders = {os.path.realpath(os.path.dirname(path) or os.curdir) for path in paths}
     return "\0".join(sorted(folders)) or os.path.realpath(root_of(environ))
 
 

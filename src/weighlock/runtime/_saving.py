@@ -57,11 +57,12 @@ class Followed:
             self._hasher.update(view)
             written = self._file.write(data)
         else:
-            wait = _beside(self._hasher.update, view)
+            beside = _Beside(self._hasher.update, view)
             try:
+                beside.start()
                 written = self._file.write(data)
             finally:
-                wait()  # whoever writes may free its memory after this
+                beside.wait()
         self.size += len(view)
         if written is not None and written != len(view):
             self._lost = True
@@ -145,28 +146,52 @@ def _bytes_of(data: Any) -> memoryview | None:
         return None
 
 
-def _beside(work: Callable[[memoryview], object], data: memoryview) -> Callable[[], object]:
-    """Start work in another thread.
+class _Beside:
+    """Work on bytes in another thread, for as long as they are being written."""
 
-    Returns:
-        A function that waits for its end.
-    """
-    from _thread import allocate_lock, start_new_thread
+    def __init__(self, work: Callable[[memoryview], object], data: memoryview) -> None:
+        from _thread import allocate_lock
 
-    done = allocate_lock()
-    done.acquire()
+        self._work, self._data = work, data
+        self._running = False
+        self._done = allocate_lock()
+        self._done.acquire()
 
-    def run() -> None:
+    def start(self) -> None:
+        """Begin; where no thread can be started, do it here."""
+        self._running = True
+        if not self._starts():
+            self._run()
+
+    def wait(self) -> None:
+        """Wait for the end, come what may: whoever writes may free its memory after this.
+
+        Raises:
+            KeyboardInterrupt: It was pressed meanwhile.
+        """
+        interrupt = None
+        while self._running:
+            try:
+                self._done.acquire(timeout=1)
+            except BaseException as error:  # noqa: BLE001 - it is raised below
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def _starts(self) -> bool:
+        from _thread import start_new_thread
+
+        if sys.is_finalizing():  # a new thread would not run any more
+            return False
         try:
-            work(data)
-        finally:
-            done.release()
-
-    if sys.is_finalizing():  # a new thread would not run any more
-        run()
-    else:
-        try:
-            start_new_thread(run, ())
+            start_new_thread(self._run, ())
         except RuntimeError:  # likewise, or there are too many
-            run()
-    return done.acquire
+            return False
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._work(self._data)
+        finally:
+            self._running = False
+            self._done.release()

@@ -9,8 +9,11 @@ import os
 import pathlib
 import pickle
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+import time
 import zipfile
 
 import joblib
@@ -603,6 +606,33 @@ def test_an_error_while_writing_a_large_piece_is_the_writers_and_waits_for_the_d
     followed = _saving.Followed(Full())
     with pytest.raises(OSError, match="space"):
         followed.write(bytes(6 << 20))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no signals for threads")
+def test_an_interrupt_while_the_digest_is_made_waits_for_it_and_is_raised():
+    """The memory that is being hashed is the writer's, who may free it as soon as this raises."""
+    hashed, main = [], threading.get_ident()
+
+    def work(data):
+        signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.1)
+        hashed.append(bytes(data))
+
+    beside = _saving._Beside(work, memoryview(b"data"))
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            beside.start()
+        finally:
+            beside.wait()
+    assert hashed == [b"data"]
+
+
+def test_holes_in_a_file_are_not_recorded(project):
+    with torch.serialization.skip_data():
+        torch.save({"w": torch.ones(1000)}, "f.pt")
+    assert os.path.getsize("f.pt") > 4000
+    with pytest.raises(LoadRefused, match="not-in-lock"):
+        torch.load("f.pt")
 
 
 AT_EXIT = """
