@@ -45,9 +45,11 @@ bench: $(VENV)/.bench
 docs: $(VENV)/.core
 	$(BIN)/python tools/docs.py
 
-# The guard under every major version of huggingface_hub that it supports, each in a folder of its own.
+# The guard under every major version of huggingface_hub that it supports, each in a folder of its own,
+# and with TensorFlow.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/e2e/matrix.py
+	$(BIN)/python tests/e2e/tensorflow_matrix.py
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

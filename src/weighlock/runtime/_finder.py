@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weighlock.runtime._patch import Patches
 
 HOOKS: "dict[str, str | tuple[str, ...]]" = {
+    "ai_edge_litert.interpreter": "tflite",
     "dill._dill": "dill",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
@@ -30,6 +31,10 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "numpy.lib.npyio": "numpy_save",
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
+    "tensorflow.lite.python.interpreter": "tflite",
+    "tensorflow.python.saved_model.load": "tensorflow",
+    "tensorflow.python.saved_model.loader_impl": "tensorflow",
+    "tflite_runtime.interpreter": "tflite",
     "torch.serialization": ("torch", "torch_save"),
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""

@@ -17,47 +17,56 @@ _MOST_FILES = 10_000
 class Mirror:
     """Holds links to judged files under the names that a loader asks for.
 
-    Used as a context manager. The files stay judged and open, and the restriction to what they may import lasts, until
-    it is left; the file that was added last decides.
+    Used as a context manager. The restriction to what the files may import lasts until it is left; the file that was
+    added last decides. The folder and the open files last as long, or until the program ends.
 
     Args:
         loader: Who loads, such as ``keras.load_model``.
+        lasting: The loader opens names after the load, too.
     """
 
-    def __init__(self, loader: str) -> None:
+    def __init__(self, loader: str, *, lasting: bool = False) -> None:
         self._loader = loader
+        self._lasting = lasting
         self._exits: ExitStack
         self.folder = ""
 
     def __enter__(self) -> Self:
         """Make the folder."""
+        import atexit
         import tempfile
         from contextlib import ExitStack
 
-        with ExitStack() as exits:
-            self.folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="weighlock-"))
-            self._exits = exits.pop_all()
+        self.folder = tempfile.mkdtemp(prefix="weighlock-")
+        self._exits = ExitStack()
+        if self._lasting:
+            atexit.register(_remove, self.folder, os.getpid())
+        else:
+            self._exits.callback(_remove, self.folder, os.getpid())
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Check that no file changed, close them and remove the folder."""
+        """Check that no file changed."""
         self._exits.__exit__(*error)  # type: ignore[arg-type] # what the interpreter hands over
 
-    def add(self, path: str, name: str) -> _admit.Loading:
+    def add(self, place: str, name: str) -> _admit.Loading:
         """Judge a file and put it under a name.
 
         Args:
-            path: Where it is.
+            place: Where it is.
             name: Its path in the folder, made of plain names.
 
         Raises:
             LoadRefused: It may not be loaded.
             OSError: It cannot be opened.
         """
-        loading = self._exits.enter_context(_admit.admit_path(path, self._loader))
+        loading = self._exits.enter_context(_admit.admit_path(place, self._loader))
         target = os.path.join(self.folder, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.symlink(loading.path, target)
+        path = loading.path
+        if self._lasting:
+            path = _admit.path_of(os.dup(loading.descriptor), loading.label)  # type: ignore[arg-type] # it is a file
+        os.symlink(path, target)
         return loading
 
     def add_folder(self, path: str, name: str = "") -> list[_admit.Loading]:
@@ -80,6 +89,14 @@ class Mirror:
                 if len(loadings) > _MOST_FILES:
                     _admit.refuse(path, f"it holds more than {_MOST_FILES} files")
         return loadings
+
+
+def _remove(folder: str, process: int) -> None:
+    """Remove a folder, unless this is a forked child, whose parent still needs it."""
+    if os.getpid() == process:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _raise(error: OSError) -> None:
