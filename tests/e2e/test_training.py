@@ -111,9 +111,7 @@ def refused(done, before, after):
     return True
 
 
-@pytest.mark.parametrize("policy", ["", INSPECT])
-def test_a_trainer_saves_reloads_its_best_model_and_resumes(workshop, policy):
-    workshop.policy(policy)
+def test_a_trainer_saves_reloads_its_best_model_and_resumes(workshop):
     assert accepted(workshop.run(TRAIN), "SAVED 2", "RESUMED 4 4")
 
 
@@ -122,9 +120,7 @@ def test_a_trainer_does_not_resume_where_own_files_are_not_trusted(workshop):
     assert refused(workshop.run(TRAIN), "", "RESUMED")
 
 
-@pytest.mark.parametrize("policy", ["", INSPECT])
-def test_accelerate_saves_and_loads_state(workshop, policy):
-    workshop.policy(policy)
+def test_accelerate_saves_and_loads_state(workshop):
     assert accepted(workshop.run(ACCELERATE), "RESUMED True", "RESUMED False")
 
 
@@ -145,9 +141,8 @@ def test_collectives_of_objects_are_not_refused(workshop, policy):
     assert accepted(workshop.run(COLLECTIVES), "GATHERED [0, 1] 7")
 
 
-@pytest.mark.parametrize("policy", ["", INSPECT])
-def test_a_malicious_checkpoint_among_the_saved_ones_is_refused(workshop, policy):
-    workshop.policy(policy)
+def test_a_malicious_checkpoint_among_the_saved_ones_is_refused(workshop):
+    workshop.policy(INSPECT)
     swap = """
         import torch
         class Payload:

@@ -26,6 +26,7 @@ from weighlock.gates.load_settings import find_settings, project_of, read_locked
 from weighlock.gates.opened_file import OpenedFile
 from weighlock.gates.profiles import names_of
 from weighlock.gates.refusal import refusal
+from weighlock.output.escape import printable
 from weighlock.own_saves import OwnSaves
 from weighlock.policy import path_argument
 
@@ -103,7 +104,11 @@ class LoadGate:
         try:
             self._saves.add(size, sha256)
         except Exception as error:  # noqa: BLE001 - whatever it is, the file was saved, and is simply not known
-            self._tell(f"weighlock: what this program saves is not recorded, and will need the lockfile: {error}")
+            lines = (
+                f"weighlock: what this program saves is not recorded, and will need the lockfile: {error}",
+                "hint: let WEIGHLOCK_STATE name a folder that is yours alone",
+            )
+            self._tell("\n".join(map(printable, lines)))
 
     def admit_file(self, descriptor: int, label: str, loader: str, offset: int = 0) -> Admission:
         """Judge an open regular file.

@@ -485,6 +485,16 @@ def test_messages_and_parts_of_pickles_are_no_files(project):
     assert _count(project) == 0
 
 
+def test_arrays_that_joblib_passes_to_its_workers_are_no_files(project):
+    from joblib._memmapping_reducer import ArrayMemmapForwardReducer
+
+    folder = project.folder / "memory"
+    folder.mkdir()
+    ArrayMemmapForwardReducer(10, lambda: str(folder), "r", unlink_on_gc_collect=False, prewarm=False)(np.ones(1000))
+    assert len(os.listdir(folder)) == 1
+    assert _count(project) == 0
+
+
 def test_an_early_pickle_dump_records_nothing_and_saves_as_ever(project):
     """A builtin that a container held before the guard started is out of reach: its file needs the lockfile."""
     with open("f.pkl", "wb") as file:
