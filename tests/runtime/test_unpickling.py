@@ -106,7 +106,20 @@ def test_every_opcode_that_imports_is_stopped(bench, stream, load):
 def test_a_name_that_only_an_inspection_can_vouch_for_is_refused_in_memory(bench, name):
     bench.guard()
     with pytest.raises(LoadRefused):
-        pickle.Unpickler(io.BytesIO(_global(*name.split()))).load()
+        pickle.Unpickler(Once(_global(*name.split()))).load()
+
+
+class Once:
+    """What can be read a single time, so that nobody can inspect it first."""
+
+    def __init__(self, data):
+        self._stream = io.BytesIO(data)
+
+    def read(self, size):
+        return self._stream.read(size)
+
+    def readline(self):
+        return self._stream.readline()
 
 
 def test_an_admission_does_not_reach_into_another_thread(bench):

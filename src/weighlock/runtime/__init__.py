@@ -24,6 +24,7 @@ MODES = ("enforce", "warn", "off")
 _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
 
 _installed = False
+_by_itself = False
 
 
 def activate(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
@@ -89,6 +90,11 @@ def active() -> bool:
     return _installed
 
 
+def starts_by_itself() -> bool:
+    """Say whether a start-up file put the guard in place, as it would in every new interpreter of this process."""
+    return _by_itself and not sys.flags.no_site
+
+
 def start(*, mode: str | None = None, lock: str | None = None, policy: str | None = None) -> None:
     """Put the guard in place at the start of an interpreter, or end the process.
 
@@ -100,6 +106,8 @@ def start(*, mode: str | None = None, lock: str | None = None, policy: str | Non
         lock: The recorded path of the lockfile.
         policy: The recorded path of the policy file.
     """
+    global _by_itself  # noqa: PLW0603 - one guard in a process
+    _by_itself = True
     environ = os.environ
     try:
         install(

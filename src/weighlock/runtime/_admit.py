@@ -33,7 +33,7 @@ class Loading:
     """One admitted load: the names that it may import, and for a file the descriptor that must be loaded from.
 
     Used as a context manager around the original loader. On leaving, a file that changed meanwhile is refused.
-    `passed` holds the names that were judged already.
+    `passed` holds the names that were judged already, and whether they open the quarantine scope.
 
     Args:
         admission: What the gate decided.
@@ -46,8 +46,10 @@ class Loading:
         self.admission = admission
         self.label = label
         self.descriptor = descriptor
-        self.passed: set[tuple[str, str]] = set()
+        self.passed: dict[tuple[str, str], bool] = {}
+        self.breach: BaseException | None = None
         self._owned = owned
+        self._scope: Loading | None = None
         bound = descriptor is not None and (admission.digest or not admission.anything)
         self._stamp = _stamp(descriptor) if bound else None  # type: ignore[arg-type] # bound says that it is there
 
@@ -60,15 +62,23 @@ class Loading:
         """
         return path_of(self.descriptor, self.label)
 
+    def opens_itself(self, path: object, flags: object) -> bool:
+        """Say whether the judged file is opened again as it is, such as for a memory map that can be written."""
+        return path == f"{_descriptors}/{self.descriptor}" and isinstance(flags, int) and not flags & os.O_TRUNC
+
     def __enter__(self) -> Self:
         """Restrict this thread's unpicklers to the names of the admission."""
+        self._scope = scope()
         stack().append(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Lift the restriction and check that the file is still the judged one."""
         stack().remove(self)
+        set_scope(self._scope)
         try:
+            if self.breach is not None and kind is None:
+                raise self.breach  # someone caught it, and went on
             if self._has_changed():
                 refuse(self.label, "the file was changed while it was being loaded")
         finally:
@@ -349,6 +359,16 @@ def stack() -> list[Loading]:
     except AttributeError:
         _thread.stack = []
         return _thread.stack  # type: ignore[no-any-return]
+
+
+def scope() -> Loading | None:
+    """Return the load that this thread's quarantine scope was opened for, or ``None`` where none is open."""
+    return getattr(_thread, "scope", None)
+
+
+def set_scope(loading: Loading | None) -> None:
+    """Open this thread's quarantine scope for a load, or close it."""
+    _thread.scope = loading
 
 
 def require_lockfile() -> None:

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PLAIN = frozenset({io.BufferedReader, io.BufferedRandom})
-_DECOMPRESSORS = frozenset({("gzip", "GzipFile"), ("bz2", "BZ2File"), ("lzma", "LZMAFile"), ("zipfile", "ZipExtFile")})
+_DECOMPRESSORS = frozenset(
+    {
+        ("bz2", "BZ2File"),
+        ("compression.zstd", "ZstdFile"),
+        ("gzip", "GzipFile"),
+        ("lz4.frame", "LZ4FrameFile"),
+        ("lzma", "LZMAFile"),
+        ("tarfile", "ExFileObject"),
+        ("zipfile", "ZipExtFile"),
+    }
+)
 _WRAPPERS = frozenset({("tempfile", "_TemporaryFileWrapper")})
 
 
@@ -38,7 +48,7 @@ def written_descriptor(file: Any) -> int | None:
 
 def artifact_descriptor(file: Any) -> int | None:
     """Return the descriptor of the regular file that a reader takes its bytes from, through decompressors too."""
-    for _ in range(4):
+    for _ in range(6):
         if _is_plain(file):
             return _regular(file)
         kind = _kind(file)
@@ -59,8 +69,10 @@ def is_nameless(descriptor: int) -> bool:
 
 
 def label_of(file: Any, otherwise: str = "an open file") -> str:
-    """Return the name of a file object, for messages."""
+    """Return the name of a file object, or of the one that a decompressor reads from, for messages."""
     name = getattr(file, "name", None)
+    if not isinstance(name, str | bytes) and _kind(file) in _DECOMPRESSORS:
+        name = getattr(_inner(file), "name", None)
     return os.fsdecode(name) if isinstance(name, str | bytes) else otherwise
 
 
@@ -76,7 +88,7 @@ def _kind(file: object) -> tuple[str, str] | None:
 
 def _inner(file: Any) -> Any:
     """Return what a decompressor reads from."""
-    for names in (("fileobj",), ("_fileobj", "_file"), ("_fp",)):
+    for names in (("fileobj",), ("_fileobj", "_file"), ("_fp",), ("raw", "fileobj")):
         inner = file
         for name in names:
             inner = getattr(inner, name, None)

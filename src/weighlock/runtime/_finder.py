@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
     from weighlock.runtime._patch import Patches
 
 HOOKS: "dict[str, str | tuple[str, ...]]" = {
+    "_pickle": "pickle",
     "ai_edge_litert.interpreter": "tflite",
-    "dill._dill": "dill",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",
     "huggingface_hub.hf_api": "huggingface_hub_repositories",
@@ -43,6 +44,9 @@ _patched: "dict[str, tuple[ModuleType, Patches]]" = {}
 _judge: "Callable[..., None] | None" = None
 _judging = False
 _watching = False
+_opening: "Callable[[], object] | None" = None
+quarantine: "Callable[[str, tuple[object, ...]], None] | None" = None
+"""Asked about every audit event, once the first quarantine scope of this process was opened."""
 
 
 class Finder:
@@ -93,8 +97,8 @@ def install() -> None:
 
 def uninstall() -> None:
     """Undo every patch and stop watching."""
-    global _judging  # noqa: PLW0603 - see install
-    _judging = False
+    global _judging, _opening
+    _judging, _opening = False, None
     if FINDER in sys.meta_path:
         sys.meta_path.remove(FINDER)
     while _patched:
@@ -112,19 +116,71 @@ def choke_points() -> "dict[str, tuple[str, ...]]":
     return {name: tuple(patches.points) for name, (_, patches) in _patched.items()}
 
 
+def is_judging() -> bool:
+    """Say whether the guard is in place; what it replaced may outlive it."""
+    return _judging
+
+
+def at_each_open(call: "Callable[[], object]") -> None:
+    """Call something whenever a file is about to be opened, as long as the guard is in place."""
+    global _opening  # noqa: PLW0603 - one for the process
+    _opening = call
+
+
 def _watch(event: str, args: tuple[object, ...]) -> None:
+    handler = _HANDLERS.get(event)
+    if handler is not None and _judging:
+        handler(args)
+    elif event == "weighlock.started":
+        _note_that_it_watches()
+    if quarantine is not None and _judging:
+        quarantine(event, args)
+
+
+def _note_that_it_watches() -> None:
     global _watching  # noqa: PLW0603 - see install
-    if event == "pickle.find_class":
-        if _judging:
-            (_judge or _import_judge())(*args)
-    elif event == "import" and args[0] in HOOKS and _judging and sys.meta_path[:1] != [FINDER]:
+    _watching = True
+
+
+def _on_find_class(args: tuple[object, ...]) -> None:
+    (_judge or _import_judge())(*args)
+
+
+def _on_import(args: tuple[object, ...]) -> None:
+    if args[0] in HOOKS and sys.meta_path[:1] != [FINDER]:
         # Another import hook got in front and could load the module without asking the next finder. The event is
         # that of import statements; importlib.import_module has none, but what it imports has such statements.
         if FINDER in sys.meta_path:
             sys.meta_path.remove(FINDER)
         sys.meta_path.insert(0, FINDER)
-    elif event == "weighlock.started":
-        _watching = True
+
+
+def _on_open(_: tuple[object, ...]) -> None:
+    if _opening is not None:
+        _opening()
+
+
+def _on_code(_: tuple[object, ...]) -> None:
+    if "weighlock.runtime._admit" in sys.modules:
+        from weighlock.runtime._quarantine import judge_marshal
+
+        judge_marshal()
+
+
+def _on_interpreter(_: tuple[object, ...]) -> None:
+    from weighlock.runtime._quarantine import judge_interpreter
+
+    judge_interpreter()
+
+
+_HANDLERS: "dict[str, Callable[[tuple[object, ...]], None]]" = {
+    "cpython.PyInterpreterState_New": _on_interpreter,
+    "import": _on_import,
+    "marshal.load": _on_code,
+    "marshal.loads": _on_code,
+    "open": _on_open,
+    "pickle.find_class": _on_find_class,
+}
 
 
 def _import_judge() -> "Callable[..., None]":
@@ -136,7 +192,9 @@ def _import_judge() -> "Callable[..., None]":
 
 
 def _wrap(spec: "ModuleSpec") -> None:
-    loader = spec.loader
+    loader: Any = spec.loader
+    if isinstance(loader, type) and spec.origin == "built-in":
+        spec.loader = loader = _BuiltIn(loader)  # type: ignore[assignment] # it has all that a loader has
     execute = getattr(loader, "exec_module", None)
     if execute is None or isinstance(loader, type):
         raise _failure(spec.name, "its loader cannot be wrapped")
@@ -150,7 +208,17 @@ def _wrap(spec: "ModuleSpec") -> None:
         if module.__name__ in HOOKS and _judging:
             _patch(module, module.__name__)
 
-    loader.exec_module = exec_module  # type: ignore[union-attr,method-assign] # each spec has a loader of its own
+    loader.exec_module = exec_module  # each spec has a loader of its own
+
+
+class _BuiltIn:
+    """A loader of one built-in module, in place of the type that loads all of them."""
+
+    def __init__(self, loader: "Any") -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self._loader, name)
 
 
 def _patch(module: "ModuleType", name: str) -> None:

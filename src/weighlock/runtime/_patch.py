@@ -8,7 +8,7 @@ from types import CodeType, FunctionType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 _MISSING: Any = object()
@@ -42,6 +42,12 @@ class Patches:
         self.points.append(name if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)}.{name}")
         return old
 
+    def override(self, owner: object, name: str, new: object) -> None:
+        """Set an attribute that the owner may inherit, or not have at all."""
+        old = vars(owner).get(name, _MISSING)
+        setattr(owner, name, new)
+        self._undo.append(lambda: delattr(owner, name) if old is _MISSING else setattr(owner, name, old))
+
     def default(self, variable: str, value: str) -> None:
         """Set an environment variable that nobody has set, before the library reads it."""
         if variable not in os.environ:
@@ -60,6 +66,38 @@ class Patches:
             for name in [name for name, value in list(vars(module).items()) if value is old]:
                 setattr(module, name, new)
                 self._undo.append(lambda module=module, name=name: setattr(module, name, old))  # type: ignore[misc]
+
+    def sweep(self, places: Iterable[tuple[object, Callable[[Any], object]]], old: object, new: object) -> None:
+        """Put `new` wherever a program that runs already keeps `old`.
+
+        Args:
+            places: What `weighlock.runtime._sweep.places` found, before anything of the guard referred to `old`.
+            old: What is there.
+            new: What is put there.
+        """
+        for target, put in places:
+            if target is old:
+                put(new)
+                self._undo.append(lambda put=put: put(old))  # type: ignore[misc]
+
+    def rename(self, function: object, old: str, new: str) -> None:
+        """Make every reference to a function, wherever it is kept, use another name for something that it uses.
+
+        Args:
+            function: A plain Python function.
+            old: An attribute or global name in its code.
+            new: Used instead.
+
+        Raises:
+            LookupError: It is not such a function: the library has changed.
+        """
+        if not isinstance(function, FunctionType) or old not in function.__code__.co_names:
+            raise LookupError(f"{function!r} does not use {old}")
+        code = function.__code__
+        names = tuple(new if name == old else name for name in code.co_names)
+        function.__code__ = code.replace(co_names=names)
+        self._undo.append(lambda: setattr(function, "__code__", code))
+        self.points.append(function.__qualname__)
 
     def swap_code(self, function: object, guard: Callable[..., object]) -> Callable[..., Any]:
         """Make every reference to a function, wherever it is kept, call `guard` with the same arguments.

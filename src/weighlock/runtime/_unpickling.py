@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _quarantine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ _CARRIERS = frozenset(
         "loky.cloudpickle_wrapper",
         "pickle",
         "weighlock.runtime._finder",
+        "weighlock.runtime._reading",
+        "weighlock.runtime._unpicklers",
         "weighlock.runtime._unpickling",
-        "weighlock.runtime.hooks.dill",
         "weighlock.runtime.hooks.pickle",
     }
 )
@@ -100,10 +101,13 @@ def judge(module: str, name: str) -> None:
     loads = _stack()
     if loads:
         loading = loads[-1]
-        if (module, name) in loading.passed:
-            return
-        if _admits(loading.admission, (module, name)):
-            loading.passed.add((module, name))
+        opens = loading.passed.get((module, name))
+        if opens is None and _admits(loading.admission, (module, name)):
+            opens = loading.passed[module, name] = _is_beyond_data(loading.admission, (module, name))
+            _quarantine.resolve(_mapped((module, name)), opens=opens)
+        if opens:
+            _admit.set_scope(loading)
+        if opens is not None:
             return
     elif (module, name) in _harmless:
         return
@@ -127,7 +131,7 @@ def is_message(frame: FrameType | None) -> bool:
         frame: Where to begin; frames of carriers are passed over, and the first other one decides.
     """
     while frame is not None:
-        module = _module_of(frame)
+        module = module_of(frame)
         if module not in _CARRIERS:
             return module in _CHANNELS
         frame = frame.f_back
@@ -155,6 +159,11 @@ def _admits(admission: Admission, asked: Name) -> bool:
     if admission.imports is None:
         return is_harmless(asked)
     return _is_listed(asked) and not admission.imports.isdisjoint((".".join(asked), ".".join(_mapped(asked))))
+
+
+def _is_beyond_data(admission: Admission, asked: Name) -> bool:
+    """Say whether a name passes because a person or a profile approved it."""
+    return not admission.anything and not _is_listed(asked)
 
 
 def _both(asked: Name, passes: Callable[[Name], bool]) -> bool:
@@ -186,7 +195,7 @@ def _importable(module: str) -> bool:
         return False
 
 
-def _module_of(frame: FrameType) -> str | None:
+def module_of(frame: FrameType) -> str | None:
     """Return the name of the module whose code a frame runs, if that module really owns the frame's globals."""
     namespace = frame.f_globals
     name = namespace.get("__name__")

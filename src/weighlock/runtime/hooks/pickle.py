@@ -1,33 +1,42 @@
-"""Guards the pickle module where a real file is being read.
+"""Guards the pickle module, and with it everything that reads pickles through Python's unpicklers.
 
 ## Covers
 
-- `pickle.load` of an open file, plain or through gzip, bz2, lzma or a zip member, and so `numpy.load` with
-  ``allow_pickle=True``, `pandas.read_pickle`, `cloudpickle.load` and everything else that calls it.
+- `pickle.load` and `pickle.Unpickler` of an open file, plain or through gzip, bz2, lzma, LZ4, a zip or a tar; and so
+  `numpy.load` with ``allow_pickle=True``, `pandas.read_pickle`, dill, cloudpickle, and everything else that calls
+  them. The file's digest is settled against the lockfile; what it unpickles may import the admitted names only. Several
+  loads from one file are judged from where each of them begins.
 - The pure Python unpickler, and so joblib's and the one that pandas falls back to.
-- The file's digest is settled against the lockfile; what it unpickles may import the admitted names only.
-- Pickles in memory, read by `pickle.loads` or by `pickle.load` of something that is no file: names that do no harm
-  pass, other names of plain data after an inspection of the whole pickle.
-- Every other unpickler (`pickle.Unpickler`, dill, shelve) is held to names that do no harm however they are used, by
-  an audit hook, also where their references were bound before the guard started.
+- Pickles in memory, read by `pickle.loads` or from something that is no file, such as the values of a shelf: names that
+  do no harm pass, other names of plain data after an inspection of the whole pickle.
+- Unpicklers that override ``find_class``, whether it calls the original or imports by itself: each name is judged
+  before the override is asked for it. This holds for subclasses made before the guard started, other bases,
+  and a ``find_class`` that is assigned later, to the class or to one unpickler.
+- References that were bound before the guard started, also in containers, closures, classes and defaults.
+- `marshal`: what code of an admitted file hands to it while that file is loaded is refused, unless an approval names
+  `marshal.loads`.
+- While a file unpickles that needs approved names, it may not start processes, open sockets, write, delete or rename
+  files, execute or compile code or load native code; see `docs/threat-model.md`, "The quarantine scope".
 
 ## Does not cover
 
-- Approvals, arrays and tensors in files that are read through `pickle.Unpickler`, dill or shelve: the guard sees their
-  names, not their file, and so refuses all but plain Python. `pickle.load` of the same file works.
-- The lockfile, for files that reach `pickle.load` through a reader of another library (a tar or zip member that
-  pandas unpacked, a memory map, LZ4): they count as memory, so that plain data passes without an entry.
-- An unpickler of someone's own that imports names by itself, in a ``find_class`` that does not call the original.
-- Subinterpreters: an audit hook written in Python sees its own interpreter only.
+- The lockfile, for pickles that reach an unpickler through a reader of another library (a memory map, an object that
+  fsspec or zstandard made) and for the values of a shelf, which lie in a database that programs go on writing: they
+  count as memory, so that plain data passes without an entry, and nothing that needs an approval passes.
+- Arrays of numpy without objects, plain or in a zip: they hold numbers, and `numpy.load` reads them without any
+  unpickler, locked or not. `weighlock verify` compares locked ones with the lockfile.
+- A class that is derived, after the guard started, from a reference to the unpickler of C that a tuple, a set, a
+  partial function or a local variable of a running function held before: a type of C cannot be changed, and Python
+  tells nobody when a class is made. Such a class is guarded from the next time on that any file is opened; one that
+  reads from memory, and imports by itself, is not. Activate the guard before the program is imported.
+- An unpickler that is not derived from Python's, or that replaces how opcodes are executed.
 - Temporary files without a name, which count as memory.
-- `marshal`, which can hold code objects but runs nothing by itself.
 """
 
 from __future__ import annotations
 
-import sys
-
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _finder, _reading, _sweep, _unpicklers
+from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,86 +46,67 @@ if TYPE_CHECKING:
 
     from weighlock.runtime._patch import Patches
 
-_LOADER = "pickle.load"
-
 
 def patch(module: ModuleType, patches: Patches) -> None:
-    """Replace `load`, and that of the pure Python unpickler.
+    """Replace the functions and the unpickler of C, or guard the unpickler of Python.
 
     Raises:
-        LookupError: The module has no such name.
+        LookupError: The module has no such name, or the unpickler works in another way.
     """
-    original = getattr(module, "load", None)
-    guarded = _guarded_load(original) if callable(original) else None
-    patches.replace(module, "load", guarded)
-    patches.rebind(original, guarded)  # in _pickle, and in modules that imported it before the guard started
-    loads = module.loads
-    guarded_loads = _guarded_loads(loads)
-    patches.replace(module, "loads", guarded_loads)
-    patches.rebind(loads, guarded_loads)
-    unpickler = module._Unpickler  # noqa: SLF001 - the documented name of the pure Python unpickler
-    patches.replace(unpickler, "load", _guarded_method(unpickler.load))
+    if module.__name__ == "pickle":
+        _unpicklers.guard_python(module, patches)
+    else:
+        _patch_c(module, patches)
 
 
-def _guarded_load(original: Callable[..., Any]) -> Callable[..., Any]:
-    def load(file: Any, **options: Any) -> Any:
-        with admission_of(file) or _in_memory(file):
-            return original(file, **options)
-
-    load.__doc__ = original.__doc__
-    return load
-
-
-def _guarded_method(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def load(self: Any) -> Any:
-        file = getattr(getattr(self, "_file_read", None), "__self__", None)
-        with admission_of(file) or _in_memory(file):
-            return original(self)
-
-    load.__doc__ = original.__doc__
-    return load
-
-
-def _guarded_loads(original: Callable[..., Any]) -> Callable[..., Any]:
-    def loads(data: Any, /, **options: Any) -> Any:
-        with _admit.Pending(lambda: bytes(memoryview(data))):
-            return original(data, **options)
-
-    loads.__doc__ = original.__doc__
-    return loads
+def _patch_c(module: Any, patches: Patches) -> None:
+    for name in ("load", "loads", "Unpickler"):
+        if not hasattr(module, name):
+            raise missing(module, name)
+    # No function may be made here that refers to these variables: the sweep would find them.
+    load, loads, unpickler = module.load, module.loads, module.Unpickler
+    if _unpicklers.file_of(unpickler(_Probe())) is not _Probe.latest:
+        raise LookupError("an unpickler does not show what it reads from")
+    late = not _sweep.is_being_imported(module)
+    places = _sweep.places(load, loads, unpickler) if late else ()
+    guarded = {
+        "load": (load, _unpicklers.Function(load, _load)),
+        "loads": (loads, _unpicklers.Function(loads, _loads)),
+        "Unpickler": (unpickler, _unpicklers.guarded_type(unpickler)),
+    }
+    for name, (old, new) in guarded.items():
+        patches.replace(module, name, new)
+        patches.sweep(places, old, new)
+    if late:
+        _guard_derived(unpickler, patches)
 
 
-def _in_memory(file: Any) -> _admit.Pending:
-    """Return what knows the bytes that a load from `file` reads, as far as it can go back in it."""
-    try:
-        start = file.tell()
-    except (AttributeError, OSError, ValueError):
-        start = None
-
-    def read() -> bytes:
-        if start is None:
-            return b""  # what cannot be read again holds no data that could be vouched for
-        here = file.tell()
-        file.seek(start)
-        try:
-            return bytes(file.read())
-        finally:
-            file.seek(here)
-
-    return _admit.Pending(read)
+def _guard_derived(unpickler: Any, patches: Patches) -> None:
+    """Guard derived classes now, and those that a forgotten reference will make possible."""
+    _unpicklers.guard_derived(unpickler, patches)
+    _finder.at_each_open(lambda: _unpicklers.guard_derived(unpickler, patches))
 
 
-def admission_of(file: Any) -> _admit.Loading | None:
-    """Judge the real file that is behind a file object; ``None`` where there is none, or it is judged already.
+class _Probe:
+    """A file that says which one it is."""
 
-    Raises:
-        LoadRefused: The file may not be loaded.
-    """
-    descriptor = _files.artifact_descriptor(file)
-    if descriptor is None or _files.is_nameless(descriptor) or not _admit.judging() or _admit.is_loading(descriptor):
-        return None
-    from weighlock.runtime._unpickling import is_message
+    latest: _Probe
 
-    if is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
-        return None
-    return _admit.admit_descriptor(descriptor, _files.label_of(file), _LOADER)
+    def __init__(self) -> None:
+        _Probe.latest = self
+
+    def read(self) -> bytes:
+        return b""
+
+    readline = read
+
+
+def _load(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    file = args[0] if args else options.get("file")
+    return _reading.read(file, lambda: original(*args, **options))
+
+
+def _loads(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    if not args:
+        return original(*args, **options)  # which says what is missing
+    return _reading.read_bytes(args[0], lambda: original(*args, **options))

@@ -1,0 +1,120 @@
+"""Finds where a running program keeps references to a name that is about to be guarded.
+
+A guard that starts late comes after ``from library import name``, after tables of loaders and after closures. Python
+can say who refers to an object, and most of those places can be given another one.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import CellType, FunctionType, ModuleType, SimpleNamespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    Put = Callable[[Any], object]
+    Place = tuple[object, Put]
+
+
+def is_being_imported(module: ModuleType) -> bool:
+    """Say whether a module is executed right now for the first time, so that nobody can refer to its names yet."""
+    return bool(getattr(module.__spec__, "_initializing", False))
+
+
+def places(*targets: object) -> list[Place]:
+    """Return every place that holds one of `targets` and can hold something else.
+
+    These are modules, classes, instances, dictionaries, lists, variables of closures and defaults of functions.
+    Tuples, sets, partial functions and the local variables of functions that run now stay as they are.
+
+    Returns:
+        For each place the target, and a function that puts something else there.
+    """
+    wanted = {id(target) for target in targets}
+    objects = gc.get_objects()
+    found: list[Place] = []
+    for thing in objects:
+        if type(thing) is FunctionType:
+            if thing.__defaults__ or thing.__kwdefaults__:
+                found += _in_defaults(thing, wanted)
+        elif type(thing) is SimpleNamespace and not gc.is_tracked(vars(thing)):
+            found += _in_holder(vars(thing), wanted)
+    for holder in [*gc.get_referrers(*targets), *_untracked()]:
+        if holder is not objects:
+            found += _in_holder(holder, wanted)
+    return found
+
+
+def _untracked() -> Iterator[object]:
+    """Return dictionaries and lists of modules that the garbage collector passes over.
+
+    It does so where they hold only what has no part in cycles, such as types of C.
+    """
+    for module in list(sys.modules.values()):
+        if type(module) is ModuleType:
+            for value in list(vars(module).values()):
+                if (type(value) is dict or type(value) is list) and not gc.is_tracked(value):
+                    yield value
+
+
+def _in_defaults(function: FunctionType, wanted: set[int]) -> Iterable[Place]:
+    if wanted.isdisjoint(map(id, function.__defaults__ or ())) and not function.__kwdefaults__:
+        return ()
+    return _in_these_defaults(function, wanted)
+
+
+def _in_these_defaults(function: FunctionType, wanted: set[int]) -> Iterator[Place]:
+    for index, value in enumerate(function.__defaults__ or ()):
+        if id(value) in wanted:
+            yield value, _default(function, index)
+    for name, value in (function.__kwdefaults__ or {}).items():
+        if id(value) in wanted:
+            yield value, _item(function.__kwdefaults__, name)
+
+
+def _in_holder(holder: Any, wanted: set[int]) -> Iterator[Place]:
+    if type(holder) is dict:
+        kind = _class_of(holder) if "__module__" in holder else None
+        put = _item if kind is None else _attribute
+        for key, value in list(holder.items()):
+            if id(value) in wanted:
+                yield value, put(kind or holder, key)
+    elif type(holder) is list:
+        yield from ((value, _item(holder, index)) for index, value in enumerate(holder) if id(value) in wanted)
+    elif type(holder) is CellType:
+        yield holder.cell_contents, _cell(holder)
+    elif "__dict__" in dir(type(holder)):
+        yield from _in_holder(vars(holder), wanted)
+
+
+def _class_of(namespace: dict[str, object]) -> type | None:
+    """Return the class that keeps its attributes in a dictionary, which is not to be changed directly."""
+    for owner in gc.get_referrers(namespace):
+        # isinstance would ask objects that only stand for others, and wake them.
+        if type in type(owner).__mro__ and gc.get_referents(vars(owner))[0] is namespace:
+            return owner  # type: ignore[no-any-return]
+    return None
+
+
+def _attribute(kind: object, name: str) -> Put:
+    return lambda value: setattr(kind, name, value)
+
+
+def _item(holder: Any, key: object) -> Put:
+    return lambda value: holder.__setitem__(key, value)
+
+
+def _cell(cell: CellType) -> Put:
+    return lambda value: setattr(cell, "cell_contents", value)
+
+
+def _default(function: FunctionType, index: int) -> Put:
+    def put(value: object) -> None:
+        defaults = list(function.__defaults__ or ())
+        defaults[index] = value
+        function.__defaults__ = tuple(defaults)
+
+    return put
