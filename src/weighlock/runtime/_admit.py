@@ -97,49 +97,6 @@ class Loading:
         return stamp[:2] != self._stamp[:2] or not gate().has_digest(self.descriptor, self.admission.digest)
 
 
-class Pending:
-    """A pickle in memory that is being read outside any admitted load; it is inspected when that is needed.
-
-    Used as a context manager around the original loader.
-
-    Args:
-        read: Returns all bytes from where the load begins.
-    """
-
-    def __init__(self, read: Callable[[], bytes]) -> None:
-        self._read = read
-        self._admission: Admission | None = None
-
-    def admission(self) -> Admission:
-        """Return what the pickle may import: its own names where it holds only data, and none otherwise."""
-        if self._admission is None:
-            self._admission = gate().inspect(self._read())
-        return self._admission
-
-    def __enter__(self) -> Self:
-        """Let this thread's unpicklers find the whole pickle."""
-        _pendings().append(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Forget it."""
-        _pendings().remove(self)
-
-
-def pending() -> Pending | None:
-    """Return the pickle in memory that this thread reads, or ``None``."""
-    pendings = _pendings()
-    return pendings[-1] if pendings else None
-
-
-def _pendings() -> list[Pending]:
-    try:
-        return _thread.pending  # type: ignore[no-any-return]
-    except AttributeError:
-        _thread.pending = []
-        return _thread.pending  # type: ignore[no-any-return]
-
-
 def admit_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loader: str) -> Loading:
     """Open a file once and judge it.
 
@@ -188,20 +145,11 @@ def admit_bytes(data: bytes | memoryview, label: str, loader: str) -> Loading:
     return Loading(gate().admit_bytes(data, label, loader), label)
 
 
-def part_of_a_pickle(label: str, *, message: bool) -> Loading:
-    """Admit bytes that an unpickler, outside any admitted load, found in its own pickle.
-
-    Args:
-        label: Their name, for messages.
-        message: The pickle is a message between processes, and so are these bytes; otherwise they may import
-            what an inspection of that pickle found in it, or names that do no harm.
-    """
+def admission(*, anything: bool) -> Admission:
+    """Return the admission of what is no artifact: to everything, or to names that do no harm."""
     from weighlock.gates.load import Admission
 
-    outer = pending()
-    if outer is not None and not message:
-        return Loading(outer.admission(), label)
-    return Loading(Admission(anything=message), label)
+    return Admission(anything=anything)
 
 
 def file_of_a_message(path: str) -> Loading:
@@ -297,6 +245,11 @@ def path_of(descriptor: int | None, label: str) -> str:
     if not _descriptors:
         refuse(label, "this system cannot open the judged file again, and its name may point to another file")
     return f"{_descriptors}/{descriptor}"
+
+
+def can_open_again() -> bool:
+    """Say whether this system has a path that opens a judged file again."""
+    return _descriptors is not None
 
 
 def is_loading(descriptor: int) -> bool:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from weighlock.runtime._patch import Patches
 
 HOOKS: "dict[str, str | tuple[str, ...]]" = {
+    "_interpreters": "interpreters",
     "_pickle": "pickle",
+    "_xxsubinterpreters": "interpreters",
     "ai_edge_litert.interpreter": "tflite",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
     "huggingface_hub.file_download": "huggingface_hub",

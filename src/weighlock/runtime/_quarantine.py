@@ -202,7 +202,6 @@ def _refuse(loading: _admit.Loading, what: str, event: str) -> None:
 
 _RULES: dict[str, str | Callable[[_admit.Loading, Args], str | None]] = {
     **{event: what for what, events in _EVENTS.items() for event in events.split()},
-    "compile": _RUNS_CODE,
     "exec": _on_exec,
     "import": _on_import,
     "object.__setattr__": _on_setattr,

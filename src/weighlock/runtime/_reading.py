@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _files, _finder
+from weighlock.runtime import _admit, _files, _finder, _pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def read_bytes(data: Any, call: Callable[[], Any]) -> Any:
         return call()
     scope = _admit.scope()
     try:
-        with _admit.Pending(lambda: bytes(memoryview(data))):
+        with _pending.Pending(lambda: bytes(memoryview(data))):
             return call()
     finally:
         _admit.set_scope(scope)
 
 
-def in_memory(file: Any) -> _admit.Pending:
+def in_memory(file: Any) -> _pending.Pending:
     """Return what knows the bytes that a load from `file` reads, as far as it can go back in it."""
     try:
         start = file.tell()
@@ -80,7 +80,7 @@ def in_memory(file: Any) -> _admit.Pending:
         finally:
             file.seek(here)
 
-    return _admit.Pending(rest)
+    return _pending.Pending(rest)
 
 
 def _artifact(file: Any) -> int | None:

@@ -28,7 +28,8 @@ def places(*targets: object) -> list[Place]:
     """Return every place that holds one of `targets` and can hold something else.
 
     These are modules, classes, instances, dictionaries, lists, variables of closures and defaults of functions.
-    Tuples, sets, partial functions and the local variables of functions that run now stay as they are.
+    Tuples, sets, partial functions, the local variables of functions that run now, and instances and nested containers
+    that hold nothing but types of C stay as they are.
 
     Returns:
         For each place the target, and a function that puts something else there.
@@ -42,9 +43,11 @@ def places(*targets: object) -> list[Place]:
                 found += _in_defaults(thing, wanted)
         elif type(thing) is SimpleNamespace and not gc.is_tracked(vars(thing)):
             found += _in_holder(vars(thing), wanted)
-    for holder in [*gc.get_referrers(*targets), *_untracked()]:
-        if holder is not objects:
-            found += _in_holder(holder, wanted)
+    objects.clear()  # or it would be one of those who refer to the targets
+    holders = [*gc.get_referrers(*targets), *_untracked()]
+    classes = _classes_of([holder for holder in holders if type(holder) is dict and "__module__" in holder])
+    for holder in holders:
+        found += _in_class(classes[id(holder)], wanted) if id(holder) in classes else _in_holder(holder, wanted)
     return found
 
 
@@ -77,11 +80,7 @@ def _in_these_defaults(function: FunctionType, wanted: set[int]) -> Iterator[Pla
 
 def _in_holder(holder: Any, wanted: set[int]) -> Iterator[Place]:
     if type(holder) is dict:
-        kind = _class_of(holder) if "__module__" in holder else None
-        put = _item if kind is None else _attribute
-        for key, value in list(holder.items()):
-            if id(value) in wanted:
-                yield value, put(kind or holder, key)
+        yield from ((value, _item(holder, key)) for key, value in list(holder.items()) if id(value) in wanted)
     elif type(holder) is list:
         yield from ((value, _item(holder, index)) for index, value in enumerate(holder) if id(value) in wanted)
     elif type(holder) is CellType:
@@ -90,16 +89,19 @@ def _in_holder(holder: Any, wanted: set[int]) -> Iterator[Place]:
         yield from _in_holder(vars(holder), wanted)
 
 
-def _class_of(namespace: dict[str, object]) -> type | None:
-    """Return the class that keeps its attributes in a dictionary, which is not to be changed directly."""
-    for owner in gc.get_referrers(namespace):
-        # isinstance would ask objects that only stand for others, and wake them.
-        if type in type(owner).__mro__ and gc.get_referents(vars(owner))[0] is namespace:
-            return owner  # type: ignore[no-any-return]
-    return None
+def _classes_of(namespaces: list[dict[str, object]]) -> dict[int, type]:
+    """Find the classes that keep their attributes in dictionaries, which are not to be changed directly."""
+    owners = gc.get_referrers(*namespaces) if namespaces else []
+    # isinstance would ask objects that only stand for others, and wake them.
+    kinds = [owner for owner in owners if type in type(owner).__mro__]
+    return {id(gc.get_referents(vars(kind))[0]): kind for kind in kinds}
 
 
-def _attribute(kind: object, name: str) -> Put:
+def _in_class(kind: type, wanted: set[int]) -> Iterator[Place]:
+    yield from ((value, _attribute(kind, name)) for name, value in list(vars(kind).items()) if id(value) in wanted)
+
+
+def _attribute(kind: type, name: str) -> Put:
     return lambda value: setattr(kind, name, value)
 
 

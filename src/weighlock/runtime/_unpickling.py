@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 
-from weighlock.runtime import _admit, _quarantine
+from weighlock.runtime import _admit, _pending, _quarantine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def judge(module: str, name: str) -> None:
     elif is_message(sys._getframe(1)):  # noqa: SLF001 - there is no public way to the caller's frame
         return
     else:
-        pending = _admit.pending()
+        pending = _pending.pending()
         if pending is not None and _admits(pending.admission(), (module, name)):
             return
     _refuse(module, name)

@@ -96,7 +96,7 @@ def test_memory_mapped_arrays_keep_the_name_of_their_file(bench):
     assert str(loaded.filename).endswith("array.joblib")
 
 
-def test_a_file_swapped_while_it_is_memory_mapped_is_refused(bench, monkeypatch):
+def test_a_file_swapped_while_it_is_memory_mapped_is_not_what_is_mapped(bench, monkeypatch):
     joblib.dump(np.arange(10), "array.joblib")
     joblib.dump(np.arange(11), "evil.joblib")
     bench.lock("array.joblib")
@@ -108,8 +108,35 @@ def test_a_file_swapped_while_it_is_memory_mapped_is_refused(bench, monkeypatch)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(joblib.numpy_pickle, "_unpickle", swap)
+    assert joblib.load("array.joblib", mmap_mode="r").sum() == 45
+
+
+def test_where_no_file_can_be_opened_again_a_swapped_one_is_refused(bench, monkeypatch):
+    from weighlock.runtime import _admit
+
+    joblib.dump(np.arange(10), "array.joblib")
+    joblib.dump(np.arange(11), "evil.joblib")
+    bench.lock("array.joblib")
+    bench.guard()
+    monkeypatch.setattr(_admit, "_descriptors", None)
+    assert joblib.load("array.joblib", mmap_mode="r").sum() == 45
+    original = joblib.numpy_pickle._unpickle
+
+    def swap(*args, **kwargs):
+        os.replace("evil.joblib", "array.joblib")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(joblib.numpy_pickle, "_unpickle", swap)
     with pytest.raises(LoadRefused, match="another file"):
         joblib.load("array.joblib", mmap_mode="r")
+
+
+def test_memory_mapped_arrays_reach_workers(bench):
+    joblib.dump(np.arange(10.0), "array.joblib")
+    bench.lock("array.joblib")
+    bench.guard()
+    array = joblib.load("array.joblib", mmap_mode="r")
+    assert joblib.Parallel(2)(joblib.delayed(np.sum)(array[n:]) for n in range(2)) == [45, 45]
 
 
 def test_missing_files_are_errors_as_ever(bench):

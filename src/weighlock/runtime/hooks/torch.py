@@ -29,7 +29,7 @@ import os
 import sys
 from functools import partial
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _pending
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -151,7 +151,7 @@ def _admission_of(data: bytes) -> _admit.Loading:
         return _admit.admit_bytes(data, label, _LOADER)
     from weighlock.runtime._unpickling import is_message
 
-    return _admit.part_of_a_pickle(label, message=is_message(frame.f_back))
+    return _pending.part_of_a_pickle(label, message=is_message(frame.f_back))
 
 
 def _caller_of_load() -> FrameType | None:
