@@ -12,7 +12,6 @@ from _thread import RLock, _local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn, Self
 
     from weighlock.gates.hub import Pin
@@ -68,6 +67,8 @@ class Loading:
 
     def __enter__(self) -> Self:
         """Restrict this thread's unpicklers to the names of the admission."""
+        import weighlock.runtime._quarantine  # noqa: F401 - it judges what happens from now on
+
         self._scope = scope()
         stack().append(self)
         return self

@@ -163,10 +163,10 @@ def _on_open(_: tuple[object, ...]) -> None:
 
 
 def _on_code(_: tuple[object, ...]) -> None:
-    if "weighlock.runtime._admit" in sys.modules:
-        from weighlock.runtime._quarantine import judge_marshal
-
-        judge_marshal()
+    # Imports raise this event, too, those of the guard's own modules included; every load has imported this one.
+    judge = getattr(sys.modules.get("weighlock.runtime._quarantine"), "judge_marshal", None)
+    if judge is not None:
+        judge()
 
 
 def _on_interpreter(_: tuple[object, ...]) -> None:

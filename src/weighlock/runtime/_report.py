@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_STANDARD_LIBRARY = ("_pickle", "pickle")
+_STANDARD_LIBRARY = ("_interpreters", "_pickle", "_xxsubinterpreters", "pickle")
 
 
 def report() -> dict[str, Any]:

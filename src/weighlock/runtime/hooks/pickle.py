@@ -26,9 +26,10 @@
 - Arrays of numpy without objects, plain or in a zip: they hold numbers, and `numpy.load` reads them without any
   unpickler, locked or not. `weighlock verify` compares locked ones with the lockfile.
 - A class that is derived, after the guard started, from a reference to the unpickler of C that a tuple, a set, a
-  partial function, a local variable of a running function or an object without other contents held before: a type of C cannot be changed, and Python
-  tells nobody when a class is made. Such a class is guarded from the next time on that any file is opened; one that
-  reads from memory, and imports by itself, is not. Activate the guard before the program is imported.
+  partial function, a local variable of a running function or an object without other contents held before: a type of
+  C cannot be changed, and Python tells nobody when a class is made. Such a class is guarded from the next time on that
+  any file is opened; one that reads from memory, and imports by itself, is not. Activate the guard before the program
+  is imported.
 - An unpickler that is not derived from Python's, or that replaces how opcodes are executed.
 - Temporary files without a name, which count as memory.
 """
