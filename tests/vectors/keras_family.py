@@ -114,8 +114,20 @@ def _plain_graphs() -> Vectors:
     yield "builtins.tflite", tflite((0, ""), (209, ""))
 
 
+def _modelscan() -> Vectors:
+    yield "system.pkl", op.stream(op.call(op.glob("posix", "system"), op.text("true")), protocol=2)
+    yield "a-lambda.h5", dict(_keras_objects())["cve-2025-9905-lambda.h5"]
+
+
+def _nothing_to_say() -> Vectors:
+    yield "plain.pkl", op.stream(op.mapping(a=op.integer(1)), protocol=2)
+    yield "weights.h5", hdf5()
+    yield "README.md", b"# A model\n"
+
+
 CHECKS = {
     "hdf5-references": (_hdf5_references, _plain_hdf5),
     "keras-objects": (_keras_objects, _plain_keras),
+    "modelscan": (_modelscan, _nothing_to_say),
     "tensorflow-ops": (_tensorflow_ops, _plain_graphs),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -13,17 +14,20 @@ from weighlock._cli._terminal import Bar, emit, takes_color
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from rich.progress import ProgressColumn
 
     from weighlock.executors.interface import Engine
     from weighlock.gates.scan import Report
+    from weighlock.scanners.interface import Scanner
 
 
 @click.command("scan", short_help="Judge files, folders, archives, a Hub cache.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Take a profile's names as approved.")
 @click.option("--digests", is_flag=True, help="Compute the SHA-256 of every file.")
+@click.option("--with", "second", type=click.Choice(["modelscan"]), help="Ask this scanner as well.")
 @engine_options
 @format_option("text", "json", "sarif")
 @output_option
@@ -32,6 +36,7 @@ def command(
     paths: tuple[str, ...],
     profiles: tuple[str, ...],
     digests: bool,
+    second: str | None,
     engine: Engine | None,
     kind: str,
     output: str | None,
@@ -48,10 +53,18 @@ def command(
     from weighlock.gates.scan import Judge, scan
 
     judge = Judge(profiles=profiles, digests=digests)
-    with Bar(_columns) as bar:
-        report = scan(paths, judge, engine=engine, progress=bar)
+    with _scanner(second) as asked, Bar(_columns) as bar:
+        report = scan(paths, judge, engine=engine, second=asked, progress=bar)
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
+
+
+def _scanner(name: str | None) -> AbstractContextManager[Scanner | None]:
+    if name is None:
+        return nullcontext()
+    from weighlock.scanners import scanner
+
+    return scanner(name)
 
 
 def _render(report: Report, kind: str, *, to_terminal: bool) -> str:

@@ -5,6 +5,8 @@ One sequence for each file:
     2. identify: its digest, where one is asked for;
     3. inspect: findings, under every loader that would take the bytes;
     4. decide: the policy, with ``unlocked = "inspect"`` and without evidence.
+
+Where a second engine is asked as well, what it says is added to the findings, and 4 follows once more.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from weighlock import inspector
+from weighlock import checks, inspector
 from weighlock.artifact import Digest, ModelFile
 from weighlock.digest_cache import key_of
 from weighlock.errors import UsageError, WeighlockError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from weighlock.executors.interface import Engine
+    from weighlock.scanners.interface import Scanner
     from weighlock.verdict import Verdict
 
 
@@ -101,7 +104,7 @@ class Judge:
 
     def unverifiable(self, found: disk.FoundFile, why: str) -> Judged:
         """Return the judgement of a file about which nothing could be learned."""
-        return self._decide(ModelFile(path=found.path, size=0), unverifiable(why))
+        return self.decide(ModelFile(path=found.path, size=0), unverifiable(why))
 
     def _unopened(self, found: disk.FoundFile, why: str) -> Judged:
         """Return the judgement of a path that cannot be opened, and so cannot be approved either."""
@@ -123,9 +126,10 @@ class Judge:
         if key_of(os.fstat(descriptor)) != key_of(status):
             return self.unverifiable(found, "it changed while it was judged")
         artifact = ModelFile(path=found.path, size=status.st_size, digest=digest, format=inspection.format)
-        return self._decide(artifact, inspection)
+        return self.decide(artifact, inspection)
 
-    def _decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
+    def decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
+        """Return the policy's answer to what was seen."""
         policy = Policy(unlocked="inspect", profiles=self.profiles)
         verdict = policy.decide(artifact, inspection, profile_names=names_of(self.profiles))
         return Judged(artifact=artifact, inspection=inspection, verdict=verdict)
@@ -136,6 +140,7 @@ def scan(
     judge: Judge,
     *,
     engine: Engine | None = None,
+    second: Scanner | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Judge every file under some paths.
@@ -144,6 +149,7 @@ def scan(
         paths: Files and folders.
         judge: How to judge one file.
         engine: Where; by default here, one file after the other.
+        second: Another scanner that is asked as well, here.
         progress: Called after each file with how many are done and how many there are.
 
     Returns:
@@ -158,6 +164,8 @@ def scan(
     _demand_files(paths, collection)
     listed, not_models = [], 0
     for done, judged in enumerate(_judge_all(collection.files, judge, engine), 1):
+        if second is not None:
+            judged = _with_opinion(judged, judge, second)  # noqa: PLW2901 - the same file, with more said about it
         if judged.inspection.outcome is Outcome.NOT_A_MODEL:
             not_models += 1
         else:
@@ -166,6 +174,29 @@ def scan(
             progress(done, len(collection.files))
     listed.sort(key=lambda item: item.artifact.path)
     return Report(command="scan", judged=tuple(listed), not_models=not_models, repeats=collection.repeats)
+
+
+def _with_opinion(judged: Judged, judge: Judge, second: Scanner) -> Judged:
+    """Add what another scanner says about a file."""
+    inspection = judged.inspection
+    is_model = inspection.outcome is not Outcome.NOT_A_MODEL
+    kind = (inspection.format or "unknown") if is_model else None
+    try:
+        found = tuple(checks.run(second.opinion(judged.artifact.path, judged.artifact.size, kind)))
+    except OSError as error:
+        found = unverifiable(f"it cannot be passed on: {error.strerror or type(error).__name__}").findings
+    if not found:
+        return judged
+    names = {name for finding in found if finding.outcome > Outcome.DATA_ONLY for name in finding.imports}
+    return judge.decide(
+        judged.artifact,
+        replace(
+            inspection,
+            outcome=max(inspection.outcome, *(finding.outcome for finding in found)),
+            needs=tuple(sorted({*inspection.needs, *names})),
+            findings=(*inspection.findings, *found),
+        ),
+    )
 
 
 def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, engine: Engine | None) -> Iterator[Judged]:
