@@ -15,8 +15,8 @@ the file is not an answer, and must not look like one.
 
 modelscan works with lists of known-bad names: that it finds nothing says little. It has no scanner for safetensors,
 GGUF, ONNX, TFLite and others; there it has no say, which is noted and changes nothing. Without TensorFlow and h5py it
-cannot look into Keras files and SavedModels, and with NumPy 2 it fails at arrays: these are unverifiable then. Files that no loader would take count only
-where modelscan reports something about them. It reads the file again, by its name.
+cannot look into Keras files and SavedModels, and with NumPy 2 it fails at arrays: these are unverifiable then. Files
+that no loader would take count only where modelscan reports something about them. It reads the file again, by its name.
 
 ## Sources
 
