@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e import tiny_models
 from weighlock.demo.hub import LoopbackHub
-from weighlock.lockfile import HubSource, LockedFile, LockedModel, Lockfile
+from weighlock.lockfile import HubSource, LockedFile, LockedModel, Lockfile, PathSource
 
 # A child imports torch and a library on top of it; on a busy machine that takes a while.
 _TIMEOUT = 240
@@ -35,14 +35,21 @@ class Workshop:
         self._models: list[LockedModel] = []
         self._write()
 
-    def serve(self, repo: str, files: Mapping[str, bytes], *, lock: bool = True) -> str:
+    def serve(self, repo: str, files: Mapping[str, bytes], *, lock: bool = True, **facts: object) -> str:
         """Put a repository on the Hub, and into the lockfile."""
         commit = self.hub.add_repo(repo, files)
         if lock:
             source = HubSource(repo=repo, revision=commit)
-            self._models.append(LockedModel(name=repo, source=source, files=locked(files)))
+            self._models.append(LockedModel(name=repo, source=source, files=locked(files), **facts))
             self._write()
         return commit
+
+    def lock_folder(self, path: str, **facts: object) -> None:
+        """Put a folder of the project into the lockfile as it is now."""
+        root = self.folder / path
+        files = {str(one.relative_to(root)): one.read_bytes() for one in sorted(root.rglob("*")) if one.is_file()}
+        self._models.append(LockedModel(name=path, source=PathSource(path=path), files=locked(files), **facts))
+        self._write()
 
     def policy(self, text: str) -> None:
         """Write the project's policy."""

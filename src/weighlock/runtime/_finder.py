@@ -22,7 +22,10 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "_pickle": "pickle",
     "_xxsubinterpreters": "interpreters",
     "ai_edge_litert.interpreter": "tflite",
+    "datasets.load": "datasets",
+    "diffusers.utils.dynamic_modules_utils": "diffusers",
     "huggingface_hub._snapshot_download": "huggingface_hub_repositories",
+    "huggingface_hub.constants": "remote_code",
     "huggingface_hub.file_download": "huggingface_hub",
     "huggingface_hub.hf_api": "huggingface_hub_repositories",
     "huggingface_hub.hf_file_system": "huggingface_hub_files",
@@ -34,11 +37,14 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "numpy.lib.npyio": "numpy_save",
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
+    "sentence_transformers.util": "sentence_transformers",
     "tensorflow.lite.python.interpreter": "tflite",
     "tensorflow.python.saved_model.load": "tensorflow",
     "tensorflow.python.saved_model.loader_impl": "tensorflow",
     "tflite_runtime.interpreter": "tflite",
     "torch.serialization": ("torch", "torch_save"),
+    "transformers.dynamic_module_utils": "transformers",
+    "transformers.safetensors_conversion": "transformers",
 }
 """Module that is patched -> hook in ``weighlock.runtime.hooks`` that patches it; or several, one after the other."""
 

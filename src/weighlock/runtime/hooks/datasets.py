@@ -1,0 +1,38 @@
+"""Guards the scripts that datasets takes from repositories and folders: until its version 4 a dataset may be code.
+
+## Covers
+
+- Loading scripts of datasets and metrics, which are copied to a folder of modules and imported from there: they must be
+  locked with ``remote-code = true``. Choke point: `import_main_class`.
+- Files of data (Parquet, JSON, CSV, text) are read through huggingface_hub, whose hooks verify them.
+
+## Does not cover
+
+- Data itself: nothing of it is executed. Pickles inside it (extension types of old pyarrow) are held to names that do
+  no harm, like every pickle.
+- Caches of processed datasets on this machine, which are Arrow files.
+"""
+
+from __future__ import annotations
+
+from weighlock.runtime import _code
+from weighlock.runtime._patch import missing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from weighlock.runtime._patch import Patches
+
+
+def patch(module: ModuleType, patches: Patches) -> None:
+    """Check that ``datasets.load`` imports scripts as it used to; they are judged when they are imported.
+
+    Raises:
+        LookupError: A choke point is gone, or code is run in another way.
+    """
+    importer = getattr(module, "import_main_class", None)
+    if importer is None:
+        raise missing(module, "import_main_class")
+    _code.require_importing(importer)
+    patches.points.append("import_main_class")
