@@ -22,8 +22,10 @@ def imports(*items):
 
 def test_a_check_that_was_removed_would_be_missed():
     assert checks.names() == (
-        "archive-anomalies", "dangerous-imports", "persistent-ids", "pickle-contracts", "pickle-evasion",
-        "pickle-imports", "safetensors-header", "unfinished-pickle", "unverifiable",
+        "archive-anomalies", "chat-template", "dangerous-imports", "gguf-header", "hdf5-references", "keras-objects",
+        "onnx-external-data", "onnx-operators", "persistent-ids", "pickle-contracts", "pickle-evasion",
+        "pickle-imports", "safetensors-header", "skops-objects", "tensorflow-ops", "unfinished-pickle",
+        "unverifiable",
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
-from tests.vectors import keras_family
+from tests.vectors import keras_family, onnx_family
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -180,6 +180,7 @@ CHECKS = {
     "unfinished-pickle": (_unfinished_pickle, _plain),
     "unverifiable": (_unverifiable, _archives),
     **keras_family.CHECKS,
+    **onnx_family.CHECKS,
 }
 
 

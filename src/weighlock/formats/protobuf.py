@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     Data = RandomAccess | memoryview
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 
 _IN_MEMORY = 1 << 20
 _LONGEST_HEAD = 20
 _LARGEST_TEXT = 1 << 20
+_DEEPEST = 100  # as deep as protobuf itself goes
 
 # What one field costs of the budget for opcodes.
 _COST = 2
@@ -28,7 +29,7 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
     """Return the fields of a message in their order: number, and the number or the bytes that it holds.
 
     A field that is there several times is returned several times; readers take the last one, merge them, or make a
-    list of them, as the schema says.
+    list of them, as the schema says. Groups, which nobody writes any more, are passed over as every reader does.
 
     Args:
         data: The message; parts of it that are large stay where they are.
@@ -36,7 +37,7 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
 
     Raises:
         FormatError: It breaks off, or is no message.
-        UnsupportedError: It holds groups, which nobody writes any more.
+        UnsupportedError: It holds groups in groups in groups, without an end.
 
     Source:
         https://protobuf.dev/programming-guides/encoding/.
@@ -45,6 +46,7 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
         data = memoryview(data.read_at(0, data.size))
     size = data.size if isinstance(data, RandomAccess) else len(data)
     place = 0
+    groups: list[int] = []
     while place < size:
         budget.spend("opcodes", _COST)
         head = _part(data, place, _LONGEST_HEAD)
@@ -52,6 +54,9 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
         number, wire = tag >> 3, tag & 7
         if not number:
             raise FormatError("a field of a message has the number 0")
+        if wire in {GROUP, END_GROUP} or groups:
+            place += _pass_grouped(number, wire, groups, head, offset)
+            continue
         if wire == VARINT:
             value, offset = varint(head, offset)
             yield number, value
@@ -68,8 +73,31 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
             yield number, int.from_bytes(_part(data, place + offset, width), "little")
             offset += width
         else:
-            raise UnsupportedError(f"a message has a field of the wire type {wire}")
+            raise FormatError(f"a message has a field of the wire type {wire}")
         place += offset
+    if groups or place > size:
+        raise FormatError("a message breaks off")
+
+
+def _pass_grouped(number: int, wire: int, groups: list[int], head: memoryview, offset: int) -> int:
+    """Pass over the begin or end of a group, or a field in one, and return its length."""
+    if wire == GROUP:
+        if len(groups) >= _DEEPEST:
+            raise UnsupportedError("groups of a message are nested too deeply")
+        groups.append(number)
+    elif wire == END_GROUP:
+        if not groups or groups.pop() != number:
+            raise FormatError("a group of a message ends that did not begin")
+    elif wire == VARINT:
+        _, offset = varint(head, offset)
+    elif wire == BYTES:
+        length, offset = varint(head, offset)
+        offset += length
+    elif wire in {FIXED64, FIXED32}:
+        offset += 8 if wire == FIXED64 else 4
+    else:
+        raise FormatError(f"a message has a field of the wire type {wire}")
+    return offset
 
 
 def varint(data: memoryview, offset: int) -> tuple[int, int]:

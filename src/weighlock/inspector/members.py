@@ -21,13 +21,15 @@ def is_storage(name: str) -> bool:
 
 
 def describe_zip(archive: Archive) -> str:
-    """Return ``torch-zip``, ``keras``, ``wheel``, ``npz`` or ``zip``."""
+    """Return ``torch-zip``, ``keras``, ``skops``, ``wheel``, ``npz`` or ``zip``."""
     names = [entry.name for entry in archive.entries]
     # PyTorch's reader ignores the case of names.
     if any(name.lower().rpartition("/")[2] == "data.pkl" for name in names):
         return "torch-zip"
     if "config.json" in names and any(name in _BESIDE_A_KERAS_CONFIG for name in names):
         return "keras"
+    if "schema.json" in names:
+        return "skops"
     if any(".dist-info/" in name for name in names):
         return "wheel"
     if names and all(name.endswith(".npy") for name in names):

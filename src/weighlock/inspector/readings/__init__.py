@@ -36,10 +36,23 @@ def _may_be_json(head: bytes) -> bool:
     return start[:1] in {b"{", b"["} or (not start and any(head))
 
 
+def _may_hold_a_chat_template(head: bytes, name: str) -> bool:
+    return name.endswith((".jinja", ".jinja2")) or _may_be_json(head)
+
+
+def _may_be_onnx(head: bytes, name: str) -> bool:
+    """Tell whether bytes may begin with a field of a message: they have no magic number."""
+    field, wire = head[0] >> 3, head[0] & 7
+    return name.endswith(".onnx") or head[4:8] == b"ORTM" or (field > 0 and wire in {0, 1, 2, 3, 5})
+
+
 BYTES: dict[str, Callable[[bytes, str], bool]] = {
+    "chat_template": _may_hold_a_chat_template,
+    "gguf": lambda head, _: head.startswith(b"GGUF"),
     "hdf5": lambda head, name: head.startswith(_HDF5_MAGIC) or name.endswith(_HDF5_NAMES),
     "keras_config": lambda head, _: _may_be_json(head),
     "npy": lambda head, _: head.startswith(_NPY_MAGIC),
+    "onnx": _may_be_onnx,
     "safetensors": lambda head, _: head[8:9] == b"{",
     "tensorflow": _may_be_tensorflow,
 }
@@ -48,7 +61,7 @@ BYTES: dict[str, Callable[[bytes, str], bool]] = {
 The name only ever adds a reading: a loader does not ask it, and neither may a judge rely on it.
 """
 
-ARCHIVES: dict[str, str] = {"keras": "keras_config"}
+ARCHIVES: dict[str, str] = {"keras": "keras_config", "skops": "skops"}
 """Kind of an archive, as `weighlock.inspector.members` tells it -> module that judges it as a whole, too."""
 
 
