@@ -18,7 +18,8 @@ _NUMBERS = (
 )  # fmt: skip
 _WORDS = (
     b"\0", b"\xff" * 8, b"\x80" * 11, b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY", b"\x80\x04", b"cos\nsystem\n",
-    b"GGUF", b"TFL3", b"\x89HDF\r\n\x1a\n", b"7z\xbc\xaf\x27\x1c", b"{{", b"}}", b"{%", b"%}", b"{#", b"__class__", b"|attr('",
+    b"GGUF", b"TFL3", b"\x89HDF\r\n\x1a\n", b"7z\xbc\xaf\x27\x1c", b"{{", b"}}", b"{%", b"%}", b"{#",
+    b"__class__", b"|attr('",
     b"\\x5f", b"../", b"/", b"%s", b"NaN", b"[" * 50, b'{"a":' * 20, b"ustar\x0000", b"\x1f\x8b\x08", b"BZh9",
     b"\xfd7zXZ\0", b"x\x9c", b"location", b"'", b'"', b"\\",
 )  # fmt: skip

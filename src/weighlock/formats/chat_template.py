@@ -154,7 +154,8 @@ def _computed_by_name(tokens: Sequence[Token], at: int, built: frozenset[str]) -
     after = tokens[at + 1] if at + 1 < len(tokens) else None
     if _is(before, "|"):
         arguments = _arguments(tokens, at + 1)
-        if (word in _BY_ATTRIBUTE and not _is_plain(arguments, built)) or (word == "map" and _maps_attributes(arguments)):
+        unclear = word in _BY_ATTRIBUTE and not _is_plain(arguments, built)
+        if unclear or (word == "map" and _maps_attributes(arguments)):
             yield COMPUTED
     elif _is(before, "."):
         if word in {"format", "format_map"} and _is(after, "(") and not _is_text(tokens, at - 2):
