@@ -23,7 +23,7 @@ def imports(*items):
 def test_a_check_that_was_removed_would_be_missed():
     assert checks.names() == (
         "archive-anomalies", "chat-template", "dangerous-imports", "gguf-header", "hdf5-references", "keras-objects",
-        "onnx-external-data", "onnx-operators", "persistent-ids", "pickle-contracts", "pickle-evasion",
+        "modelscan", "onnx-external-data", "onnx-operators", "persistent-ids", "pickle-contracts", "pickle-evasion",
         "pickle-imports", "safetensors-header", "skops-objects", "tensorflow-ops", "unfinished-pickle",
         "unverifiable",
     )  # fmt: skip
