@@ -339,7 +339,7 @@ class TestObjects:
         [
             op.text("os") + op.text("system") + b"h\x00" + op.STACK_GLOBAL,
             b"\x82\x01",
-            op.frame(1) + b"N",
+            op.frame(9) + op.frame(1) + b"N",
             b"K\x01K\x01R",
         ],
     )
