@@ -169,7 +169,7 @@ def _admit_open(descriptor: int, label: str, loader: str, offset: int, *, owned:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", label)
         refuse(label, "it is not a regular file, so what was judged could not be loaded again")
-    if gate().policy.verify == "sealed" and judging():
+    if seals():
         return _admit_sealed(descriptor, label, loader, offset, owned=owned)
     return Loading(gate().admit_file(descriptor, label, loader, offset), label, descriptor, owned=owned)
 
@@ -284,6 +284,11 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
 def lockfile() -> Lockfile | None:
     """Return the lockfile of this process, or ``None`` where there is none and the policy allows that."""
     return gate().lockfile
+
+
+def seals() -> bool:
+    """Say whether loads are judged and made from sealed copies."""
+    return judging() and gate().policy.verify == "sealed"
 
 
 def judging() -> bool:

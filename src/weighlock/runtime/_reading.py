@@ -28,24 +28,27 @@ _rows: dict[_Stamp, tuple[int, Admission]] = {}
 """Where the last pickle stopped that was read from an inspected file, and what that file was admitted to."""
 
 
-def read(file: Any, call: Callable[[], Any]) -> Any:
+def read(file: Any, call: Callable[[Any], Any], *, bound: bool = False) -> Any:
     """Let an unpickler read one pickle.
 
     Args:
         file: What it reads from; ``None`` where that is not known.
-        call: Makes it read.
+        call: Makes it read from a file.
+        bound: It reads from `file` whatever it is told.
 
     Raises:
         LoadRefused: The file may not be loaded, or what it asks for may not be imported.
     """
     if not _finder.is_judging():
-        return call()
+        return call(file)
     scope = _admit.scope()
     try:
         descriptor = _artifact(file)
         if descriptor is None:
             with in_memory(file):
-                return call()
+                return call(file)
+        if _admit.seals():
+            return _read_sealed(file, descriptor, call, bound=bound)
         return _read_file(file, descriptor, call)
     finally:
         _admit.set_scope(scope)
@@ -93,11 +96,27 @@ def _artifact(file: Any) -> int | None:
     return None if is_message(sys._getframe(1)) else descriptor  # noqa: SLF001 - there is no public way to the caller
 
 
-def _read_file(file: Any, descriptor: int, call: Callable[[], Any]) -> Any:
+def _read_sealed(file: Any, descriptor: int, call: Callable[[Any], Any], *, bound: bool) -> Any:
+    """Let it read from a sealed copy of the file, from where it stands on."""
+    if bound or _files.plain_descriptor(file) is None:
+        why = 'what it is read through cannot be pointed at a copy in memory, which verify = "sealed" asks for'
+        _admit.refuse(_files.label_of(file), why, "load it with pickle.load of a file that open() gave")
+    offset = file.tell()
+    with (
+        _admit.admit_descriptor(descriptor, _files.label_of(file), _LOADER, offset) as loading,
+        open(loading.path, "rb") as judged,
+    ):
+        judged.seek(offset)
+        result = call(judged)
+        file.seek(judged.tell())
+        return result
+
+
+def _read_file(file: Any, descriptor: int, call: Callable[[Any], Any]) -> Any:
     plain = _files.plain_descriptor(file) is not None
     offset = file.tell() if plain else 0
     with _loading(descriptor, _files.label_of(file), offset) as loading:
-        result = call()
+        result = call(file)
         if plain and loading.admission.digest is None and not loading.admission.anything:
             _remember(descriptor, file.tell(), loading.admission)
         return result

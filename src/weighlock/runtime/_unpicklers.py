@@ -147,7 +147,7 @@ def _file_of_python(unpickler: Any) -> Any:
 
 def _judged_load(original: Callable[[Any], Any], file_of: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def load(self: Any) -> Any:
-        return _reading.read(file_of(self), lambda: original(self))
+        return _reading.read(file_of(self), lambda _: original(self), bound=True)
 
     load.__doc__ = original.__doc__
     return load

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import pathlib
 
-import numpy as np
 import pytest
 import safetensors
 import safetensors.torch
@@ -136,87 +134,6 @@ def test_a_pickle_that_was_locked_with_chunks_is_verified_whole(bench):
     pathlib.Path("model.pt").write_bytes(data[:-3000] + bytes([data[-3000] ^ 1]) + data[-2999:])
     with pytest.raises(LoadRefused):
         torch.load("model.pt")
-
-
-@pytest.fixture
-def sealed(bench):
-    data = _save()
-    torch.save({"w": torch.arange(5000.0)}, "model.pt")
-    bench.policy('verify = "sealed"')
-    bench.lock(NAME, format="safetensors", chunks=_chunks(data))
-    bench.lock("model.pt")
-    bench.guard()
-    return data
-
-
-def test_a_file_that_is_rewritten_after_it_was_judged_does_not_change_what_was_loaded(sealed):
-    loaded = safetensors.torch.load_file(NAME)
-    mapped = torch.load("model.pt", mmap=True)
-    for name in (NAME, "model.pt"):
-        size = os.path.getsize(name)
-        with open(name, "r+b") as file:
-            file.write(b"\xff" * size)
-    assert loaded["d"].unique().tolist() == [3]
-    assert torch.equal(mapped["w"], torch.arange(5000.0))
-
-
-def test_without_seals_the_same_rewriting_does_change_it(bench):
-    data = _save()
-    bench.lock(NAME, format="safetensors", chunks=_chunks(data))
-    bench.guard()
-    loaded = safetensors.torch.load_file(NAME)
-    with open(NAME, "r+b") as file:
-        file.write(b"\xff" * len(data))
-    assert loaded["d"].unique().tolist() != [3]
-
-
-def test_a_sealed_copy_is_of_other_bytes_than_were_locked(sealed):
-    _change(len(sealed) - 1)
-    with pytest.raises(LoadRefused, match="not in the lockfile"):
-        safetensors.torch.load_file(NAME)
-
-
-def test_the_copy_cannot_be_written_to(sealed):
-    from weighlock.runtime import _sealed
-
-    with open(NAME, "rb") as file:
-        copy = _sealed.sealed_copy(file.fileno(), NAME)
-    assert os.pread(copy, len(sealed), 0) == sealed
-    assert fcntl.fcntl(copy, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
-    for attempt in (
-        lambda: os.pwrite(copy, b"x", 0),
-        lambda: os.ftruncate(copy, 0),
-        lambda: np.memmap(f"/proc/self/fd/{copy}", mode="r+"),
-    ):
-        with pytest.raises(PermissionError):
-            attempt()
-    os.close(copy)
-
-
-def test_a_system_without_seals_refuses_instead_of_going_without(sealed, monkeypatch):
-    monkeypatch.delattr(os, "memfd_create")
-    with pytest.raises(LoadRefused, match="cannot seal memory"):
-        safetensors.torch.load_file(NAME)
-
-
-def test_no_room_for_a_copy_is_a_refusal(sealed, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "sendfile", full)
-    with pytest.raises(LoadRefused, match="cannot be copied into memory: No space left"):
-        torch.load("model.pt")
-
-
-def test_no_descriptor_is_left_open(sealed):
-    pathlib.Path("evil.pt").write_bytes(b"evil")
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
-        safetensors.torch.load_file(NAME)
-        torch.load("model.pt")
-        with pytest.raises(LoadRefused):
-            torch.load("evil.pt")
-    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_lazy_handle_that_nobody_closed_holds_no_descriptor(lazy):

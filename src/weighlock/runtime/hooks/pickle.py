@@ -103,8 +103,11 @@ class _Probe:
 
 
 def _load(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    file = args[0] if args else options.get("file")
-    return _reading.read(file, lambda: original(*args, **options))
+    if args:
+        return _reading.read(args[0], lambda file: original(file, *args[1:], **options))
+    if "file" not in options:
+        return original(**options)  # which says what is missing
+    return _reading.read(options.pop("file"), lambda file: original(file, **options))
 
 
 def _loads(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
