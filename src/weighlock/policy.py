@@ -149,13 +149,15 @@ class Policy:
 
 
 def path_argument(path: str) -> str:
-    """Return a path for a command line that a person copies: as a path, and as one word of a shell.
+    """Return a path or a URL for a command line that a person copies: as it is meant, and as one word of a shell.
 
     Args:
         path: Any path; it may be an attacker's.
     """
     import shlex
 
+    if path.startswith(("https://", "http://")) and path.isprintable():
+        return shlex.quote(path)
     # Without ./ the commands could take it for a repository or an option, and would expand a tilde.
     if not path.startswith(("./", "../")) and not os.path.isabs(path):
         path = f"./{path}"

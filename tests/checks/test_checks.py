@@ -22,11 +22,28 @@ def imports(*items):
 
 def test_a_check_that_was_removed_would_be_missed():
     assert checks.names() == (
-        "archive-anomalies", "chat-template", "dangerous-imports", "gguf-header", "hdf5-references", "keras-objects",
-        "modelscan", "onnx-external-data", "onnx-operators", "persistent-ids", "pickle-contracts", "pickle-evasion",
-        "pickle-imports", "safetensors-header", "skops-objects", "tensorflow-ops", "unfinished-pickle",
+        "archive-anomalies",
+        "chat-template",
+        "dangerous-imports",
+        "export-expressions",
+        "gguf-header",
+        "hdf5-references",
+        "keras-objects",
+        "modelscan",
+        "native-code",
+        "onnx-external-data",
+        "onnx-operators",
+        "persistent-ids",
+        "pickle-contracts",
+        "pickle-evasion",
+        "pickle-imports",
+        "safetensors-header",
+        "skops-objects",
+        "tensorflow-ops",
+        "torch-programs",
+        "unfinished-pickle",
         "unverifiable",
-    )  # fmt: skip
+    )
 
 
 def test_nothing_is_found_in_plain_data():

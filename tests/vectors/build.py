@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
-from tests.vectors import keras_family, onnx_family
+from tests.vectors import keras_family, onnx_family, torch_family
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -181,6 +181,7 @@ CHECKS = {
     "unverifiable": (_unverifiable, _archives),
     **keras_family.CHECKS,
     **onnx_family.CHECKS,
+    **torch_family.CHECKS,
 }
 
 

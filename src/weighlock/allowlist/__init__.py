@@ -10,11 +10,11 @@ import _compat_pickle
 import os
 from functools import cache
 
-from weighlock.allowlist import numpy, pandas, python, torch
+from weighlock.allowlist import numpy, pandas, python, torch, torch_distributed
 from weighlock.allowlist.dangerous import STANDARD_LIBRARY, is_dangerous
 from weighlock.allowlist.trace import Role
 
-ENTRIES = {**python.ENTRIES, **numpy.ENTRIES, **torch.ENTRIES, **pandas.ENTRIES}
+ENTRIES = {**python.ENTRIES, **numpy.ENTRIES, **torch.ENTRIES, **torch_distributed.ENTRIES, **pandas.ENTRIES}
 STATES = {**python.STATES, **numpy.STATES, **torch.STATES, **pandas.STATES}
 
 _PROFILES = os.path.join(os.path.dirname(__file__), "profiles")

@@ -39,6 +39,14 @@ _NAMES_OF_NUMPY = {"_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar"}
 _NOT_ITERABLE = {JOBLIB_ARRAY}
 
 
+PROGRAM = "torch-program"
+"""The loaders of archives that hold programs of torch; their pickles refer to the program beside them."""
+
+# What TorchScript calls its own types, which its loader finds in the archive and never imports.
+_SCRIPT_TYPES = "__torch__."
+_NATIVE_TYPES = "__torch__.torch.classes."
+
+
 class Interpreter:
     """The observer of one pickle.
 
@@ -52,6 +60,9 @@ class Interpreter:
 
     def imported(self, name: Global) -> None:
         """Note the import and what the allowlist says of it."""
+        if self.trace.loader == PROGRAM and f"{name}".startswith(_SCRIPT_TYPES):
+            self._imported_type(f"{name}", name)
+            return
         names = names_of(name.module, name.name, legacy=name.legacy)
         if names[0] not in ENTRIES and not is_dangerous(names[0]):
             self._refuse_confusion(name.name)
@@ -61,6 +72,12 @@ class Interpreter:
         entry = ENTRIES.get(names[0]) if all(full in ENTRIES for full in names) else None
         name.entry = entry
         name.inert = entry is None or not entry.function
+
+    def _imported_type(self, full: str, name: Global) -> None:
+        """Note a type of TorchScript only where it is a class in C++: the archive's code stands for all others."""
+        name.entry, name.inert = None, True
+        if full.startswith(_NATIVE_TYPES):
+            self._note_import(f"torch.jit:class {full.removeprefix(_SCRIPT_TYPES)}", name.offset)
 
     def _refuse_confusion(self, name: object) -> None:
         # joblib writes an array of objects as a pickle inside the pickle, with a memo of its own. pickle.load looks its
@@ -174,12 +191,23 @@ class Interpreter:
             return Instance("torch.Tensor")
         if self.trace.loader == TAR and len(items) == 3 and isinstance(items[0], Global):
             return items[0]
-        if _is_storage_id(items):
+        if self.trace.loader == PROGRAM and items and items[0] == "reduce_package":
+            return self._reduced(items[1:], offset)
+        if _is_storage_id(items, numbered=self.trace.loader == PROGRAM):
             self._note_storage(items)
             return Instance("torch.storage")
         if _is_module_id(items):
             return items[1]
         self._add(self.trace.persistent, "it names an object that only the program that wrote it finds", offset)
+        return Instance("unknown")
+
+    def _reduced(self, items: list[object], offset: int) -> Instance:
+        """Note a call: torch.package/package_importer.py, persistent_load. The importer is its first argument."""
+        function = items[-2] if len(items) in {2, 3} else None
+        if isinstance(function, Global) and not isinstance(function.entry, Entry):
+            self.trace.calls += 1
+            return self._called_foreign(str(function), items[-1:], None, offset)
+        self._add(self.trace.evasions, "it rebuilds an object by something that is no function of a library", offset)
         return Instance("unknown")
 
     def _note_storage(self, items: list[object]) -> None:
@@ -246,12 +274,12 @@ def _is_module_id(items: list[object]) -> bool:
     return len(items) == 4 and items[0] in {"module", b"module"} and isinstance(items[1], Global)
 
 
-def _is_storage_id(items: list[object]) -> bool:
+def _is_storage_id(items: list[object], *, numbered: bool) -> bool:
     # torch/serialization.py: ("storage", storage type, key, location, size[, view metadata]).
     if len(items) not in {5, 6} or items[0] not in {"storage", b"storage"}:
         return False
     kind, key, location, size = items[1:5]
-    plain = isinstance(key, _TEXT) and isinstance(location, _TEXT) and is_int(size)
+    plain = (isinstance(key, _TEXT) or (numbered and is_int(key))) and isinstance(location, _TEXT) and is_int(size)
     return plain and isinstance(kind, Global) and getattr(kind.entry, "group", None) == "storage-type"
 
 

@@ -94,6 +94,12 @@ ENTRIES = table(
     # The module's name before 1.8, which torch.load still maps.
     function("torch.tensor._rebuild_from_type", special="rebuild_from_type", result=_TENSOR),
     function("torch.tensor._rebuild_from_type_v2", special="rebuild_from_type", result=_TENSOR),
+    # They return their argument; pickles in TorchScript call them to say what type a list has.
+    *(
+        function(f"torch.jit._pickle.{name}", "data", result="torch.jit.value")
+        for name in ("build_boollist", "build_doublelist", "build_intlist", "build_tensor_from_id", "build_tensorlist")
+    ),
+    function("torch.jit._pickle.restore_type_tag", "data, str", result="torch.jit.value"),
     constant("torch.nested._internal.nested_tensor.NestedTensor", "tensor-type", group="tensor-type"),
     function("torch.nested._internal.nested_tensor._rebuild_njt", "dict", result=_TENSOR),
 )

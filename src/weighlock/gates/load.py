@@ -194,6 +194,11 @@ class LoadGate:
         """Return the command that approves the names of a file."""
         return f"weighlock approve {path_argument(label)}"
 
+    @staticmethod
+    def locking(label: str) -> str:
+        """Return the command that puts a file into the lockfile."""
+        return f"weighlock lock {path_argument(label)}"
+
     def digest_for_message(self, descriptor: int) -> str | None:
         """Return the digest of an open file that is about to be refused, unless it would take long."""
         size = os.fstat(descriptor).st_size

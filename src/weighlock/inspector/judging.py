@@ -16,7 +16,7 @@ from weighlock.formats.obstacle import Obstacle
 from weighlock.formats.source import RandomAccess, TailSource
 from weighlock.formats.torch_legacy import TAR
 from weighlock.inspector import readings
-from weighlock.inspector.members import describe_zip, is_storage
+from weighlock.inspector.members import is_storage, kinds_of_zip, loader_of
 from weighlock.inspector.nested import nested_source
 from weighlock.inspector.pickles import read_pickles
 from weighlock.inspector.torch_tar import describe_tar, is_read_by_torch, read_member, require_no_links
@@ -187,16 +187,37 @@ class Judging:
         from weighlock.formats import zip as zip_format
 
         with self.obstacles("zip"):
+            if self._row(source):
+                return
             try:
                 archive = zip_format.parse(self.random_access(source), self.budget)
             except FormatError:
                 return
-            kind = describe_zip(archive)
+            kinds = kinds_of_zip(archive)
             if source.head(4) != _ZIP_MAGIC:
                 # Many files end with a zip that they hold, and its offsets do not fit the whole. Every reading of its
                 # members is judged; that the file is something else as well is no anomaly.
                 archive = replace(archive, anomalies=())
-            self._archive(archive, kind, certain=kind != "zip")
+            self._archive(archive, *kinds, certain=kinds != ("zip",))
+
+    def _row(self, source: Source) -> bool:
+        """Judge a row of torch's archives one by one, and say whether it was one."""
+        from weighlock.formats import zip as zip_format
+        from weighlock.formats import zip_row
+
+        try:
+            parts = zip_row.parse(self.random_access(source), self.budget)
+            archives = [zip_format.parse(part, self.budget) for part in parts]
+        except FormatError:
+            return False
+        if any(kinds_of_zip(archive) != ("torch-zip",) for archive in archives):
+            return False
+        before = len(self._formats)
+        for number, archive in enumerate(archives):
+            with self.member(f"archive {number}"):
+                self._archive(archive, "torch-zip", certain=True)
+        self._formats[before:] = ["torch-zip-row"]
+        return True
 
     def _tar(self, source: Source) -> None:
         from weighlock.formats import tar
@@ -221,18 +242,18 @@ class Judging:
                 return
             self._archive(archive, "7z", certain=False)
 
-    def _archive(self, archive: Archive, kind: str, *, certain: bool) -> None:
+    def _archive(self, archive: Archive, kind: str, *others: str, certain: bool) -> None:
         before, outcome = len(self._formats), self._outcome
         self._outcome = Outcome.NOT_A_MODEL
         for entry in archive.entries:
             with self.member(entry.name), self.obstacles("a member of an archive"):
                 try:
                     content = entry.open(self.budget)
-                    if kind == "torch-zip" and is_storage(entry.name):
+                    if is_storage(entry.name, kind, *others):
                         # Raw memory that no loader unpickles; but numpy.load looks at every member.
                         self._array(content)
                         continue
-                    loader = TAR if kind == TAR and is_read_by_torch(entry.name) else "pickle"
+                    loader = TAR if kind == TAR and is_read_by_torch(entry.name) else loader_of(kind)
                     self.source(content, loader, entry.name)
                     if kind == TAR:
                         for trace in read_member(entry.name, content, self.budget):
@@ -244,8 +265,7 @@ class Judging:
             self._formats[before:] = [kind]
             self._note_outcome(Outcome.DATA_ONLY)
             self.check(archive)
-        reading = readings.of_archive(kind)
-        if reading is not None:
+        for reading in readings.of_archive(kind, *others):
             with self.obstacles(kind):
                 reading.read_archive(self, archive)
         self._outcome = max(self._outcome, outcome)

@@ -32,7 +32,8 @@ class Loading:
     """One admitted load: the names that it may import, and for a file the descriptor that must be loaded from.
 
     Used as a context manager around the original loader. On leaving, a file that changed meanwhile is refused.
-    `passed` holds the names that were judged already, and whether they open the quarantine scope.
+    `passed` holds the names that were judged already, and whether they open the quarantine scope. With `keep` it can
+    be used again, and closes the file in the end.
 
     Args:
         admission: What the gate decided.
@@ -47,6 +48,7 @@ class Loading:
         self.descriptor = descriptor
         self.passed: dict[tuple[str, str], bool] = {}
         self.breach: BaseException | None = None
+        self.keep = False
         self._owned = owned
         self._scope: Loading | None = None
         bound = descriptor is not None and (admission.digest or not admission.anything)
@@ -83,8 +85,18 @@ class Loading:
             if self._has_changed():
                 refuse(self.label, "the file was changed while it was being loaded")
         finally:
-            if self._owned and self.descriptor is not None:
-                os.close(self.descriptor)
+            if not self.keep:
+                self._close()
+
+    def __del__(self) -> None:
+        """Close what was kept open."""
+        if self.keep:
+            self._close()
+
+    def _close(self) -> None:
+        if self._owned and self.descriptor is not None:
+            os.close(self.descriptor)
+            self._owned = False
 
     def _has_changed(self) -> bool:
         if self._stamp is None or self.descriptor is None:
@@ -257,6 +269,13 @@ def is_loading(descriptor: int) -> bool:
     """Say whether an open file is the one that this thread's innermost load was admitted for."""
     loads = stack()
     return bool(loads) and loads[-1].descriptor is not None and os.path.sameopenfile(descriptor, loads[-1].descriptor)
+
+
+def archives_in(descriptor: int) -> frozenset[tuple[int, int]] | None:
+    """Return where the archives of a judged row begin and end, see `weighlock.gates.rows.archives_in`."""
+    from weighlock.gates import rows
+
+    return rows.archives_in(descriptor)
 
 
 def require_same_file(loading: Loading, path: str | os.PathLike[str]) -> None:

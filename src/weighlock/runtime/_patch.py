@@ -60,12 +60,19 @@ class Patches:
         This reaches ``from library import name`` that ran before the guard started. References inside
         containers, closures and instances stay as they are.
         """
+        self.rebind_all([(old, new)])
+
+    def rebind_all(self, pairs: Iterable[tuple[object, object]]) -> None:
+        """Do what `rebind` does for several objects at once: there may be thousands of modules."""
+        replacements = {id(old): (old, new) for old, new in pairs}
         for module in list(sys.modules.values()):
             if str(getattr(module, "__name__", "")).startswith("weighlock.") or not hasattr(module, "__dict__"):
                 continue
-            for name in [name for name, value in list(vars(module).items()) if value is old]:
+            found = [(name, id(value)) for name, value in list(vars(module).items()) if id(value) in replacements]
+            for name, key in found:
+                old, new = replacements[key]
                 setattr(module, name, new)
-                self._undo.append(lambda module=module, name=name: setattr(module, name, old))  # type: ignore[misc]
+                self._undo.append(lambda module=module, name=name, old=old: setattr(module, name, old))  # type: ignore[misc]
 
     def sweep(self, places: Iterable[tuple[object, Callable[[Any], object]]], old: object, new: object) -> None:
         """Put `new` wherever a program that runs already keeps `old`.
@@ -153,6 +160,10 @@ class Patches:
             return guard(original, *args, **kwargs)
 
         original = self.swap_code(function, forward)
+
+    def afterwards(self, action: Callable[[], object]) -> None:
+        """Have something else done when the replacements are taken back."""
+        self._undo.append(action)
 
     def undo(self) -> None:
         """Take every replacement back."""

@@ -8,6 +8,7 @@ knows; both tell `Judging` what they see.
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _NPY_MAGIC = b"\x93NUMPY"
+_FLATBUFFER = re.compile(rb"(?s).{4}(?:ET\d\d|PTMF)")
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HDF5_NAMES = (".h5", ".hdf", ".hdf5", ".he5")
@@ -48,6 +50,7 @@ def _may_be_onnx(head: bytes, name: str) -> bool:
 
 BYTES: dict[str, Callable[[bytes, str], bool]] = {
     "chat_template": _may_hold_a_chat_template,
+    "executorch": lambda head, _: _FLATBUFFER.match(head) is not None,
     "gguf": lambda head, _: head.startswith(b"GGUF"),
     "hdf5": lambda head, name: head.startswith(_HDF5_MAGIC) or name.endswith(_HDF5_NAMES),
     "keras_config": lambda head, _: _may_be_json(head),
@@ -61,7 +64,13 @@ BYTES: dict[str, Callable[[bytes, str], bool]] = {
 The name only ever adds a reading: a loader does not ask it, and neither may a judge rely on it.
 """
 
-ARCHIVES: dict[str, str] = {"keras": "keras_config", "skops": "skops"}
+ARCHIVES: dict[str, str] = {
+    "keras": "keras_config",
+    "pt2": "torch_programs",
+    "skops": "skops",
+    "torch-package": "torch_programs",
+    "torchscript": "torch_programs",
+}
 """Kind of an archive, as `weighlock.inspector.members` tells it -> module that judges it as a whole, too."""
 
 
@@ -78,7 +87,7 @@ def of_bytes(head: bytes, name: str) -> Iterator[ModuleType]:
             yield import_module(f"{__name__}.{module}")
 
 
-def of_archive(kind: str) -> ModuleType | None:
-    """Return the reading that judges such an archive as a whole, if there is one."""
-    module = ARCHIVES.get(kind)
-    return import_module(f"{__name__}.{module}") if module else None
+def of_archive(*kinds: str) -> Iterator[ModuleType]:
+    """Return the readings that judge an archive of these kinds as a whole."""
+    for module in dict.fromkeys(ARCHIVES[kind] for kind in kinds if kind in ARCHIVES):
+        yield import_module(f"{__name__}.{module}")

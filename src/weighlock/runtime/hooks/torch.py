@@ -14,8 +14,8 @@
 
 ## Does not cover
 
-- `torch.jit.load`, `torch.package`, `torch.export.load` and AOTInductor packages read files in C++ or run source.
-  What they unpickle in Python is still held to names of plain data.
+- TorchScript in a file is compiled by `torch.jit.load`, to which `torch.load` hands such files on: the hook of that
+  judges it once more. Packages, exported programs, `torch.hub` and distributed checkpoints have hooks of their own.
 - A writable shared mapping of the file, held by another process of the same user, can change its bytes unnoticed.
 - Functions that torch calls while loading, such as a ``map_location`` of one's own, are the program's own code.
 - Storages of ``mmap=True`` name the open file as their ``filename``, not the path that was given.
