@@ -220,6 +220,21 @@ def open_lazily(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], loade
         os.close(descriptor)
 
 
+def external_files(model: int | bytes, label: str) -> tuple[list[str], list[str]]:
+    """Return what `weighlock.gates.onnx.external_files` tells of a model that was admitted.
+
+    Raises:
+        LoadRefused: It cannot be told.
+    """
+    from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
+    from weighlock.gates import onnx
+
+    try:
+        return onnx.external_files(model)
+    except (FormatError, OverBudgetError, UnsupportedError) as error:
+        refuse(label, f"which files it reads cannot be told: {error.message}")
+
+
 def pin(kind: str, repo: str, revision: str | None) -> Pin | None:
     """Decide about a request for a repository of a Hub, see `weighlock.gates.hub.pin`.
 
