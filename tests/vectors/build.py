@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
-from tests.vectors import keras_family, onnx_family, torch_family
+from tests.vectors import configurations, keras_family, onnx_family, torch_family
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -179,6 +179,7 @@ CHECKS = {
     "safetensors-header": (_safetensors_header, _safetensors),
     "unfinished-pickle": (_unfinished_pickle, _plain),
     "unverifiable": (_unverifiable, _archives),
+    **configurations.CHECKS,
     **keras_family.CHECKS,
     **onnx_family.CHECKS,
     **torch_family.CHECKS,

@@ -8,6 +8,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from weighlock import __version__
+from weighlock.checks.remote_code import OTHER_REPOSITORY
+from weighlock.finding import Severity
 from weighlock.gates.changes import describe
 from weighlock.gates.verify import CHANGED, EXTRA, GOOD, JUDGED_ANEW, MISSING, UNREADABLE
 from weighlock.output.escape import printable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from weighlock.gates.lock import LockReport
     from weighlock.gates.sync import SyncedFile
     from weighlock.gates.verify import VerifyReport
+    from weighlock.lockfile import LockedModel
 
 _MOST = 12
 
@@ -52,8 +55,28 @@ def lock_text(report: LockReport, place: str) -> str:
     for item in report.waiting:
         lines.append(f"waiting   {item.model}:{item.locked.path} needs {_listing(item.locked.needs)}")
         lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
+    lines += _code_lines(report)
     lines.append(f"{'wrote' if report.written else 'unchanged':<10}{place}")
     return _lines(lines)
+
+
+def _code_lines(report: LockReport) -> Iterator[str]:
+    """Say which code the configurations refer to that the new lockfile does not admit, and what would admit it."""
+    for item in report.judged:
+        model = report.lockfile.by_name(item.model)
+        for finding in item.inspection.findings:
+            if finding.check != "remote-code":
+                continue
+            others = [name.removeprefix(OTHER_REPOSITORY) for name in finding.imports]
+            missing = [name for name in others if not _admits_code(report.lockfile.by_repo("model", name))]
+            if missing or (finding.severity == Severity.MEDIUM and not _admits_code(model)):
+                yield f"code      {item.model}:{item.locked.path}: {finding.message}"
+                wanted = missing or [item.model]
+                yield from (f"          `weighlock lock {quote(name)} --remote-code` admits it" for name in wanted)
+
+
+def _admits_code(model: LockedModel | None) -> bool:
+    return model is not None and model.remote_code
 
 
 def lock_json(report: LockReport, place: str) -> str:

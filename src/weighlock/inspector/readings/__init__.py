@@ -54,6 +54,7 @@ BYTES: dict[str, Callable[[bytes, str], bool]] = {
     "gguf": lambda head, _: head.startswith(b"GGUF"),
     "hdf5": lambda head, name: head.startswith(_HDF5_MAGIC) or name.endswith(_HDF5_NAMES),
     "keras_config": lambda head, _: _may_be_json(head),
+    "model_config": lambda head, _: _may_be_json(head),
     "npy": lambda head, _: head.startswith(_NPY_MAGIC),
     "onnx": _may_be_onnx,
     "safetensors": lambda head, _: head[8:9] == b"{",
