@@ -61,6 +61,7 @@ def test_an_object_is_found_wherever_it_stands(item, wanted: str, place: str):
 @pytest.mark.parametrize("name", ["relu", "mean_squared_error", "categorical_crossentropy", "linear"])
 def test_functions_of_keras_need_nothing(name: str):
     assert needs(function("builtins", name)) == ()
+    assert needs(function("builtins", name, "function")) == ()
 
 
 def test_a_repeated_name_is_odd():

@@ -174,6 +174,8 @@ def _object(mapping: _Object, config: KerasConfig) -> None:
     if registered is not None and not isinstance(registered, str):
         config.oddities.append("a registered_name is not a text")
         return
+    if kind == "function" and registered == "function":
+        registered = None  # the name of its type, which is how Keras writes functions of its own
     config.objects[KerasObject(kind=kind, module=module, name=name, registered=registered)] = None
 
 

@@ -20,6 +20,8 @@
 - `h5py` by itself, and `keras.saving.KerasFileEditor`: both read data, and run nothing.
 - Keras 2, as the package `tf_keras` or in TensorFlow before 2.16.
 - Custom classes: what an approved class does with its configuration is its own code.
+- With ``verify = "sealed"``, weights in HDF5 files of their own cannot be loaded: HDF5 asks for the name of the file,
+  and a sealed copy has none. Models load.
 - Where memory is short, Keras unpacks the weights of an archive into a temporary file of its own.
 - On Windows files are refused, since the judged file cannot be opened again there.
 """
@@ -113,7 +115,11 @@ def _load_h5(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: 
     if isinstance(filepath, str | os.PathLike):
         with _admit.admit_path(filepath, _MODEL) as loading, _Safety(loading):
             _require_hdf5(loading)
-            return original(loading.path, *args, **kwargs)
+            if os.path.exists(os.path.realpath(loading.path)):
+                return original(loading.path, *args, **kwargs)
+            # A sealed copy has no name, and HDF5 does not open what has none.
+            with open(loading.path, "rb") as file, sys.modules["h5py"].File(file, "r") as judged:
+                return original(judged, *args, **kwargs)
     h5py = sys.modules["h5py"]
     if not isinstance(filepath, h5py.File):
         return original(filepath, *args, **kwargs)  # which says what it takes
