@@ -49,7 +49,7 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "tflite_runtime.interpreter": "tflite",
     "torch._C": "torch_native",
     "torch.distributed.checkpoint._fsspec_filesystem": "torch_distributed",
-    "torch.distributed.checkpoint.filesystem": "torch_distributed",
+    "torch.distributed.checkpoint.filesystem": ("torch_distributed", "torch_distributed_save"),
     "torch.export": "torch_export",
     "torch.export.pt2_archive._package": "torch_export",
     "torch.hub": "torch_hub",

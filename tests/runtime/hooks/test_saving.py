@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 import zipfile
 
 import joblib
@@ -493,6 +494,39 @@ def test_arrays_that_joblib_passes_to_its_workers_are_no_files(project):
     ArrayMemmapForwardReducer(10, lambda: str(folder), "r", unlink_on_gc_collect=False, prewarm=False)(np.ones(1000))
     assert len(os.listdir(folder)) == 1
     assert _count(project) == 0
+
+
+def test_every_file_of_a_distributed_checkpoint_is_recorded_as_a_whole(project):
+    import torch.distributed.checkpoint as dcp
+
+    state = {"w": torch.arange(3 << 20), "v": torch.ones(3), "steps": [1, 2]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dcp.save(state, storage_writer=dcp.FileSystemWriter("dcp", thread_count=2, sync_files=True))
+        other = {"w": torch.zeros(3 << 20, dtype=torch.int64), "v": torch.zeros(3), "steps": None}
+        dcp.load(other, checkpoint_id="dcp")
+    assert torch.equal(other["w"], state["w"])
+    assert other["steps"] == [1, 2]
+    saves = OwnSaves(dict(os.environ), os.path.realpath(project.folder))
+    files = {path.name: path.read_bytes() for path in pathlib.Path("dcp").iterdir()}
+    assert {".metadata", "__0_0.distcp", "__0_1.distcp"} <= set(files)
+    assert all(files.values())
+    assert all(saves.holds(len(data), hashlib.sha256(data).hexdigest()) for data in files.values())
+
+
+def test_a_distributed_checkpoint_with_one_changed_byte_is_refused(project):
+    import torch.distributed.checkpoint as dcp
+
+    for name in ("__0_0.distcp", ".metadata"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dcp.save({"w": torch.ones(100)}, checkpoint_id="dcp")
+            data = bytearray(pathlib.Path("dcp", name).read_bytes())
+            data[len(data) // 2] ^= 1
+            pathlib.Path("dcp", name).write_bytes(data)
+            # The reader hands a refusal on as an error of the rank that met it.
+            with pytest.raises((LoadRefused, dcp.api.CheckpointException), match="weighlock refused"):
+                dcp.load({"w": torch.zeros(100)}, checkpoint_id="dcp")
 
 
 def test_an_early_pickle_dump_records_nothing_and_saves_as_ever(project):
