@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 
+import numpy as np
 import pytest
 
 from weighlock.digest_cache import DigestCache
@@ -80,6 +82,17 @@ def test_other_bytes_are_refused(gate, opened, data):
         gate().admit_file(opened(data), "f", "a test")
     with pytest.raises(LoadRefused, match="not-in-lock"):
         gate().admit_bytes(data, "f", "a test")
+
+
+def test_a_saved_file_may_be_loaded_from_the_middle_but_imports_only_what_all_of_it_says(gate, opened):
+    """numpy reads its header first, and an attacker may own bytes in the middle of an array."""
+    file = io.BytesIO()
+    np.save(file, np.frombuffer(NEEDS, dtype=np.uint8))
+    saved = file.getvalue()
+    _save(gate(), saved)
+    admission = gate().admit_file(opened(saved), "f", "a test", saved.index(NEEDS))
+    assert admission.digest == _sha(saved)
+    assert admission.imports == admission.approved == frozenset()
 
 
 def test_bytes_that_an_offset_skips_do_not_vouch_for_the_rest(gate, opened):

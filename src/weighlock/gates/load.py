@@ -219,7 +219,11 @@ class LoadGate:
             if not located and offset and self.lockfile and self.lockfile.of_size(source.size):
                 located = self.lockfile.by_digest(sha256_of(source))
             if not located:
-                saved = self._saved_digest(source, None if offset else file)
+                saved = self._saved_digest(file.source(0), file)
+                if saved:  # what it may import is what all of it says, wherever the load begins
+                    source = file.source(0)
+                elif offset:
+                    saved = self._saved_digest(source)
         except DigestMismatchError:
             reasons = [("changed", "the file was changed while it was judged")]
             raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
