@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import formats
+from tests.fuzz import differential, formats
 from tests.fuzz.formats import Fuzzer, HangError, Tally
 from tests.fuzz.seeds import LIGHT
 
@@ -65,3 +65,12 @@ def test_an_answer_that_changes_is_noticed(monkeypatch):
     monkeypatch.setattr(formats, "inspect", lambda *_, **__: next(answers))
     with pytest.raises(AssertionError, match="another"):
         Fuzzer("pickle", 1).judge("a.pkl", b"N.", twice=True)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize(("name", "count"), [("onnx", 100), ("jinja", 200), ("gguf", 15)])
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_real_readers_find_is_found(name, count):
+    result = differential.run(name, 1, count)
+    assert result["lies"] == []
+    assert result["seen"]["taken by both"] > count // 8

@@ -73,6 +73,10 @@ def _external_data() -> Vectors:
     in_function = field(1, "f") + field(10, "local") + field(7, node("Constant", "", in_attribute))
     yield "in-function.onnx", model(functions=(in_function,))
     yield "in-training.onnx", model() + field(20, field(1, graph(field(5, external("../secret")))))
+    yield (
+        "fields-of-other-types.onnx",
+        field(8, 7) + field(5, "x") + model(field(5, 1), field(5, external("../secret"))),
+    )
     yield "behind-a-group.onnx", b"\xa3\x06" + field(3, 7) + b"\xa4\x06" + model(field(5, external("../secret")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,7 @@ _INNER = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-_MODEL_WIRES = {1: int, 5: int, 2: None, 3: None, 4: None, 6: None, 7: None, 8: None, 14: None, 20: None, 25: None}
-_SIGNS_OF_A_MODEL = frozenset({7, 25})
-_EXTERNAL = 1
-_STEPS_TO_RECOGNISE = 5_000
+_WORD = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +57,25 @@ class OnnxModel:
 
 
 def looks_like_model(source: RandomAccess, budget: Budget) -> bool:
-    """Tell whether bytes, which have no magic number, are a message with a graph whose fields fit ``ModelProto``.
+    """Tell whether bytes, which have no magic number, are a message whose graphs have operators or data elsewhere.
+
+    Readers pass over fields that have another type than they should, so that nothing less can be demanded.
 
     Args:
         source: The bytes.
         budget: Pays for each field.
 
+    Raises:
+        OverBudgetError: That cannot be told within the budget.
+
     Source:
         onnx.proto, ``ModelProto`` and ``GraphProto``.
     """
-    found = False
     try:
-        for step, (number, value) in enumerate(protobuf.fields(source, budget)):
-            if number in _MODEL_WIRES and isinstance(value, int) != (_MODEL_WIRES[number] is int):
-                return False
-            if number in _SIGNS_OF_A_MODEL:
-                found = found or _is_message(value, budget)
-            if step > _STEPS_TO_RECOGNISE and not found:
-                return False
+        found = parse(source, budget)
     except FormatError:
         return False
-    return found
-
-
-def _is_message(value: int | Data, budget: Budget) -> bool:
-    try:
-        for step, _ in enumerate(protobuf.fields(protobuf.message(value), budget)):
-            if step > _STEPS_TO_RECOGNISE:
-                break
-    except FormatError:
-        return False
-    return True
+    return bool(found.external) or any(_WORD.search(name) for _, name in found.operators)
 
 
 def parse(source: RandomAccess, budget: Budget) -> OnnxModel:
@@ -115,13 +101,15 @@ def parse(source: RandomAccess, budget: Budget) -> OnnxModel:
         texts: dict[int, list[str]] = {}
         entries: list[tuple[str, str]] = []
         for number, value in protobuf.fields(data, budget):
+            if isinstance(value, int):
+                continue  # of another type than any field that matters: readers pass over it
             inner = _INNER.get(kind, {}).get(number)
             if inner is not None:
-                pending.append((inner, protobuf.message(value), depth + 1))
+                pending.append((inner, value, depth + 1))
             elif number in _NAMED.get(kind, ()):
                 texts.setdefault(number, []).append(protobuf.text(value))
             elif kind == "tensor" and number == 13:
-                entries.append(_entry(protobuf.message(value), budget))
+                entries.append(_entry(value, budget))
         _gather(kind, texts, entries, found)
     return found
 
@@ -144,6 +132,8 @@ def _gather(kind: str, texts: dict[int, list[str]], entries: list[tuple[str, str
 def _entry(data: Data, budget: Budget) -> tuple[str, str]:
     key = value = ""
     for number, content in protobuf.fields(data, budget):
+        if isinstance(content, int):
+            continue
         if number == 1:
             key = protobuf.text(content)
         elif number == 2:
