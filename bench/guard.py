@@ -62,7 +62,7 @@ def measure(folder: Path) -> list[Row]:
 def start_up(folder: Path) -> list[Row]:
     """Measure what the guard adds to the start of a bare interpreter."""
     bare, active = _environment(folder / "bare"), _environment(folder / "active")
-    _weighlock(folder, "activate", "--python", str(active), "--lockfile", str(folder / "small.lock"))
+    weighlock(folder, "activate", "--python", str(active), "--lockfile", str(folder / "small.lock"))
     off = {"WEIGHLOCK_MODE": "off"}
     kinds = [("bare", bare, {}), ("off", active, off), ("active", active, {})]
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in kinds}
@@ -84,7 +84,7 @@ def second_large_load(folder: Path) -> Row:
     ):
         guarded.round()  # the first, which hashes
         unguarded.round()
-        pairs = [(one[0], other[0]) for one, other in _in_turns(guarded, unguarded, _LARGE_ROUNDS)]
+        pairs = [(one[0], other[0]) for one, other in in_turns(guarded, unguarded, _LARGE_ROUNDS)]
     ratios = [one / other for one, other in pairs]
     ratio = statistics.median(ratios)
     return Row(
@@ -130,7 +130,7 @@ def small_loads(folder: Path, library: str) -> Row:
         Worker(f"{library}-small", path, unguarded_environ(folder)) as unguarded,
     ):
         (first, _), (first_unguarded, _) = guarded.round(), unguarded.round()
-        pairs = _in_turns(guarded, unguarded, _SMALL_ROUNDS)
+        pairs = in_turns(guarded, unguarded, _SMALL_ROUNDS)
     added = [one[0] - other[0] for one, other in pairs]
     processor = [one[1] - other[1] for one, other in pairs]
     median = statistics.median(added)
@@ -147,7 +147,7 @@ def small_loads(folder: Path, library: str) -> Row:
     )
 
 
-def _in_turns(guarded: Worker, unguarded: Worker, rounds: int) -> list[tuple[list[float], list[float]]]:
+def in_turns(guarded: Worker, unguarded: Worker, rounds: int) -> list[tuple[list[float], list[float]]]:
     """Let two processes work in turns, and let the other one begin in every second round."""
     pairs = []
     for round_ in range(rounds):
@@ -201,11 +201,12 @@ def _make_models(folder: Path) -> None:
         [sys.executable, "-m", "bench.models", str(folder), str(_LARGE), str(_TENSOR), str(_SMALL_FILES)],
         check=True, cwd=ROOT,
     )  # fmt: skip
-    _weighlock(folder, "lock", "--lockfile", "large.lock", "--all-formats", "./large")
-    _weighlock(folder, "lock", "--lockfile", "small.lock", "./small-torch", "./small-safetensors")
+    weighlock(folder, "lock", "--lockfile", "large.lock", "./large/model.bin", "./large/model.safetensors")
+    weighlock(folder, "lock", "--lockfile", "small.lock", "./small-torch", "./small-safetensors")
 
 
-def _weighlock(folder: Path, *words: str) -> None:
+def weighlock(folder: Path, *words: str) -> None:
+    """Run a command, and end where it fails."""
     environ = {**unguarded_environ(folder), "WEIGHLOCK_MODE": "off"}
     done = subprocess.run(
         [sys.executable, "-m", "weighlock", *words],

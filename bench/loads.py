@@ -56,6 +56,16 @@ def one_tensor(path: str) -> list[float]:
     return [timed(read)]
 
 
+def torch_mapped(path: str) -> list[float]:
+    """Map one checkpoint and touch each of its pages."""
+
+    def load() -> object:
+        loaded = torch.load(path, weights_only=True, mmap=True)
+        return loaded, [tensor.view(-1)[:: 4096 // tensor.itemsize].sum() for tensor in loaded.values()]
+
+    return [timed(load)]
+
+
 def torch_small(folder: str) -> list[float]:
     """Load every checkpoint of a folder; seconds for each, by the clock and of the processor."""
     return _each(folder, lambda path: torch.load(path, weights_only=True))
@@ -139,6 +149,7 @@ def hash_with_every_core(path: str) -> list[str]:
 
 _KINDS = {
     "torch-large": torch_large,
+    "torch-mapped": torch_mapped,
     "torch-small": torch_small,
     "safetensors-large": safetensors_large,
     "safetensors-small": safetensors_small,

@@ -12,7 +12,9 @@ from tests.vectors.build import vectors
 from weighlock import inspector
 from weighlock.formats.source import BytesSource
 from weighlock.gates.scan import Judge, scan
+from weighlock.gates.twins import Party, prove_model
 from weighlock.scanners.modelscan import Modelscan
+from weighlock.sources.interface import Silence
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
@@ -32,7 +34,7 @@ def _headings(path: Path) -> dict[str, str]:
 
 
 def _vectors(check: str, kind: str) -> list[Path]:
-    return sorted(path for path in (VECTORS / check / kind).glob("*") if path.is_file())
+    return sorted((VECTORS / check / kind).glob("[!_.]*"))
 
 
 def _findings(path: Path) -> set[str]:
@@ -41,6 +43,9 @@ def _findings(path: Path) -> set[str]:
         with Modelscan() as second:
             report = scan([str(path)], Judge(), second=second)
         return {finding.check for judged in report.judged for finding in judged.inspection.findings}
+    if path.is_dir():  # what only several files together show
+        parties = {file.name: Party(place=file) for file in path.iterdir()}
+        return {finding.check for proof in prove_model("", parties, Silence()) for finding in proof.findings}
     return {finding.check for finding in inspector.inspect(BytesSource(path.read_bytes())).findings}
 
 
@@ -66,7 +71,8 @@ def test_a_check_finds_every_bad_vector_and_no_good_one(path: Path):
 
 
 def test_the_vectors_are_what_their_builder_writes():
-    there = {str(path.relative_to(VECTORS)): path.read_bytes() for path in VECTORS.glob("*/*/*") if path.is_file()}
+    files = [path for depth in ("*/*/*", "*/*/*/*") for path in VECTORS.glob(depth) if path.is_file()]
+    there = {str(path.relative_to(VECTORS)): path.read_bytes() for path in files}
     assert there == vectors(), "run python -m tests.vectors.build"
 
 

@@ -37,10 +37,12 @@ def test_a_check_that_was_removed_would_be_missed():
         "pickle-contracts",
         "pickle-evasion",
         "pickle-imports",
+        "remote-code",
         "safetensors-header",
         "skops-objects",
         "tensorflow-ops",
         "torch-programs",
+        "twin-differs",
         "unfinished-pickle",
         "unverifiable",
     )

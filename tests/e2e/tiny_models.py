@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -95,3 +96,39 @@ def linear() -> Files:
     weights = io.BytesIO()
     torch.save(state, weights)
     return {"model.safetensors": save(state), "pytorch_model.bin": weights.getvalue()}
+
+
+def both() -> Files:
+    """Make models in both formats, each in a folder: an encoder, a tied decoder, the same in shards, and a U-Net."""
+    import torch
+    from diffusers import UNet2DModel
+    from huggingface_hub import split_torch_state_dict_into_shards
+    from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    small = {"vocab_size": len(VOCABULARY), "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    encoder = BertModel(BertConfig(intermediate_size=16, max_position_embeddings=16, **small))
+    decoder = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_positions=16, n_embd=8, n_layer=1, n_head=2))
+    unet = UNet2DModel(
+        sample_size=8, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=(4, 4), norm_num_groups=2,
+        attention_head_dim=2, down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
+    )  # fmt: skip
+
+    def save(folder: str) -> None:
+        root = Path(folder)
+        for name, model in (("encoder", encoder), ("decoder", decoder)):
+            model.save_pretrained(root / name)
+            torch.save(model.state_dict(), root / name / "pytorch_model.bin")
+        encoder.save_pretrained(root / "shards", max_shard_size="2KB")
+        state = encoder.state_dict()
+        split = split_torch_state_dict_into_shards(
+            state, filename_pattern="pytorch_model{suffix}.bin", max_shard_size="3KB"
+        )
+        for file, names in split.filename_to_tensors.items():
+            torch.save({name: state[name] for name in names}, root / "shards" / file)
+        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+        (root / "shards" / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+        unet.save_pretrained(root / "unet")
+        unet.save_pretrained(root / "unet", safe_serialization=False)
+
+    return _saved(save)

@@ -69,9 +69,9 @@ def test_a_local_file_that_changes_while_it_is_judged_is_unverifiable(
     place.write_bytes(weights["data"])
     inspect_file = gate.inspect_file
 
-    def swapped(fetched: Any) -> Any:
+    def swapped(fetched: Any, path: str) -> Any:
         place.write_bytes(weights["safetensors"])
-        return inspect_file(fetched)
+        return inspect_file(fetched, path)
 
     monkeypatch.setattr(gate, "inspect_file", swapped)
     with pytest.raises(AdmissionError, match="changed while it was judged"):

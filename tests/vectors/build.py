@@ -169,6 +169,24 @@ def _imploded() -> Member:
     return Member(name="other.pkl", data=PLAIN, local_method=6, method=6)
 
 
+def _pair(name: str, dtype: str, shape: list[int], body: bytes, tensor: str = "weight") -> Vectors:
+    """Put `state_dict` beside a safetensors file of its name."""
+    yield f"{name}/pytorch_model.bin", state_dict()
+    entry = {"dtype": dtype, "shape": shape, "data_offsets": [0, len(body)]}
+    yield f"{name}/model.safetensors", safetensors({tensor: entry}, body)
+
+
+def _twin_differs() -> Vectors:
+    yield from _pair("one-bit", "F32", [2], bytes(7) + b"\x01")
+    yield from _pair("other-shape", "F32", [2, 1], bytes(8))
+    yield from _pair("half-precision", "F16", [2], bytes(4))
+    yield from _pair("renamed", "F32", [2], bytes(8), "weights")
+
+
+def _twins() -> Vectors:
+    yield from _pair("converted", "F32", [2], bytes(8))
+
+
 CHECKS = {
     "archive-anomalies": (_archive_anomalies, _archives),
     "dangerous-imports": (_dangerous_imports, _plain),
@@ -177,6 +195,7 @@ CHECKS = {
     "pickle-evasion": (_pickle_evasion, _plain),
     "pickle-imports": (_needs_classes, _plain),
     "safetensors-header": (_safetensors_header, _safetensors),
+    "twin-differs": (_twin_differs, _twins),
     "unfinished-pickle": (_unfinished_pickle, _plain),
     "unverifiable": (_unverifiable, _archives),
     **configurations.CHECKS,

@@ -285,4 +285,4 @@ def _record(lockfile: Lockfile, entry: LockedFile, subject: _Subject) -> Lockfil
 def _approved(file: LockedFile, entry: LockedFile) -> LockedFile:
     if file.sha256 != entry.sha256:
         return file
-    return replace(entry, path=file.path)
+    return replace(entry, path=file.path, equivalent_to=file.equivalent_to)

@@ -54,12 +54,14 @@ class Admission:
         imports: The only names (``module.name``) that its unpicklers may import; ``None`` for every data-only name.
         approved: The names among them that need not be data-only.
         anything: The load is not restricted, because a person accepted it so, or because the gate only warns.
+        models: Those that list a file with these bytes and name safetensors files that hold the same tensors.
     """
 
     digest: str | None = None
     imports: frozenset[str] | None = None
     approved: frozenset[str] = frozenset()
     anything: bool = False
+    models: tuple[Located, ...] = ()
 
 
 class LoadGate:
@@ -308,6 +310,7 @@ class LoadGate:
             imports=None if recorded.outcome is None else frozenset(recorded.imports),
             approved=profile_names.union(recorded.needs if saved else (), *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
+            models=tuple(one for one in located if one[1].equivalent_to),
         )
 
     def _decide_unlocked(self, source: RandomAccess, label: str, loader: str, saved: str | None) -> Admission:

@@ -4,7 +4,8 @@ For all models that are asked for, together:
     1. collect: the source lists its files at one commit, and those to be locked are selected;
     2. identify: each file is hashed where it lies, or downloaded into quarantine and hashed on the way;
     3. inspect: each file is inspected under every loader;
-    4. verify: what people approved for the same bytes is carried over;
+    4. verify: what people approved for the same bytes is carried over, and each pickled checkpoint is compared with its
+       safetensors twin;
     5. decide: the policy judges each file as the load gate will judge it;
     6. enforce: if no file is refused, files are published to the caches and the lockfile is written.
 """
@@ -23,6 +24,7 @@ from weighlock.gates.collect import Brought, Collector, Errand
 from weighlock.gates.judge import JudgedFile, inspect_file, judge, locked_file, with_approvals
 from weighlock.gates.request import HubRequest, ModelRequest, find
 from weighlock.gates.selection import Selection, select
+from weighlock.gates.twins import Party, Proof, Proofs, prove_model, with_kept
 from weighlock.lockfile import HubSource, LockedModel, Lockfile, PathSource, UrlSource
 from weighlock.sources.directory import list_directory
 from weighlock.sources.hub import Hub
@@ -74,6 +76,7 @@ class LockReport:
         changes: Compared to the old one.
         judged: Every file that was locked.
         left_out: Selections that left files out, by model.
+        proofs: Checkpoints that were compared with their safetensors twins.
     """
 
     lockfile: Lockfile
@@ -81,6 +84,7 @@ class LockReport:
     changes: tuple[changes.ModelChange, ...]
     judged: tuple[JudgedFile, ...]
     left_out: tuple[tuple[str, Selection], ...] = ()
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def waiting(self) -> tuple[JudgedFile, ...]:
@@ -136,18 +140,25 @@ def lock(
         # 3. Inspect
         inspections = collector.map(lambda item: inspect_file(item.fetched, item.errand.offer.path), brought)
         # 4. Verify
+        proofs = _prove(brought, inspections, collector)
         accepted = {(plan.name, path): reason for plan in plans for path, reason in plan.request.unsafe}
-        entries = [_entry(*pair, old, accepted) for pair in zip(brought, inspections, strict=True)]
+        entries = [_entry(*pair, old, accepted, proofs) for pair in zip(brought, inspections, strict=True)]
         # 5. Decide
         judged = [
-            judge(item.errand.model, entry, inspection, project.policy, project.profile_names)
+            judge(
+                item.errand.model,
+                entry,
+                proofs.judged(item.errand.model, entry.path, inspection),
+                project.policy,
+                project.profile_names,
+            )
             for item, entry, inspection in zip(brought, entries, inspections, strict=True)
         ]
         # 6. Enforce
-        _refuse(plans, judged, brought, collector)
+        _refuse(plans, judged, brought, collector, proofs)
         for plan in plans:
             _publish(plan, [item for item in brought if item.errand.model == plan.name], options)
-    return _write(project, plans, judged)
+    return _write(project, plans, judged, proofs)
 
 
 class _Planner:
@@ -213,9 +224,21 @@ class _Planner:
         return Errand(model=name, offer=offer, place=offer.local)
 
 
-def _entry(item: Brought, inspection: Inspection, old: Lockfile, accepted: Mapping[tuple[str, str], str]) -> LockedFile:
+def _prove(brought: Sequence[Brought], inspections: Sequence[Inspection], collector: Collector) -> Proofs:
+    models: dict[str, dict[str, Party]] = {}
+    for item, inspection in zip(brought, inspections, strict=True):
+        party = Party(place=item.fetched.place, stamp=item.fetched.stamp, outcome=inspection.outcome)
+        models.setdefault(item.errand.model, {})[item.errand.offer.path] = party
+    proofs = collector.map(lambda model: tuple(prove_model(model, models[model], collector.progress)), list(models))
+    return Proofs(proof for found in proofs for proof in found)
+
+
+def _entry(
+    item: Brought, inspection: Inspection, old: Lockfile, accepted: Mapping[tuple[str, str], str], proofs: Proofs
+) -> LockedFile:
     """Make the entry of a file, with what people approved for its bytes, or accept now for its path."""
     entry = locked_file(item.errand.offer.path, item.fetched, inspection)
+    entry = replace(entry, equivalent_to=proofs.equivalent_to(item.errand.model, entry.path))
     entry = with_approvals(entry, old.by_digest(entry.sha256))
     reason = accepted.get((item.errand.model, entry.path))
     return entry if reason is None else replace(entry, unsafe=True, reason=reason)
@@ -236,7 +259,11 @@ def _say_replaced(brought: Sequence[Brought], progress: Progress) -> None:
 
 
 def _refuse(
-    plans: Sequence[_Plan], judged: Sequence[JudgedFile], brought: Sequence[Brought], collector: Collector
+    plans: Sequence[_Plan],
+    judged: Sequence[JudgedFile],
+    brought: Sequence[Brought],
+    collector: Collector,
+    proofs: Proofs,
 ) -> None:
     for plan in plans:
         _refuse_rewritten(plan, judged)
@@ -249,7 +276,7 @@ def _refuse(
             for item, _ in refused
         ]
         plan = next(plan for plan in plans if plan.name == refused[0][0].model)
-        raise AdmissionError("; ".join(texts), hint=_remedy(plan, refused[0][0]))
+        raise AdmissionError("; ".join(texts), hint=_remedy(plan, refused[0][0], proofs))
 
 
 def _refuse_rewritten(plan: _Plan, judged: Sequence[JudgedFile]) -> None:
@@ -269,8 +296,13 @@ def _refuse_rewritten(plan: _Plan, judged: Sequence[JudgedFile]) -> None:
             )
 
 
-def _remedy(plan: _Plan, item: JudgedFile) -> str:
+def _remedy(plan: _Plan, item: JudgedFile, proofs: Proofs) -> str:
     leave_out = f"leave it out with `--exclude {quote(item.locked.path)}`"
+    for rival in proofs.rivals(item.model, item.locked.path):
+        leave_out = (
+            "find out which of the two is the original, and leave the other one out with "
+            f"`--exclude {quote(item.locked.path)}` or `--exclude {quote(rival)}`"
+        )
     if plan.old is not None:
         return f"{leave_out}, or stay with what is locked; the lockfile was not changed"
     subject = f"{item.model}:{item.locked.path}"
@@ -289,7 +321,7 @@ def _merge(old: Lockfile, plans: Sequence[_Plan], judged: Sequence[JudgedFile]) 
         files = {item.locked.path: item.locked for item in judged if item.model == plan.name}
         before = models.get(plan.name)
         if before is not None and plan.request.keep and before.source == plan.listing.source:
-            files = {**{file.path: file for file in before.files}, **files}
+            files = with_kept(files, before.files)
         models[plan.name] = LockedModel(
             name=plan.name,
             source=plan.listing.source,
@@ -313,7 +345,7 @@ def _publish(plan: _Plan, brought: Sequence[Brought], options: LockOptions) -> N
         options.cache.set_ref(source)
 
 
-def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile]) -> LockReport:
+def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile], proofs: Proofs) -> LockReport:
     names = [plan.name for plan in plans]
     update = update_lockfile(
         project.lock,
@@ -331,4 +363,5 @@ def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile
         changes=changes.compare(update.old, update.new, names),
         judged=tuple(judged),
         left_out=left_out,
+        proofs=proofs.all,
     )

@@ -3,7 +3,8 @@
 1. collect: every locked file where it belongs, and every file beside it;
 2. identify: hash them, on every core;
 3. verify: each digest against the lockfile;
-4. inspect (``deep``): look at the bytes again with the inspector of today, and compare with what was locked.
+4. inspect (``deep``): look at the bytes again with the inspector of today, and compare with what was locked; prove
+   again that checkpoints hold the same tensors as their safetensors twins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from weighlock.gates.collect import Collector
 from weighlock.gates.judge import inspect_file, locked_file
 from weighlock.gates.request import find, intent_request
 from weighlock.gates.selection import divide
+from weighlock.gates.twins import prove_again
 from weighlock.lockfile import Chunks, HubSource, PathSource
 from weighlock.sources.directory import identify, list_directory
 from weighlock.sources.hub import locked_offer
@@ -91,6 +93,7 @@ class _Subject:
     model: LockedModel | None = None
     file: LockedFile | None = None
     unlisted: str = EXTRA
+    twin: tuple[tuple[str, Path], ...] = ()
 
 
 def verify_models(
@@ -152,7 +155,13 @@ def verify_paths(
 
 def _locked_subjects(model: LockedModel, places: Places) -> list[_Subject]:
     return [
-        _Subject(place=places.file(model, file.path), shown=f"{model.name}:{file.path}", model=model, file=file)
+        _Subject(
+            place=places.file(model, file.path),
+            shown=f"{model.name}:{file.path}",
+            model=model,
+            file=file,
+            twin=tuple((path, places.file(model, path).absolute()) for path in file.equivalent_to),
+        )
         for file in model.files
     ]
 
@@ -240,7 +249,7 @@ def _compare(subject: _Subject, file: LockedFile, fetched: Fetched, *, deep: boo
     chunks = Chunks(size=CHUNK, sha256=fetched.chunks)
     if file.chunks is not None and file.chunks.size == CHUNK and file.chunks != chunks:
         return _found(subject, CHANGED, "has the locked digest, but the lockfile's chunk digests are others")
-    difference = _judge_anew(file, fetched) if deep else None
+    difference = (_judge_anew(file, fetched) or prove_again(file.path, fetched, dict(subject.twin))) if deep else None
     return _found(subject, JUDGED_ANEW if difference else GOOD, difference)
 
 

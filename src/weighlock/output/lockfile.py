@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weighlock.gates.approve import Approved, Proposal
     from weighlock.gates.lock import LockReport
     from weighlock.gates.sync import SyncedFile
+    from weighlock.gates.twins import Proof
     from weighlock.gates.verify import VerifyReport
     from weighlock.lockfile import LockedModel
 
@@ -52,6 +53,7 @@ def lock_text(report: LockReport, place: str) -> str:
         lines.append("          `--all-formats` or `--include PATTERN` locks them, too")
     if any(selection.excluded for _, selection in report.left_out):
         lines.append("          `weighlock verify` knows the patterns of [tool.weighlock.models] and no others")
+    lines += map(_proof_line, report.proofs)
     for item in report.waiting:
         lines.append(f"waiting   {item.model}:{item.locked.path} needs {_listing(item.locked.needs)}")
         lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
@@ -94,6 +96,20 @@ def lock_json(report: LockReport, place: str) -> str:
         }
         for name, selection in report.left_out
     ]
+    document["twins"] = [
+        {
+            "model": proof.model,
+            "path": proof.comparison.checkpoint,
+            "twin": list(proof.comparison.twin),
+            "proved": proof.comparison.proved,
+            "why": proof.comparison.summary or None,
+            "findings": [
+                {"check": finding.check, "severity": str(finding.severity), "message": finding.message}
+                for finding in proof.findings
+            ],
+        }
+        for proof in report.proofs
+    ]
     document["artifacts"] = [
         {
             "model": item.model,
@@ -105,11 +121,20 @@ def lock_json(report: LockReport, place: str) -> str:
             "imports": list(item.locked.imports),
             "needs": list(item.locked.needs),
             "verdict": str(item.verdict.decision),
+            "equivalent-to": list(item.locked.equivalent_to),
         }
         for item in report.judged
     ]
     document["summary"] = {"files": len(report.judged), "needs-approval": len(report.waiting)}
     return _dump(document)
+
+
+def _proof_line(proof: Proof) -> str:
+    comparison = proof.comparison
+    twin = _listing(comparison.twin)
+    if comparison.proved:
+        return f"proved    {proof.model}:{comparison.checkpoint} and {twin} hold the same tensors, bit by bit"
+    return f"unproved  {proof.model}:{comparison.checkpoint} and {twin}: {comparison.summary}"
 
 
 def stale_text(differences: Sequence[str], place: str, *, offline: bool) -> str:

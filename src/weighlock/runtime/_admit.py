@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weighlock.gates.hub import Pin
     from weighlock.gates.lazy import LazyFile
     from weighlock.gates.load import Admission, LoadGate
+    from weighlock.gates.recipe import Recipe
     from weighlock.lockfile import Lockfile
 
 # Python itself keeps what it opens from children; bytes are bytes on Windows as well.
@@ -143,6 +144,17 @@ def admit_descriptor(descriptor: int, label: str, loader: str, offset: int = 0) 
         LoadRefused: It may not be loaded.
     """
     return _admit_open(descriptor, label, loader, offset, owned=False)
+
+
+def find_twin(loading: Loading, *, named: bool) -> tuple[Recipe, list[Loading]] | None:
+    """Find what an admitted checkpoint is served from, see `weighlock.gates.served.find`.
+
+    Raises:
+        LoadRefused: It is there, but is not what is locked.
+    """
+    from weighlock.gates import served
+
+    return served.find(gate(), loading, admit_path, named=named)
 
 
 def admit_bytes(data: bytes | memoryview, label: str, loader: str) -> Loading:

@@ -9,6 +9,9 @@
   the standard library is read into memory, judged there and loaded from there.
 - What an admitted file unpickles may import the admitted names only, and a file that changes while it is loaded
   is refused.
+- A checkpoint whose lock entry names safetensors files that hold the same tensors is served from these, if they lie
+  beside it: by path and from a plain open file, with every ``map_location``. Nothing of it is unpickled then. A twin
+  that has other bytes is refused, and one that is missing leaves the checkpoint to torch.
 - The caches that `torch.compile` keeps on disk are pickles of classes, in a folder that outlives the program. They
   are switched off, unless the environment asks for them; then what they hold is refused like any other pickle.
 
@@ -17,6 +20,8 @@
 - TorchScript in a file is compiled by `torch.jit.load`, to which `torch.load` hands such files on: the hook of that
   judges it once more. Packages, exported programs, `torch.hub` and distributed checkpoints have hooks of their own.
 - A writable shared mapping of the file, held by another process of the same user, can change its bytes unnoticed.
+- A checkpoint in memory, one that is loaded with an unpickler of one's own or with options for the unpickler, and
+  ``mmap=True`` with shared mappings are not served from a twin but unpickled, after they were judged.
 - Functions that torch calls while loading, such as a ``map_location`` of one's own, are the program's own code.
 - Storages of ``mmap=True`` name the open file as their ``filename``, not the path that was given.
 - On Windows ``mmap=True`` is refused, since the judged file cannot be opened again there.
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 
     from weighlock.runtime._patch import Patches
 
-    Load = Callable[[Any], Any]
+    Load = partial[Any]
 
 _LOADER = "torch.load"
 
@@ -98,6 +103,9 @@ class _Loader:
         if self._dispatches and isinstance(path, str) and path.endswith(".safetensors"):
             return load(path)
         with _admit.admit_path(path, _LOADER) as loading:
+            served = _serve(loading, load, named=True)
+            if served is not None:
+                return served
             if os.name != "nt":
                 return load(loading.path)
             with open(os.dup(loading.descriptor), "rb") as judged:  # type: ignore[arg-type] # it is a file
@@ -125,10 +133,23 @@ def _load_open(file: Any, descriptor: int, load: Load) -> Any:
         open(loading.path, "rb") as judged,
     ):
         judged.seek(offset)
+        served = _serve(loading, load, named=False) if offset == 0 else None
+        if served is not None:
+            file.seek(0, os.SEEK_END)
+            return served
         try:
             return load(judged)
         finally:
             file.seek(judged.tell())
+
+
+def _serve(loading: _admit.Loading, load: Load, *, named: bool) -> Any:
+    """Load a checkpoint from its safetensors twin, or return ``None`` where it has none."""
+    if not loading.admission.models or os.name == "nt":
+        return None
+    from weighlock.runtime import _twins
+
+    return _twins.serve(loading, *load.args, named=named)
 
 
 def _load_memory(file: io.BytesIO | None, data: bytes, offset: int, load: Load) -> Any:
