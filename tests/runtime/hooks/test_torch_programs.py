@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from torch.package import PackageImporter
 from tests.runtime.hooks import torch_programs as programs
 from tests.runtime.hooks.torch_programs import X, approved
 from weighlock.errors import LoadRefused
+from weighlock.runtime._patch import Patches
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -326,3 +329,51 @@ def test_a_guard_that_was_there_before_torch_refuses_the_same(project):
     done = project.run(EARLY)
     assert (done.returncode, done.stdout) == (0, "all refused\n"), done.stderr
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("unlocked", ["refuse", "inspect"])
+def test_a_pickle_with_the_suffix_of_safetensors_does_not_run(project, unlocked):
+    Path("payload.safetensors").write_bytes(project.payload)
+    torch.save(programs.Payload(project.marker), "archive.safetensors")
+    project.policy(f'unlocked = "{unlocked}"\n')
+    project.guard()
+    for name in ("payload.safetensors", "archive.safetensors"):
+        for file in (name, in_memory(name)):
+            with pytest.raises(LoadRefused):
+                torch.load(file, weights_only=False)
+    assert not project.marker.exists()
+
+
+def test_a_locked_safetensors_file_loads_by_its_suffix_and_is_refused_when_it_was_tampered_with(project):
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.ones(2)}, "model.safetensors")
+    project.lock("model.safetensors", format="safetensors")
+    project.guard()
+    assert torch.equal(torch.load("model.safetensors")["w"], torch.ones(2))
+    shutil.copy("model.safetensors", "model.bin")
+    with pytest.raises(Exception, match=r"(?i)pickle|unpickl|load"):
+        torch.load("model.bin")  # admitted by its digest, and no format that torch.load takes by such a name
+    data = bytearray(Path("model.safetensors").read_bytes())
+    data[-1] ^= 1
+    Path("model.safetensors").write_bytes(data)
+    with pytest.raises(LoadRefused):
+        torch.load("model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        ("torch_native", "torch._C"),
+        ("torch_package", "torch.package.package_importer"),
+        ("torch_export", "torch.export"),
+        ("torch_export", "torch.export.pt2_archive._package"),
+        ("torch_hub", "torch.hub"),
+        ("torch_distributed", "torch.distributed.checkpoint.filesystem"),
+        ("torch_distributed", "torch.distributed.checkpoint._fsspec_filesystem"),
+    ],
+)
+def test_a_choke_point_that_is_gone_fails_the_import(hook, name):
+    module = importlib.import_module(f"weighlock.runtime.hooks.{hook}")
+    with pytest.raises(LookupError):
+        module.patch(ModuleType(name), Patches())

@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from weighlock.runtime import _admit
 from weighlock.runtime._patch import missing
@@ -37,7 +38,7 @@ _LOADER = "torch.distributed.checkpoint"
 _KNOWN = "archives"
 
 POINTS = ("FileSystem.create_stream", "FileSystemReader._slice_file")
-"""In torch since 2.3; a module that has the class has its method."""
+"""In torch since 2.3; a later one without them fails to import."""
 
 
 def patch(module: ModuleType, patches: Patches) -> None:
@@ -48,17 +49,21 @@ def patch(module: ModuleType, patches: Patches) -> None:
     """
     local = module.__name__.endswith(".filesystem")
     system = getattr(module, "FileSystem", None)
-    if system is not None:
-        _require(system, "create_stream")
-        patches.answer(system, "create_stream", _open_local if local else _open_elsewhere)
-    if local and system is not None:
-        _require(module.FileSystemReader, "_slice_file")
-        patches.answer(module.FileSystemReader, "_slice_file", _slice)
+    if system is None:
+        if _is_older_than_2_3():
+            return
+        raise missing(module, "FileSystem")
+    patches.answer(system, "create_stream", _open_local if local else _open_elsewhere)
+    if local:
+        reader = getattr(module, "FileSystemReader", None)
+        if reader is None:
+            raise missing(module, "FileSystemReader")
+        patches.answer(reader, "_slice_file", _slice)
 
 
-def _require(owner: Any, name: str) -> None:
-    if name not in vars(owner):
-        raise missing(owner, name)
+def _is_older_than_2_3() -> bool:
+    version = str(getattr(sys.modules.get("torch"), "__version__", "")).split(".")
+    return [int(part) if part.isdigit() else 99 for part in version[:2]] < [2, 3]
 
 
 def _open_local(original: Callable[..., Any], self: Any, path: Any, mode: str) -> Iterator[Any]:

@@ -44,11 +44,12 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: It has no such method.
     """
+    for name in ("PackageImporter", "PackageUnpickler"):
+        if not hasattr(module, name):
+            raise missing(module, name)
     for name, guard in zip(POINTS, (_open, _load_pickle, _compile_source), strict=True):
         patches.answer(module.PackageImporter, name, guard)
-    unpickler = getattr(module, "PackageUnpickler", None)
-    if unpickler is None:
-        raise missing(module, "PackageUnpickler")
+    unpickler = module.PackageUnpickler
     patches.answer(unpickler, "find_class", _find_class)
 
 
