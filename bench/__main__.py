@@ -10,7 +10,7 @@ import sys
 
 from bench import render
 
-PARTS = ("corpus", "fuzz", "scan", "guard", "saved", "twin")
+PARTS = ("corpus", "fuzz", "scan", "guard", "saved", "twin", "convert")
 
 
 def main(parts: list[str]) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-_ORDER = ("corpus", "fuzz", "scan", "guard", "saved", "twin")
+_ORDER = ("corpus", "fuzz", "scan", "guard", "saved", "twin", "convert")
 _MET = {True: "yes", False: "**no**", None: "not measured here"}
 
 
