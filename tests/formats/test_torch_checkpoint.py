@@ -311,6 +311,11 @@ class TestObjects:
         stream = op.proto(2) + b"}(" + (op.binunicode("a") + b"K\x01") * 2 + b"u."
         assert "twice" in refusal(zipped(stream))
 
+    @pytest.mark.parametrize("made", [b"}", b"ccollections\nOrderedDict\n)R", b""])
+    def test_a_key_without_a_value(self, made):
+        stream = made + b"(K\x01K\x02K\x03" + (b"u" if made else b"d")
+        refusal(zipped(op.proto(2) + stream + b"."))
+
     @pytest.mark.parametrize("key", [float("nan"), ((1,),), (1, (2,))])
     def test_a_key_that_cannot_be_compared(self, key):
         assert "key" in refusal(zipped({key: 1}))

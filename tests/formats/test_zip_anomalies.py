@@ -26,6 +26,20 @@ def test_names_that_differ_in_case_only():
     assert read(data).anomalies == ("duplicate-name-ignoring-case",)
 
 
+def test_a_folder_with_content_of_which_torch_takes_memory_that_nobody_wrote():
+    archive = read(patched(plain(), b"PK\x01\x02", 38, b"\x10"))
+    assert archive.anomalies == ("folder-with-content",)
+    assert b"\x80\x02N." in [drain(e.open(Budget())) for e in archive.entries]
+
+
+def test_a_folder_is_no_anomaly():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.mkdir("a")
+        archive.writestr("a/x", b"x")
+    assert read(file.getvalue()).anomalies == ()
+
+
 def test_name_mismatch_gives_both_names():
     data = patched(plain(), b"PK\x03\x04", 30, b"b")
     archive = read(data)

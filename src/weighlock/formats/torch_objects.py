@@ -85,7 +85,7 @@ class Builder:
         if isinstance(target, Instance) and target.kind == OTHER:
             return
         detail = target.detail if isinstance(target, Instance) else None
-        if not isinstance(detail, OrderedItems) or how not in {"SETITEM", "SETITEMS"}:
+        if not isinstance(detail, OrderedItems) or how not in {"SETITEM", "SETITEMS"} or len(items) % 2:
             refuse("items are put into something that is no list or dict")
         detail.items.extend(items)
 

@@ -88,6 +88,8 @@ class ZipArchive(Archive):
             - ``encrypted``: an entry is marked as encrypted or masked, in one of its headers
             - ``entry-count``: the directory does not hold as many entries as the end record says
             - ``flags-mismatch``: the two headers of an entry differ about encryption
+            - ``folder-with-content``: an entry is marked as a folder, of which PyTorch's reader takes no content and
+              leaves the memory for it as it was
             - ``hidden-entry``: a local header in bytes that belong to no entry of the directory
             - ``method-mismatch``, ``name-mismatch``, ``size-mismatch``: the two headers of an entry differ, or a
               stored entry has two sizes
@@ -162,6 +164,8 @@ def _all_headers(source: RandomAccess, budget: Budget, anomalies: set[str], span
 def _entries(source: RandomAccess, central: Header, anomalies: set[str], spans: list[Span]) -> list[ZipEntry]:
     """Return the readings of one entry, first the one by its central header."""
     _examine_header(central, anomalies)
+    if central.folder and central.size:
+        anomalies.add("folder-with-content")
     local = local_header(source, central.offset, len(central.name))
     if local is None:
         anomalies.add("missing-entry")

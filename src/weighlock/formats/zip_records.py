@@ -34,6 +34,7 @@ _TAIL = _END.size + 0xFFFF  # the end record with the longest comment
 _ENDS = 4  # end records whose comment ends with the file; a genuine file has one
 _DIRECTORY = 32 << 20
 _FULL32 = 0xFFFFFFFF
+_FOLDER = 0x10  # of DOS, which is all that miniz looks at
 _SPARE = 128  # of a name, more than was expected
 _EXTRA = 8 << 10  # of extra fields that are searched; torch may pad them to a page
 
@@ -71,6 +72,7 @@ class Header:
         size: Bytes of the content.
         offset: Of the local header, for a central header; of the data, for a local one.
         saturated: A size or offset should be in a zip64 field that is not there.
+        folder: It is marked as a folder, by its attributes or its name; miniz reads no content of one.
     """
 
     name: bytes
@@ -80,6 +82,7 @@ class Header:
     size: int
     offset: int
     saturated: bool = False
+    folder: bool = False
 
 
 def directories(source: RandomAccess, anomalies: set[str]) -> list[Directory]:
@@ -202,7 +205,8 @@ def _central(data: bytes, position: int, shift: int) -> tuple[Header, int]:
     if _FULL32 in (size, packed, offset):
         (size, packed, offset), saturated = _wide(data[name_end:extra_end], [size, packed, offset])
     name = data[position + _ENTRY.size : name_end]
-    return Header(name, flags, method, packed, size, offset + shift, saturated), extra_end + fields[12]
+    folder = bool(fields[15] & _FOLDER) or name.endswith(b"/")
+    return Header(name, flags, method, packed, size, offset + shift, saturated, folder), extra_end + fields[12]
 
 
 def _wide(extra: bytes, values: list[int]) -> tuple[list[int], bool]:

@@ -62,6 +62,8 @@ class Keeper(Machine):
             self._keep(symbol, items)
 
     def _fill(self, container: Container, items: list[object]) -> None:
+        if container.kind == "dict" and len(items) % 2:
+            raise FormatError("a dict is given a key without a value")
         super()._fill(container, items)
         self._keep(container, items)
 
