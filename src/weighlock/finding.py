@@ -29,6 +29,10 @@ class Outcome(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+MOST_FINDINGS = 200
+"""An inspection keeps this many findings; its outcome is that of all of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """Where in an artifact.

@@ -7,12 +7,12 @@ Source:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import PolicyError
 from weighlock.evidence import Approval, LockEntry, OwnSave
-from weighlock.finding import Outcome
+from weighlock.finding import MOST_FINDINGS, Outcome
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from weighlock.artifact import ModelFile
     from weighlock.evidence import Evidence
-    from weighlock.finding import Inspection
+    from weighlock.finding import Finding, Inspection
 
 MODES = ("enforce", "warn", "off")
 UNLOCKED = ("refuse", "inspect")
@@ -140,6 +140,7 @@ class Policy:
         if not any(approval.unsafe for approval in approvals):
             approved = frozenset().union(profile_names, *(approval.imports for approval in approvals))
             if saved:
+                inspection = _as_own(inspection)
                 approved = approved.union(inspection.needs)
             reasons.extend(_judge_outcome(artifact, inspection, approved))
         if reasons:
@@ -165,6 +166,20 @@ def path_argument(path: str) -> str:
         return shlex.quote(path)
     # What cannot be printed is escaped on its way to a person, so it is escaped here for a shell to undo.
     return f"$'{''.join(map(_escaped, path))}'"
+
+
+def _as_own(inspection: Inspection) -> Inspection:
+    """Return what a file comes to in the project that saved it, whose program's own classes are no gadgets there."""
+    foreign = tuple(finding for finding in inspection.findings if not _is_about_the_program(finding))
+    if len(foreign) == len(inspection.findings) or len(inspection.findings) >= MOST_FINDINGS:
+        return inspection  # where there were too many to keep, what was dropped is not known
+    outcome = max([Outcome.NEEDS_APPROVAL, *(finding.outcome for finding in foreign)])
+    return replace(inspection, outcome=outcome, findings=foreign)
+
+
+def _is_about_the_program(finding: Finding) -> bool:
+    names = finding.imports
+    return finding.check == "dangerous-imports" and bool(names) and all(name.startswith("__main__.") for name in names)
 
 
 def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozenset[str]) -> Iterable[Reason]:

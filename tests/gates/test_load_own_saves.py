@@ -181,6 +181,28 @@ def test_a_save_never_fails_for_want_of_a_record_and_says_so_once(gate, environ,
     assert capsys.readouterr().err.count("not recorded") == 1
 
 
+MAIN = b"\x80\x02c__main__\nNet\n)\x81."
+
+
+def test_a_class_of_the_program_that_saved_it_is_no_gadget_there(gate, opened):
+    saving = gate()
+    saving.record_save(len(MAIN), _sha(MAIN))
+    admission = saving.admit_file(opened(MAIN), "f", "torch.load")
+    assert admission.approved == {"__main__.Net"}
+    with pytest.raises(LoadRefused, match="__main__"):
+        gate(project="/other", unlocked="inspect").admit_file(opened(MAIN), "f", "torch.load")
+
+
+@pytest.mark.parametrize(
+    "data", [MAIN[:-1] + b"cos\nsystem\nX\x04\x00\x00\x00true\x85R.", b"c__main__\nNet\n0" * 300 + REFUSED]
+)
+def test_a_gadget_beside_a_class_of_the_program_stays_one(gate, opened, data):
+    saving = gate()
+    saving.record_save(len(data), _sha(data))
+    with pytest.raises(LoadRefused, match="refused"):
+        saving.admit_file(opened(data), "f", "torch.load")
+
+
 def test_a_file_that_cannot_be_recorded_is_refused(gate, environ, opened):
     with open(environ["WEIGHLOCK_STATE"], "w", encoding="ascii"):
         pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from weighlock import checks
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
-from weighlock.finding import Inspection, Location, Outcome
+from weighlock.finding import MOST_FINDINGS, Inspection, Location, Outcome
 from weighlock.formats.compression import HEAD, InflatedSource, codec_of
 from weighlock.formats.obstacle import Obstacle
 from weighlock.formats.source import RandomAccess, TailSource
@@ -39,7 +39,6 @@ _END_OF_ZIP = b"PK\x05\x06"
 _LONGEST_ZIP_TAIL = 22 + 0xFFFF
 _LONGEST_UNPACKED = 64 << 20
 _STEP = 1 << 16
-_MOST_FINDINGS = 200
 _TAR_CHECKSUM = re.compile(rb"[\s\x1c-\x1f]*(?:[-+]?(?:0[oO])?_?[0-7]|\0)|[\x80\xff]|[\s\x1c-\x1f]{8}")
 
 
@@ -306,7 +305,7 @@ class Judging:
 
     def _add(self, finding: Finding) -> None:
         self._note_outcome(finding.outcome)
-        if len(self._findings) < _MOST_FINDINGS:
+        if len(self._findings) < MOST_FINDINGS:
             self._findings.append(finding)
 
     @contextmanager

@@ -125,6 +125,8 @@ class Patches:
         original = FunctionType(code, namespace, function.__name__, function.__defaults__)
         original.__kwdefaults__ = function.__kwdefaults__
         key = f"_weighlock_{function.__name__}"
+        while key in namespace:  # another hook answers for the same function, or for one of the same name
+            key += "_"
         signature = _signature(function)
         namespace[key] = guard
         function.__code__ = _forwarding(key, code)
