@@ -3,7 +3,7 @@
 #   make demo     the whole story in under a minute: lock, load, and every refusal
 #   make test     the whole suite
 #
-# `make lint`, `make bench`, `make docs`, `make matrix` and `make clean` are for who works on weighlock itself.
+# `make lint`, `make bench`, `make docs`, `make matrix`, `make coverage` and `make clean` are for who works on weighlock itself.
 # PYTHON=… chooses the interpreter, VENV=… the environment, JOBS=… how many tests run at once,
 # TORCH_INDEX=… an index that has CPU builds of torch (see CONTRIBUTING.md).
 
@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 DATA := .coverage
 
-.PHONY: demo test lint bench docs matrix clean
+.PHONY: demo test lint bench docs matrix coverage clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -50,6 +50,10 @@ docs: $(VENV)/.core
 matrix: $(VENV)/.test
 	$(BIN)/python tests/e2e/matrix.py
 	$(BIN)/python tests/e2e/tensorflow_matrix.py
+
+# Every loader in every kind of process, with a payload; writes docs/coverage.md.
+coverage: $(VENV)/.test
+	$(BIN)/python -m tests.loaders
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

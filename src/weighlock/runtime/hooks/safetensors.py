@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: The extension has no such names.
     """
-    for name, guard in (("safe_open", _guarded_type), ("deserialize", _guarded_deserialize)):
-        _replace(module, patches, name, guard)
+    guards = {"safe_open": _guarded_type, "deserialize": _guarded_deserialize}
     if hasattr(module, "_safe_open_handle"):  # since 0.6.2
-        _replace(module, patches, "_safe_open_handle", _guarded_handle)
-
-
-def _replace(module: ModuleType, patches: Patches, name: str, guard: Callable[[Any], Any]) -> None:
-    original = getattr(module, name, None)
-    guarded = guard(original) if original is not None else None
-    patches.replace(module, name, guarded)
-    patches.rebind(original, guarded)
+        guards["_safe_open_handle"] = _guarded_handle
+    originals = {name: getattr(module, name, None) for name in guards}
+    found = [original for original in originals.values() if original is not None]
+    places = () if _sweep.is_being_imported(module) else _sweep.places(*found)
+    for name, guard in guards.items():
+        original = originals[name]
+        guarded = guard(original) if original is not None else None
+        patches.replace(module, name, guarded)
+        patches.sweep(places, original, guarded)
 
 
 def _guarded_type(original: Any) -> Any:
