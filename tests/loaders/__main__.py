@@ -26,6 +26,7 @@ LIBRARIES = (
 )
 
 WITHOUT_ROWS = {
+    "datasets": "versions that still run scripts are older than the one that is installed here",
     "huggingface_hub": "it verifies downloads; what is loaded from them is a row of its own",
     "huggingface_hub_files": "likewise",
     "huggingface_hub_repositories": "likewise",
@@ -33,7 +34,8 @@ WITHOUT_ROWS = {
     "joblib_dump": "it records what is saved, and loads nothing",
     "numpy_save": "likewise",
     "pickle_dump": "likewise",
-    "safetensors_save": "likewise",
+    "remote_code": "it reads the code that the rows of transformers, diffusers and sentence-transformers are about",
+    "safetensors_save": "it records what is saved, and loads nothing",
     "tensorflow": "TensorFlow is proved in an environment of its own, by `make matrix`",
     "tflite": "likewise",
     "torch_save": "it records what is saved, and loads nothing",
