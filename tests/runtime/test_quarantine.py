@@ -330,3 +330,44 @@ def test_approved_training_arguments_load_in_a_fresh_process_inside_the_scope(be
         "print(type(torch.load('training_args.bin', weights_only=False)).__name__)\n"
     )
     assert done.stdout == "TrainingArguments\n", done.stderr
+
+
+def test_a_package_of_torch_unpickles_its_own_approved_classes_inside_the_scope(bench):
+    """Its unpickler imports out of the package: nothing of the same name is imported from elsewhere."""
+    from torch.package import PackageExporter, PackageImporter
+
+    source = bench.folder / "source"
+    source.mkdir()
+    (source / "carried_classes.py").write_text(
+        "class Carried:\n    def __setstate__(self, state):\n        self.a = 1\n"
+    )
+    sys.path.insert(0, str(source))
+    try:
+        carried = importlib.import_module("carried_classes")
+        thing = carried.Carried()
+        thing.b = 2
+        with PackageExporter("package.pt") as exporter:
+            exporter.intern("carried_classes")
+            exporter.save_pickle("things", "thing.pkl", thing)
+    finally:
+        sys.path.remove(str(source))
+        del sys.modules["carried_classes"]
+    _lock_all_names(bench, "package.pt")
+    bench.guard()
+    assert PackageImporter("package.pt").load_pickle("things", "thing.pkl").a == 1
+
+
+def test_a_load_that_is_entered_again_while_it_runs_leaves_no_scope_open(bench):
+    from weighlock.runtime import _admit, _quarantine
+
+    pathlib.Path("data.pkl").write_bytes(pickle.dumps([1]))
+    bench.lock("data.pkl", outcome="data-only")
+    bench.guard()
+    loading = _admit.admit_path("data.pkl", "a test")
+    loading._owned = False
+    with loading:
+        _quarantine.enter(loading)
+        with loading:
+            assert _admit.scope() is loading
+    assert _admit.scope() is None
+    os.close(loading.descriptor)

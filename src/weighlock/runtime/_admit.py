@@ -51,7 +51,7 @@ class Loading:
         self.breach: BaseException | None = None
         self.keep = False
         self._owned = owned
-        self._scope: Loading | None = None
+        self._scopes: list[Loading | None] = []  # one load may be entered again while it runs
         bound = descriptor is not None and (admission.digest or not admission.anything)
         self._stamp = _stamp(descriptor) if bound else None  # type: ignore[arg-type] # bound says that it is there
 
@@ -72,14 +72,14 @@ class Loading:
         """Restrict this thread's unpicklers to the names of the admission."""
         import weighlock.runtime._quarantine  # noqa: F401 - it judges what happens from now on
 
-        self._scope = scope()
+        self._scopes.append(scope())
         stack().append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Lift the restriction and check that the file is still the judged one."""
         stack().remove(self)
-        set_scope(self._scope)
+        set_scope(self._scopes.pop())
         try:
             if self.breach is not None and kind is None:
                 raise self.breach  # someone caught it, and went on

@@ -205,10 +205,10 @@ _HANDLERS: "dict[str, Callable[[tuple[object, ...]], None]]" = {
 
 def _import_judge() -> "Callable[..., None]":
     global _judge  # noqa: PLW0603 - importing it anew at each event would cost more than judging
-    from weighlock.runtime._unpickling import judge
+    from weighlock.runtime._unpickling import judge_and_resolve
 
-    _judge = judge
-    return judge
+    _judge = judge_and_resolve
+    return judge_and_resolve
 
 
 def _wrap(spec: "ModuleSpec") -> None:

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
     Args = tuple[object, ...]
 
+# The importer of torch.package runs modules that were approved one by one, see its hook.
 _IMPORTERS = frozenset(
     {
         "_frozen_importlib",
         "_frozen_importlib_external",
         "importlib._bootstrap",
         "importlib._bootstrap_external",
+        "torch.package.package_importer",
         "zipimport",
     }
 )
@@ -75,18 +77,19 @@ _EVENTS = {
 }
 
 
-def resolve(name: tuple[str, str], *, opens: bool) -> None:
-    """Import the module of an admitted name, and what its attributes import lazily, outside of the scope.
+def enter(loading: _admit.Loading) -> None:
+    """Open the scope of this thread for a load."""
+    _finder.quarantine = _watch
+    _admit.set_scope(loading)
+
+
+def resolve(name: tuple[str, str]) -> None:
+    """Import the module of an admitted name, and what its attributes import lazily, with the scope set aside.
 
     Args:
         name: Module and dotted name, as the unpickler is about to look them up.
-        opens: The name opens the scope.
     """
-    outer = _admit.scope()
-    if outer is None and not opens:
-        return
-    if opens:
-        _finder.quarantine = _watch
+    scope = _admit.scope()
     _admit.set_scope(None)
     try:
         __import__(name[0])
@@ -94,7 +97,7 @@ def resolve(name: tuple[str, str], *, opens: bool) -> None:
         for part in name[1].split("."):
             found = getattr(found, part, None)
     finally:
-        _admit.set_scope(outer)
+        _admit.set_scope(scope)
 
 
 def judge_marshal() -> None:

@@ -104,9 +104,8 @@ def judge(module: str, name: str) -> None:
         opens = loading.passed.get((module, name))
         if opens is None and _admits(loading.admission, (module, name)):
             opens = loading.passed[module, name] = _is_beyond_data(loading.admission, (module, name))
-            _quarantine.resolve(_mapped((module, name)), opens=opens)
         if opens:
-            _admit.set_scope(loading)
+            _quarantine.enter(loading)
         if opens is not None:
             return
     elif (module, name) in _harmless:
@@ -122,6 +121,19 @@ def judge(module: str, name: str) -> None:
         if pending is not None and _admits(pending.admission(), (module, name)):
             return
     _refuse(module, name)
+
+
+def judge_and_resolve(module: str, name: str) -> None:
+    """Judge a name that Python's own ``find_class`` is about to look up, and import its module outside of the scope.
+
+    Overrides look names up elsewhere, such as in a package of torch.
+
+    Raises:
+        LoadRefused: As `judge` does.
+    """
+    judge(module, name)
+    if _admit.scope() is not None:
+        _quarantine.resolve(_mapped((module, name)))
 
 
 def is_message(frame: FrameType | None) -> bool:
