@@ -32,12 +32,14 @@ WITHOUT_ROWS = {
     "huggingface_hub_repositories": "likewise",
     "interpreters": "it is what refuses the columns of subinterpreters",
     "joblib_dump": "it records what is saved, and loads nothing",
+    "keras_save": "likewise",
     "numpy_save": "likewise",
     "pickle_dump": "likewise",
     "remote_code": "it reads the code that the rows of transformers, diffusers and sentence-transformers are about",
     "safetensors_save": "it records what is saved, and loads nothing",
     "tensorflow": "TensorFlow is proved in an environment of its own, by `make matrix`",
     "tflite": "likewise",
+    "torch_distributed_save": "it records what is saved, and loads nothing",
     "torch_save": "it records what is saved, and loads nothing",
 }
 
