@@ -1,4 +1,4 @@
-"""Run the Hub tests under every supported generation of huggingface_hub.
+"""Run the Hub tests under every supported generation of huggingface_hub, and look for choke points in other versions.
 
 ``python tests/e2e/matrix.py [PYTEST-ARGUMENT…]`` puts each version into a folder of its own below ``.venv-matrix``
 and in front of the environment's packages; everything else, torch first of all, is the environment's own.
@@ -19,13 +19,14 @@ FOLDER = ROOT / ".venv-matrix"
 
 # What each version needs beside the environment's packages, exactly, because pip is told to resolve nothing.
 VERSIONS = {
+    "0.30.2": ("huggingface_hub==0.30.2", "transformers==4.49.0", "tokenizers==0.21.4", "safetensors==0.5.3"),
     "0.36.2": ("huggingface_hub==0.36.2", "transformers==4.57.6", "tokenizers==0.22.2"),
     "1.33.0": ("huggingface_hub==1.33.0", "httpx==0.28.1", "httpcore==1.0.9"),
     "2.4.0": ("huggingface_hub==2.4.0",),
 }
 
 # What pip says where no index answers or none has the package; anything else is a failure of the test.
-_NO_INDEX = ("No matching distribution found", "Could not find a version", "Connection", "ConnectTimeout", "Network is")
+NO_INDEX = ("No matching distribution found", "Could not find a version", "Connection", "ConnectTimeout", "Network is")
 
 
 class NoIndexError(Exception):
@@ -68,7 +69,7 @@ def install(requirements: tuple[str, ...], *options: str, python: str = sys.exec
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return
-    if any(sign in done.stderr for sign in _NO_INDEX):
+    if any(sign in done.stderr for sign in NO_INDEX):
         raise NoIndexError(f"no package index answers for {' '.join(requirements)}")
     raise RuntimeError(done.stderr)
 
@@ -97,9 +98,23 @@ def run(version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+def _choke_points() -> int:
+    """Say which versions of the libraries have every choke point of the guard."""
+    sys.path.insert(0, str(ROOT))
+    from tests.e2e.choke_points import report
+
+    lines, failed = report(FOLDER / "wheels")
+    print("\n".join(lines), flush=True)  # noqa: T201 - a script
+    return int(failed)
+
+
 def main(arguments: list[str]) -> int:
     """Run the Hub tests under each version; a version that no index has is skipped with a notice."""
     failed = 0
+    if not arguments or arguments == ["--choke-points"]:
+        failed |= _choke_points()
+    if arguments == ["--choke-points"]:
+        return failed
     for version in VERSIONS:
         try:
             done = run(version, *arguments)

@@ -41,6 +41,7 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "onnxruntime.capi.onnxruntime_inference_collection": "onnxruntime",
     "pickle": ("pickle", "pickle_dump"),
     "safetensors._safetensors_rust": ("safetensors", "safetensors_save"),
+    "sentence_transformers.SentenceTransformer": "sentence_transformers",
     "sentence_transformers.util": "sentence_transformers",
     "skops.io._persist": "skops",
     "tensorflow.lite.python.interpreter": "tflite",

@@ -5,7 +5,8 @@
 - ``modules.json`` and the other configurations name classes by their modules, and the library imports and calls them.
   Classes of sentence-transformers itself and of `torch.nn` pass. Classes in the repository's own files come through
   transformers, whose hook judges them. All others, of whatever installed package, need a model that is locked with
-  ``remote-code = true``. Choke points: `import_from_string` and, where it exists, `import_module_class`.
+  ``remote-code = true``. Choke points: `import_from_string`, and what knows the model: `import_module_class` or, before
+  version 6, `SentenceTransformer._load_module_class_from_ref`.
 
 ## Does not cover
 
@@ -35,11 +36,16 @@ _thread = _local()
 
 
 def patch(module: ModuleType, patches: Patches) -> None:
-    """Guard ``sentence_transformers.util``.
+    """Guard ``sentence_transformers.util``, and ``sentence_transformers.SentenceTransformer`` of older versions.
 
     Raises:
         LookupError: A choke point is gone.
     """
+    model = getattr(module, "SentenceTransformer", None)
+    if module.__name__ == "sentence_transformers.SentenceTransformer":
+        if hasattr(model, "_load_module_class_from_ref"):
+            patches.answer(model, "_load_module_class_from_ref", _import_of_model)
+        return
     patches.answer(module, "import_from_string", _import)
     if hasattr(module, "import_module_class"):
         patches.answer(module, "import_module_class", _import_of_model)
