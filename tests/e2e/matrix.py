@@ -25,6 +25,8 @@ VERSIONS = {
     "2.4.0": ("huggingface_hub==2.4.0",),
 }
 
+VISION = ("timm==1.0.31", "torchvision==0.28.0")
+
 # What pip says where no index answers or none has the package; anything else is a failure of the test.
 NO_INDEX = ("No matching distribution found", "Could not find a version", "Connection", "ConnectTimeout", "Network is")
 
@@ -41,13 +43,25 @@ def provide(version: str) -> Path | None:
     """
     if installed_version("huggingface_hub") == version:
         return None
-    folder = FOLDER / f"hub-{version}"
+    return _provide(FOLDER / f"hub-{version}", VERSIONS[version])
+
+
+def provide_vision() -> Path:
+    """Return a folder with timm and torchvision, which the environment must not have: others would try to import it.
+
+    Raises:
+        NoIndexError: It is missing and no package index answers.
+    """
+    return _provide(FOLDER / "vision", VISION)
+
+
+def _provide(folder: Path, requirements: tuple[str, ...]) -> Path:
     if folder.is_dir():
         return folder
     FOLDER.mkdir(exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix="new-", dir=FOLDER))
     try:
-        install(VERSIONS[version], "--no-deps", "--target", str(staging))
+        install(requirements, "--no-deps", "--target", str(staging))
         try:
             staging.rename(folder)
         except OSError:

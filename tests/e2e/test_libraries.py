@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e import matrix
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
@@ -119,3 +121,72 @@ def test_an_unlocked_repository_is_refused_with_the_command_that_locks_it(worksh
     workshop.serve("org/tiny", tiny(library.model), lock=False)
     assert refused(workshop.run(library.code), "hint: weighlock lock org/tiny")
     assert not any("/resolve/" in request.path for request in workshop.hub.requests)
+
+
+ADAPTER = """
+from peft import PeftModel
+from transformers import AutoModel
+from peft import AutoPeftModelForFeatureExtraction
+print("LOADED", type(AutoPeftModelForFeatureExtraction.from_pretrained("org/tiny")).__name__)
+"""
+
+
+def test_an_adapter_of_peft_loads_with_its_base_and_needs_both_in_the_lock(workshop, tiny):
+    workshop.serve("org/base", tiny("bert"), lock=False)
+    workshop.serve("org/tiny", tiny("adapter"))
+    assert refused(workshop.run(ADAPTER), "hint: weighlock lock org/base")
+    workshop.serve("org/base", tiny("bert"))
+    assert loaded(workshop.run(ADAPTER))
+    workshop.poison("org/tiny", "adapter_model.safetensors")
+    assert refused(workshop.run(ADAPTER, HF_HUB_OFFLINE="1"), "adapter_model.safetensors")
+
+
+VISION = """
+import sys
+sys.path.insert(0, {folder!r})
+import torch
+operators = torch.library.Library("torchvision", "DEF")
+for name in ("nms", "qnms"):
+    operators.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import timm
+"""
+
+
+@pytest.fixture(scope="session")
+def vision():
+    try:
+        return VISION.format(folder=str(matrix.provide_vision()))
+    except matrix.NoIndexError as error:
+        pytest.skip(str(error))
+
+
+def test_a_model_of_timm_loads_from_the_hub_and_from_a_file_and_tampered_ones_do_not(workshop, vision):
+    made = workshop.run(
+        vision
+        + """
+model = timm.create_model("test_vit", pretrained=False, num_classes=2)
+from timm.models import save_for_hf
+save_for_hf(model, "made", safe_serialization="both")
+torch.save(model.state_dict(), "checkpoint.pth")
+""",
+        guard=False,
+    )
+    assert made.returncode == 0, made.stderr
+    files = {path.name: path.read_bytes() for path in (workshop.folder / "made").iterdir()}
+    workshop.serve("org/tiny", {name: data for name, data in files.items() if not name.endswith(".bin")})
+    hub = vision + 'print("LOADED", timm.create_model("hf-hub:org/tiny", pretrained=True).num_classes)'
+    assert loaded(workshop.run(hub))
+    workshop.poison("org/tiny", "model.safetensors")
+    assert refused(workshop.run(hub, HF_HUB_OFFLINE="1"), "model.safetensors")
+    file = (
+        vision
+        + """
+timm.create_model("test_vit", checkpoint_path="checkpoint.pth", num_classes=2)
+print("LOADED")
+"""
+    )
+    assert refused(workshop.run(file), "checkpoint.pth", "rule: not-in-lock")
+    (workshop.folder / "checkpoints").mkdir()
+    (workshop.folder / "checkpoints" / "checkpoint.pth").write_bytes((workshop.folder / "checkpoint.pth").read_bytes())
+    workshop.lock_folder("checkpoints")
+    assert loaded(workshop.run(file))

@@ -122,3 +122,60 @@ def test_a_conversion_to_safetensors_stays_within_the_lock(workshop, tiny):
     assert "FOUND (None, None, None)" in done.stdout, done.stderr
     assert "does not appear to have a file named" in done.stdout, done.stderr
     assert not any("discussions" in request.path for request in workshop.hub.requests)
+
+
+PIPELINE = b"""
+from diffusers import DDPMPipeline
+
+
+class MyPipeline(DDPMPipeline):
+    mine = 5
+"""
+
+
+def test_a_custom_pipeline_of_diffusers_runs_only_where_its_repository_is_locked_with_its_code(workshop, tiny):
+    workshop.serve("org/tiny", tiny("pipeline"))
+    workshop.serve("other/code", {"pipeline.py": PIPELINE}, lock=False)
+    load = """
+        from diffusers import DiffusionPipeline
+        pipeline = DiffusionPipeline.from_pretrained("org/tiny", custom_pipeline="other/code", trust_remote_code=True)
+        print("LOADED", pipeline.mine)
+        """
+    assert refused(workshop.run(load), "other/code")
+    workshop.serve("other/code", {"pipeline.py": PIPELINE}, remote_code=True)
+    assert loaded(workshop.run(load))
+    (copy,) = (workshop.folder / "huggingface" / "modules").rglob("pipeline.py")
+    copy.write_bytes(PIPELINE + harmful(workshop))
+    assert refused(workshop.run(load), "pipeline.py", "rule: changed")
+    assert not ran(workshop)
+
+
+def test_a_community_pipeline_of_diffusers_is_code_of_a_repository_that_is_not_locked(workshop, tiny):
+    workshop.serve("org/tiny", tiny("pipeline"))
+    done = workshop.run(
+        """
+        import diffusers.utils.dynamic_modules_utils as dynamic
+        dynamic.get_diffusers_versions = lambda: ["0.0"]
+        from diffusers import DiffusionPipeline
+        print("LOADED", DiffusionPipeline.from_pretrained("org/tiny", custom_pipeline="one_step_unet"))
+        """
+    )
+    assert refused(done, "datasets/diffusers/community-pipelines-mirror")
+
+
+def test_a_module_of_sentence_transformers_from_another_package_needs_remote_code(workshop, tiny):
+    files = tiny("sentences")
+    modules = json.loads(files["modules.json"])
+    modules[1]["type"] = "helper.Chosen"
+    files = {**files, "modules.json": json.dumps(modules).encode()}
+    (workshop.folder / "helper.py").write_bytes(harmful(workshop))
+    workshop.serve("org/tiny", files)
+    done = workshop.run(
+        """
+        from sentence_transformers import SentenceTransformer
+        SentenceTransformer("org/tiny", device="cpu", trust_remote_code=True)
+        print("LOADED")
+        """
+    )
+    assert refused(done, "helper.Chosen", "weighlock lock org/tiny --remote-code")
+    assert not ran(workshop)

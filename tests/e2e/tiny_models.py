@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +133,20 @@ def both() -> Files:
         unet.save_pretrained(root / "unet", safe_serialization=False)
 
     return _saved(save)
+
+
+def adapter() -> Files:
+    """Make a LoRA adapter of peft, on top of the BERT encoder in ``org/base``."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import BertModel
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that it will give up
+        for path, data in bert().items():
+            (Path(folder) / path).write_bytes(data)
+        torch.manual_seed(0)
+        model = get_peft_model(BertModel.from_pretrained(folder), LoraConfig(r=2, target_modules=["query"]))
+        files = _saved(model.save_pretrained)
+    config = json.loads(files["adapter_config.json"])
+    return {**files, "adapter_config.json": json.dumps({**config, "base_model_name_or_path": "org/base"}).encode()}
