@@ -16,6 +16,7 @@ import weighlock
 from weighlock._cli._environment import ask
 from weighlock._cli._options import format_option
 from weighlock.errors import UsageError
+from weighlock.runtime._finder import HOOKS
 
 _LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
 
@@ -84,7 +85,7 @@ def examine(python: str) -> dict[str, Any]:
         "guarded": guarded,
         **answer,
         "settings": settings,
-        "not_covered": _not_covered(),
+        "not_covered": _not_covered(answer["libraries"]),
     }
 
 
@@ -132,10 +133,18 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     return answer
 
 
-def _not_covered() -> dict[str, list[str]]:
-    """Collect from the hooks' own documentation what they do not cover."""
+def _not_covered(libraries: dict[str, Any]) -> dict[str, list[str]]:
+    """Collect from the documentation of the hooks whose libraries are there what they do not cover."""
+    there = {
+        hook
+        for module, hooks in HOOKS.items()
+        if libraries[module.partition(".")[0]]["installed"]
+        for hook in ((hooks,) if isinstance(hooks, str) else hooks)
+    }
     answer = {}
     for path in sorted((Path(weighlock.__file__).parent / "runtime" / "hooks").glob("[!_]*.py")):
+        if path.stem not in there:
+            continue
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         section = text.partition("## Does not cover")[2].partition("\n## ")[0]
         items = re.split(r"^- ", section, flags=re.MULTILINE)[1:]

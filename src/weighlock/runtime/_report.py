@@ -55,6 +55,10 @@ def _library(name: str) -> dict[str, Any]:
     for module in sorted(module for module in _finder.HOOKS if module.partition(".")[0] == name):
         try:
             __import__(module)
+        except ModuleNotFoundError as error:
+            # A part of it, or a library that only another one brings, is not here; nothing can be loaded with it.
+            foreign = error.name is not None and error.name.partition(".")[0] != name
+            modules[module] = {"choke_points": [], "problem": None if foreign else _said(error), "needs": error.name}
         except Exception as error:  # noqa: BLE001 - a library that cannot be imported cannot load a model either
             modules[module] = {"choke_points": [], "problem": _said(error)}
         else:
