@@ -159,10 +159,27 @@ def test_a_choke_point_that_a_new_version_has_lost_is_named(  # noqa: PLR0917 - 
     assert f"MISSING {module}" in doctor(capsys, "--python", python)[1]
 
 
-def test_what_is_not_covered_comes_from_every_hook(project, python, capsys):
+def test_what_is_not_covered_comes_from_every_hook_of_a_library_that_is_there(
+    project, python, tmp_path, capsys, monkeypatch
+):
     _, report = examined(capsys, python)
-    assert set(report["not_covered"]) == {path.stem for path in Path(hooks[0]).glob("[!_]*.py")}
+    assert set(report["not_covered"]) == {"interpreters", "pickle", "pickle_dump"}
+    monkeypatch.setenv("PYTHONPATH", str(library(tmp_path, "joblib", numpy_pickle="")))
+    _, report = examined(capsys, python)
+    assert set(report["not_covered"]) == {"interpreters", "joblib", "joblib_dump", "pickle", "pickle_dump"}
     assert all(report["not_covered"].values())
+
+
+def test_a_library_that_lacks_another_one_is_not_unguarded(project, python, tmp_path, capsys, monkeypatch):
+    place = library(tmp_path, "joblib", numpy_pickle="import a_library_that_nobody_has")
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    assert main(["activate", "--python", python]) == 0
+    code, report = examined(capsys, python)
+    assert (code, report["guarded"]) == (0, True)
+    assert main(["doctor", "--python", python]) == 0
+    assert (
+        "joblib.numpy_pickle: cannot be imported here, for want of a_library_that_nobody_has" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])

@@ -161,7 +161,7 @@ def test_a_damaged_hook_of_a_library_that_is_imported_already_stops_the_program(
         os.unlink(venv.site / _site.PTH)
     code = arguments[-1]
     done = venv.run(*arguments[:-1], f"import pickle\n{code}" if "-S" in arguments else code, **extra)
-    _stopped(done, "cannot guard pickle", "SyntaxError")
+    _stopped(done, "cannot guard _pickle", "SyntaxError")
 
 
 def test_a_damaged_hook_of_a_library_that_is_imported_later_fails_that_import(venv):
@@ -170,7 +170,7 @@ def test_a_damaged_hook_of_a_library_that_is_imported_later_fails_that_import(ve
     (package / "runtime" / "hooks" / "pickle.py").write_text("def (")
     venv.write()
     done = venv.run("-c", "try:\n import pickle\nexcept Exception as e:\n print(type(e).__name__, e)")
-    assert done.stdout.startswith("GuardError cannot guard pickle: SyntaxError")
+    assert done.stdout.startswith("GuardError cannot guard _pickle: SyntaxError")
 
 
 def test_a_closed_standard_error_does_not_keep_the_guard_from_stopping_the_program(venv):

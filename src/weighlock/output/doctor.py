@@ -58,8 +58,10 @@ def _libraries(report: dict[str, Any]) -> Iterator[str]:
         for module, state in library["modules"].items():
             if state["problem"]:
                 yield f"    MISSING {module}: {state['problem']}"
-            elif not state["choke_points"]:
+            elif "needs" in state:
                 yield f"    {module}: cannot be imported here, for want of {state['needs']}"
+            elif not state["choke_points"]:
+                yield f"    {module}: nothing to guard in this version"
             else:
                 yield from _wrapped(f"    {module}: ", ", ".join(state["choke_points"]), "      ")
     if report["audit_events"]:

@@ -62,10 +62,19 @@ def _library(name: str) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - a library that cannot be imported cannot load a model either
             modules[module] = {"choke_points": [], "problem": _said(error)}
         else:
-            points = list(_finder.choke_points().get(module, ()))
-            problem = None if points else "it was imported, but nothing in it is guarded"
-            modules[module] = {"choke_points": points, "problem": problem}
+            modules[module] = {"choke_points": list(_finder.choke_points().get(module, ())), "problem": None}
+    for module, state in modules.items():
+        if not state["choke_points"] and "needs" not in state and not state["problem"]:
+            state["problem"] = _missing(module, modules)
     return {"installed": True, "version": _version(name), "modules": modules}
+
+
+def _missing(module: str, modules: dict[str, dict[str, Any]]) -> str | None:
+    """Say that nothing in a module is guarded, unless its hook found what it guards in another one in this version."""
+    hook = _finder.HOOKS[module]
+    if any(state["choke_points"] for other, state in modules.items() if _finder.HOOKS[other] == hook):
+        return None
+    return "it was imported, but nothing in it is guarded"
 
 
 def _version(name: str) -> str | None:

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit, _files, _saving
+from weighlock.runtime import _admit, _files, _saving, _unpicklers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,19 +32,15 @@ def patch(module: ModuleType, patches: Patches) -> None:
         LookupError: The module has no such name.
     """
     original = getattr(module, "dump", None)
-    guarded = _followed_dump(original) if callable(original) else None
+    guarded = _unpicklers.Function(original, _dump) if callable(original) else None
     patches.replace(module, "dump", guarded)
     patches.rebind(original, guarded)
 
 
-def _followed_dump(original: Callable[..., Any]) -> Callable[..., Any]:
-    def dump(obj: Any, file: Any, *args: Any, **options: Any) -> Any:
-        if options.get("buffer_callback") is not None or not _begins(file) or not _admit.records_saves():
-            return original(obj, file, *args, **options)
-        return _saving.into_file(file, lambda followed: original(obj, followed, *args, **options))
-
-    dump.__doc__ = original.__doc__
-    return dump
+def _dump(original: Callable[..., Any], obj: Any, file: Any, *args: Any, **options: Any) -> Any:
+    if options.get("buffer_callback") is not None or not _begins(file) or not _admit.records_saves():
+        return original(obj, file, *args, **options)
+    return _saving.into_file(file, lambda followed: original(obj, followed, *args, **options))
 
 
 def _begins(file: Any) -> bool:
