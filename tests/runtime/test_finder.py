@@ -80,6 +80,41 @@ def test_a_reloaded_library_is_patched_again_and_freed_in_the_end(bench, library
     assert module.load("x") == "unguarded"
 
 
+def test_what_was_bound_before_a_reload_stays_guarded_and_is_freed_in_the_end(bench, library):
+    bench.guard()
+    module = importlib.import_module("guarded_library")
+    early = module.load
+    for _ in range(2):
+        importlib.reload(module)
+        assert (early("x"), module.load("x")) == ("guarded", "guarded")
+    weighlock.runtime.uninstall()
+    assert (early("x"), module.load("x")) == ("unguarded", "unguarded")
+
+
+def test_a_library_that_was_deleted_and_imported_again_frees_neither_copy(bench, library):
+    bench.guard()
+    first = importlib.import_module("guarded_library")
+    del sys.modules["guarded_library"]
+    second = importlib.import_module("guarded_library")
+    assert first is not second
+    assert (first.load("x"), second.load("x")) == ("guarded", "guarded")
+    weighlock.runtime.uninstall()
+    assert (first.load("x"), second.load("x")) == ("unguarded", "unguarded")
+
+
+def test_after_a_reload_a_replaced_name_means_what_the_module_made_of_it(bench, library):
+    library.patch = lambda module, patches: patches.replace(module, "load", lambda file: "guarded")
+    bench.guard()
+    module = importlib.import_module("guarded_library")
+    importlib.reload(module)
+    fresh = LIBRARY.replace("unguarded", "newer")
+    (bench.folder / "guarded_library.py").write_text(f"{fresh}# longer, so that no compiled file fits\n")
+    importlib.reload(module)
+    assert module.load("x") == "guarded"
+    weighlock.runtime.uninstall()
+    assert module.load("x") == "newer"
+
+
 def test_a_missing_choke_point_fails_the_import_and_names_the_version(bench, library):
     library.patch = lambda module, patches: patches.replace(module, "gone", None)
     bench.guard()

@@ -13,6 +13,7 @@ import os
 import pathlib
 import pickle
 import shelve
+import sys
 import tarfile
 import types
 
@@ -123,6 +124,22 @@ def _assigned_to_the_instance(base):
     return make
 
 
+class LookingUp:
+    """Has no `find_class` that could be seen, and answers when it is asked for one."""
+
+    def __getattribute__(self, name):
+        return _import if name == "find_class" else object.__getattribute__(self, name)
+
+
+def _from_before_another_import():
+    before = sys.modules.pop("pickle")
+    try:
+        importlib.import_module("pickle")
+        return _derived(before._Unpickler)
+    finally:
+        sys.modules["pickle"] = before
+
+
 class Abstract(abc.ABC):
     @abc.abstractmethod
     def find_class(self, module, name): ...
@@ -155,6 +172,10 @@ KINDS = {
     "assigned to the pure Python instance": lambda: _assigned_to_the_instance(pickle._Unpickler),
     "static method": lambda: type("Derived", (pickle.Unpickler,), {"find_class": staticmethod(_import)}),
     "partial": lambda: type("Derived", (pickle.Unpickler,), {"find_class": functools.partial(_import)}),
+    "looks names up by itself": lambda: type("Derived", (pickle.Unpickler,), dict(vars(LookingUp))),
+    "a base looks names up by itself": lambda: type("Derived", (LookingUp, pickle.Unpickler), {}),
+    "the pure Python one looks names up by itself": lambda: type("Derived", (LookingUp, pickle._Unpickler), {}),
+    "from before pickle was imported again": _from_before_another_import,
     "dill": lambda: _derived(dill.Unpickler),
     "cloudpickle": lambda: _derived(getattr(cloudpickle, "Unpickler", pickle.Unpickler)),
 }

@@ -223,13 +223,18 @@ def _wrap(spec: "ModuleSpec") -> None:
         return
 
     def exec_module(module: "ModuleType") -> None:
-        if module.__name__ in _patched:  # it is being reloaded
+        if not _is_source(spec) and module.__name__ in _patched:  # its functions are the same ones after a reload
             _patched.pop(module.__name__)[1].undo()
         execute(module)
         if module.__name__ in HOOKS and _judging:
             _patch(module, module.__name__)
 
     loader.exec_module = exec_module  # each spec has a loader of its own
+
+
+def _is_source(spec: "ModuleSpec") -> bool:
+    """Say whether executing a module makes new functions, and leaves those that others took from it before."""
+    return str(spec.origin).endswith((".py", ".pyc"))
 
 
 class _BuiltIn:
@@ -246,6 +251,9 @@ def _patch(module: "ModuleType", name: str) -> None:
     from weighlock.runtime._patch import Patches
 
     patches = Patches()
+    earlier = _patched.get(name)
+    if earlier is not None:  # what was bound before a reload stays guarded
+        patches.afterwards(earlier[1].undo)
     hooks = HOOKS[name]
     try:
         for hook in (hooks,) if isinstance(hooks, str) else hooks:
@@ -253,6 +261,7 @@ def _patch(module: "ModuleType", name: str) -> None:
             sys.modules[f"{__package__}.hooks.{hook}"].patch(module, patches)
     except BaseException as error:
         patches.undo()
+        _patched.pop(name, None)
         if isinstance(error, Exception):
             raise _failure(name, f"{type(error).__name__}: {error}") from error
         raise

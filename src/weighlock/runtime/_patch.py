@@ -38,7 +38,7 @@ class Patches:
         if old is _MISSING:
             raise missing(owner, name)
         setattr(owner, name, new)
-        self._undo.append(lambda: setattr(owner, name, old))
+        self._undo.append(_putting_back(owner, name, old, new))
         self.points.append(name if isinstance(owner, ModuleType) else f"{getattr(owner, '__qualname__', owner)}.{name}")
         return old
 
@@ -72,7 +72,7 @@ class Patches:
             for name, key in found:
                 old, new = replacements[key]
                 setattr(module, name, new)
-                self._undo.append(lambda module=module, name=name, old=old: setattr(module, name, old))  # type: ignore[misc]
+                self._undo.append(_putting_back(module, name, old, new))
 
     def sweep(self, places: Iterable[tuple[object, Callable[[Any], object]]], old: object, new: object) -> None:
         """Put `new` wherever a program that runs already keeps `old`.
@@ -177,6 +177,16 @@ def missing(owner: object, name: str) -> LookupError:
     """Return the error for a choke point that is gone."""
     label = getattr(owner, "__name__", None) or type(owner).__name__
     return LookupError(f"{label}.{name} does not exist, and the guard needs it")
+
+
+def _putting_back(owner: object, name: str, old: object, new: object) -> Callable[[], None]:
+    """Undo a replacement, unless the module was executed again since, and the name means something newer."""
+
+    def put_back() -> None:
+        if getattr(owner, name, _MISSING) is new:
+            setattr(owner, name, old)
+
+    return put_back
 
 
 def _forwarding(key: str, code: CodeType) -> CodeType:

@@ -86,7 +86,16 @@ def _make_type(original: Any) -> Any:
 
 
 class _Meta(ABCMeta):
-    """Keeps ``isinstance`` true for what was derived from the original; of ABCMeta, so that abstract bases mix."""
+    """Keeps ``isinstance`` true for what was derived from the original; of ABCMeta, so that abstract bases mix.
+
+    A derived class that looks its attributes up in a way of its own is asked through the guard, too.
+    """
+
+    def __init__(cls, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        lookup: Any = cls.__getattribute__
+        if getattr(lookup, "__module__", None) != __name__:
+            cls.__getattribute__ = _judged_lookup(lookup)  # type: ignore[method-assign,assignment]
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.__bases__) if _is_guarded(cls) else super().__instancecheck__(instance)
