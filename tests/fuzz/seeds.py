@@ -176,8 +176,25 @@ def _pickle() -> Seeds:
 
 
 def _vectors() -> Seeds:
-    for path in sorted(_VECTORS.glob("*/*/*")):
-        yield path.name, path.read_bytes()
+    yield from _vectors_of("*")
+
+
+def _vectors_of(*checks: str) -> Seeds:
+    for check in checks:
+        for path in sorted(_VECTORS.glob(f"{check}/*/*")):
+            yield path.name, path.read_bytes()
+
+
+def _keras() -> Seeds:
+    yield from _vectors_of("keras-objects", "hdf5-references")
+
+
+def _tensorflow() -> Seeds:
+    yield from _vectors_of("tensorflow-ops")
+
+
+def _programs() -> Seeds:
+    yield from _vectors_of("torch-programs", "native-code", "export-expressions")
 
 
 def _corpus() -> Seeds:
@@ -189,6 +206,9 @@ def _corpus() -> Seeds:
 
 
 WRITERS: dict[str, Callable[[], Seeds]] = {
+    "keras": _keras,
+    "tensorflow": _tensorflow,
+    "programs": _programs,
     "vectors": _vectors,
     "zip": _zip,
     "tar": _tar,
