@@ -50,9 +50,10 @@ def pickled(value, protocol=2):
     return file.getvalue()
 
 
-def zipped(value, members=None, *, folder="archive", method=zipfile.ZIP_STORED):
+def zipped(value, members=None, *, folder="archive", byteorder=b"little", method=zipfile.ZIP_STORED):
     """Write an archive as torch does; `value` may be the bytes of a pickle."""
-    content = {"data.pkl": value if isinstance(value, bytes) else pickled(value), "byteorder": b"little"}
+    content = {"data.pkl": value if isinstance(value, bytes) else pickled(value)}
+    content |= {} if byteorder is None else {"byteorder": byteorder}
     content |= {"data/0": bytes(range(24))} if members is None else members
     content["version"] = b"3\n"
     file = io.BytesIO()

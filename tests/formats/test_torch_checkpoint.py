@@ -169,6 +169,11 @@ class TestArchives:
         members = {"data/0": bytes(24), "byteorder": order}
         assert "little-endian" in refusal(zipped({"w": tensor()}, members))
 
+    @pytest.mark.parametrize("order", [b"big", b"little"])
+    def test_another_byte_order_in_capitals_which_torch_finds_all_the_same(self, order):
+        data = zipped({"w": tensor()}, {"data/0": bytes(24), "BYTEORDER": order}, byteorder=None)
+        assert "capitals" in refusal(data)
+
     def test_torchscript(self):
         assert "TorchScript" in refusal(zipped({"w": tensor()}, {"data/0": bytes(24), "constants.pkl": b"N."}))
 

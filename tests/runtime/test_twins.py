@@ -18,6 +18,7 @@ from torch import load as early_load
 
 import weighlock.runtime
 from weighlock.errors import LoadRefused
+from weighlock.gates.convert import Choice, convert
 from weighlock.gates.lock import LockOptions, lock
 from weighlock.gates.project import Project
 from weighlock.gates.request import parse_request
@@ -168,6 +169,24 @@ def test_every_map_location_has_its_meaning(pair, location):
     pair.guard()
     assert shape_of(pair.load(location)) == expected
     assert shape_of(pair.load(map_location=location)) == expected
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_bytes_that_mean_nothing_to_their_type_are_not_tidied_up(pair, mmap):
+    bools = torch.arange(12, dtype=torch.uint8).view(torch.bool)
+    halves = torch.tensor([0x7C01, 0x7E01, 0x0001, 0x7DFF], dtype=torch.int16).repeat(3)
+    singles = torch.tensor([0x7F800001, 0x7FC00001, 0x7FBFFFFF, 1], dtype=torch.int32).view(torch.float32).repeat(3)
+    numbers = {"b": bools, "h": halves.view(torch.float16), "e": halves.view(torch.bfloat16).clone(), "s": singles}
+    content = {f"{name}-{way}": arranged for name, whole in numbers.items() for way, arranged in _ways(whole)}
+    torch.save(content, pair.pickle)
+    convert(pair.pickle, pair.twin, Choice())
+    expected = shape_of(torch.load(pair.pickle, mmap=mmap))
+    pair.guard()
+    assert shape_of(pair.load(mmap=mmap)) == expected
+
+
+def _ways(whole: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+    return [("whole", whole), ("turned", whole.view(3, 4).T), ("strided", whole[1::3]), ("first", whole[:1].expand(2))]
 
 
 def test_a_function_for_the_location_sees_the_device_of_the_checkpoint_and_the_bytes(served):

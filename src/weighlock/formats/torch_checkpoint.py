@@ -124,6 +124,10 @@ def _members(entries: tuple[ZipEntry, ...]) -> dict[str, ZipEntry]:
         raise FormatError("it is no torch checkpoint: the archive has not exactly one data.pkl in a folder")
     if not all(entry.name.startswith(folder) for entry in entries):
         raise FormatError("the archive holds members beside the folder of the checkpoint")
+    for entry in entries:
+        # torch finds BYTEORDER where it looks for byteorder, and so would swap what is read here as it stands.
+        if entry.name.removeprefix(folder) != entry.name.removeprefix(folder).lower():
+            raise FormatError("the name of a member has capitals, which torch.save never writes", where=entry.name)
     return {entry.name.removeprefix(folder): entry for entry in entries}
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from weighlock.digest_cache import key_of
@@ -19,7 +20,7 @@ from weighlock.gates.refusal import refusal
 
 if TYPE_CHECKING:
     from weighlock.gates.load import LoadGate
-    from weighlock.lockfile import Chunks, Located
+    from weighlock.lockfile import Chunks
 
 _LENGTH = 8
 """Bytes in front of a safetensors header that say how long it is."""
@@ -120,7 +121,8 @@ def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> Laz
 
     Returns:
         The file, or ``None`` where it has to be judged as a whole: it is not in the lockfile, has no chunk digests
-        there, or is no safetensors file.
+        there, or is no safetensors file; or several locked files begin alike, as a model and what was trained from it
+        may do, and only the rest tells which one it is.
 
     Raises:
         LoadRefused: It is in the lockfile and may not be loaded.
@@ -129,14 +131,15 @@ def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> Laz
         return None
     candidates = gate.lockfile.of_size(os.fstat(descriptor).st_size)
     known = {file.chunks for _, file in candidates if file.chunks and file.format == "safetensors"}
-    for chunks in known:
-        lazy = LazyFile(descriptor, label, loader, chunks)
-        if lazy.is_locked():
-            gate.decide_locked(_of_chunks(candidates, chunks), label, loader)
-            return lazy
-        lazy.close()
-    return None
-
-
-def _of_chunks(candidates: tuple[Located, ...], chunks: Chunks) -> tuple[Located, ...]:
-    return tuple(one for one in candidates if one[1].chunks == chunks)
+    with ExitStack() as stack:
+        files = {chunks: LazyFile(descriptor, label, loader, chunks) for chunks in known}
+        for file in files.values():
+            stack.callback(file.close)
+        possible = [chunks for chunks, file in files.items() if file.is_locked()]
+        if len(possible) != 1:
+            return None
+        gate.decide_locked(tuple(one for one in candidates if one[1].chunks == possible[0]), label, loader)
+        stack.pop_all()
+        for chunks in known.difference(possible):
+            files[chunks].close()
+        return files[possible[0]]

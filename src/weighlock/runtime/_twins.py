@@ -36,6 +36,9 @@ _MOST_THREADS = 8
 _MOST_AT_ONCE = 1 << 30
 """Bytes of one system call; Linux reads at most two gigabytes."""
 
+_INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+"""By the bytes of each element."""
+
 
 class _Arguments:
     """What a caller of `torch.load` asked for.
@@ -221,7 +224,8 @@ class _Memory:
         torch = self.torch
         memory = self.new(storage.size).fill_(0)
         for view in (self.recipe.views[index] for index in storage.views):
-            dtype = getattr(torch, view.dtype)
+            # torch may write a byte of a bool anew, or quieten a number that is none: integers stay what they are.
+            dtype = getattr(torch, _INTEGERS.get(view.item, view.dtype))
             source = torch.empty((0,), dtype=dtype, device="cpu").set_(read(view.piece), 0, view.shape)
             target = torch.empty((0,), dtype=dtype, device="cpu")
             target.set_(memory, view.offset, view.shape, view.stride)

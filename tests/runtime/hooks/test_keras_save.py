@@ -45,6 +45,26 @@ for name in ("model.keras", "model.h5"):
 attempt("changed-keras", lambda: keras.saving.load_model("changed-model.keras"))
 attempt("changed-h5", lambda: keras.saving.load_model("changed-model.h5"))
 import h5py
+def exchanged(save, evil):
+    # Whoever may write to the folder puts another one in the place of ours, while Keras saves.
+    write = h5py.File.close
+    def close(file):
+        folder = os.path.dirname(str(file.filename))
+        write(file)
+        if os.path.basename(folder).startswith(".weighlock-"):
+            os.rename(folder, "moved")
+            os.mkdir(folder)
+            open(os.path.join(folder, "exchanged.h5"), "wb").write(evil)
+    h5py.File.close = close
+    try:
+        save()
+    finally:
+        h5py.File.close = write
+evil = open("changed-model.h5", "rb").read()
+exchanged(lambda: model.save("exchanged.h5"), evil)
+open("evil.h5", "wb").write(evil)
+attempt("exchanged", lambda: keras.saving.load_model("evil.h5"))
+attempt("saved-all-the-same", lambda: h5py.File("exchanged.h5").close())
 h5py.File("new/model.h5", "r+").attrs["model_config"] = "{}"
 attempt("written-over", lambda: keras.saving.load_model("new/model.h5"))
 """
@@ -95,6 +115,11 @@ def test_it_does_not_load_in_another_project(run):
 @pytest.mark.parametrize("way", ["changed-keras", "changed-h5", "written-over"])
 def test_what_was_changed_since_does_not_load(run, way):
     assert run["first"][way].startswith("STOPPED LoadRefused")
+
+
+def test_a_folder_that_was_exchanged_while_it_was_saved_into_makes_nothing_trusted(run):
+    assert run["first"]["exchanged"].startswith("STOPPED LoadRefused")
+    assert run["first"]["saved-all-the-same"].startswith("LOADED")
 
 
 def test_code_that_one_saved_oneself_still_needs_the_programs_word(run):

@@ -118,6 +118,22 @@ def test_what_a_later_version_may_read_with_is_verified_as_a_whole(lazy):
         file.get_tensors()
 
 
+def test_of_locked_files_that_begin_alike_each_is_the_one_that_it_is(bench):
+    data = _save()
+    bench.policy('verify = "lazy"')
+    for number in range(4):
+        content = data[:-4] + bytes([number, 0, 0, 0])
+        pathlib.Path(f"{number}.safetensors").write_bytes(content)
+        bench.lock(f"{number}.safetensors", format="safetensors", chunks=_chunks(content))
+    pathlib.Path(NAME).write_bytes(data[:-4] + bytes([7, 0, 0, 0]))
+    bench.guard()
+    for number in range(4):
+        with safetensors.safe_open(f"{number}.safetensors", framework="np") as file:
+            assert file.get_tensor("d")[-1:].tobytes() == bytes([number, 0, 0, 0])
+    with pytest.raises(LoadRefused, match="not in the lockfile"):
+        safetensors.safe_open(NAME, framework="np")
+
+
 def test_an_unlocked_file_gets_nothing_from_being_lazy(lazy):
     safetensors.torch.save_file({"w": torch.ones(9)}, "evil.safetensors")
     with pytest.raises(LoadRefused, match="not in the lockfile"):

@@ -80,11 +80,19 @@ def _save_path(
     if folder is None:
         return original(model, filepath, *args, **kwargs)
     path = os.fspath(filepath)
-    # HDF5 wants a name, and Keras goes by its end.
     with folder:
-        place = os.path.join(folder.name, os.path.basename(path))
-        original(model, place, *args, **kwargs)
-        with open(place, "rb") as spool:
+        private = _own_folder(folder.name)
+        if private is None:
+            return original(model, filepath, *args, **kwargs)
+        try:
+            # HDF5 wants a name, and Keras goes by its end.
+            original(model, os.path.join(folder.name, os.path.basename(path)), *args, **kwargs)
+            spool = _opened_in(private, os.path.basename(path))
+        finally:
+            os.close(private)
+        if spool is None:
+            return original(model, filepath, *args, **kwargs)
+        with spool:
             return _saving.into_path(path, lambda target: _copy(spool, target))
 
 
@@ -95,7 +103,33 @@ def _folder_beside(path: Any) -> Any:
     beside = os.path.dirname(path) or os.curdir
     try:
         os.makedirs(beside, exist_ok=True)  # as Keras does
-        return TemporaryDirectory(prefix=".weighlock-", dir=beside)
+        return TemporaryDirectory(prefix=".weighlock-", dir=beside, ignore_cleanup_errors=True)
+    except OSError:
+        return None
+
+
+def _own_folder(path: str) -> int | None:
+    """Open a folder that only this user can enter, or return ``None`` where that cannot be told.
+
+    Whoever may write to the folder around it may exchange it by then, and at any time.
+    """
+    if os.name == "nt":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if status.st_uid == os.geteuid() and not status.st_mode & 0o077:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _opened_in(folder: int, name: str) -> Any:
+    """Open a file in that very folder, whatever its name leads to by now, or return ``None`` where it is not there."""
+    try:
+        return open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder), "rb")
     except OSError:
         return None
 
