@@ -358,7 +358,7 @@ def test_a_package_of_torch_unpickles_its_own_approved_classes_inside_the_scope(
 
 
 def test_a_load_that_is_entered_again_while_it_runs_leaves_no_scope_open(bench):
-    from weighlock.runtime import _admit, _quarantine
+    from weighlock.runtime import _admit, _loads, _quarantine
 
     pathlib.Path("data.pkl").write_bytes(pickle.dumps([1]))
     bench.lock("data.pkl", outcome="data-only")
@@ -368,6 +368,6 @@ def test_a_load_that_is_entered_again_while_it_runs_leaves_no_scope_open(bench):
     with loading:
         _quarantine.enter(loading)
         with loading:
-            assert _admit.scope() is loading
-    assert _admit.scope() is None
+            assert _loads.scope() is loading
+    assert _loads.scope() is None
     os.close(loading.descriptor)

@@ -167,14 +167,14 @@ def test_an_admission_ends_with_its_load(bench):
 
 
 def test_an_admission_ends_when_its_load_fails(bench):
-    from weighlock.runtime import _admit
+    from weighlock.runtime import _loads
 
     pathlib.Path("cut.pkl").write_bytes(bench.payload[:-4])
     bench.lock("cut.pkl", outcome="needs-approval", imports=("posix.mkdir",), needs=(), approved=("posix.mkdir",))
     bench.guard()
     with open("cut.pkl", "rb") as file, pytest.raises(LoadRefused):
         pickle.load(file)
-    assert _admit.stack() == []
+    assert _loads.stack() == []
 
 
 @pytest.mark.parametrize("name", ["multiprocessing.queues", "torch.distributed.distributed_c10d", "pickle", "__main__"])

@@ -79,9 +79,9 @@ def uninstall() -> None:
     _finder.uninstall()
     if sys.excepthook is _show:
         sys.excepthook = sys.__excepthook__
-    door = sys.modules.get("weighlock.runtime._admit")
-    if door is not None:
-        door.forget()
+    gate = sys.modules.get("weighlock.runtime._gate")
+    if gate is not None:
+        gate.forget()
     _installed = False
 
 
@@ -206,7 +206,7 @@ def _settle(mode: str | None, lock: str | None, policy: str | None) -> bool:
         if place:
             environ[name] = _readable(os.path.join(root, place), f"{what} that --{what} or {name} gives")
     if mode != "warn" and not environ.get("WEIGHLOCK_LOCK") and not _finds_lockfile(root):
-        from weighlock.runtime._admit import require_lockfile
+        from weighlock.runtime._gate import require_lockfile
 
         require_lockfile()
     return True

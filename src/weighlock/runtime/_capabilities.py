@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate, _loads
 
 
-def require_approved(loading: _admit.Loading, name: str, loader: str) -> None:
+def require_approved(loading: _loads.Loading, name: str, loader: str) -> None:
     """Check that a person approved one capability of what is being loaded.
 
     The lockfile may have been written by a weighlock that did not know the format yet.
@@ -23,10 +23,10 @@ def require_approved(loading: _admit.Loading, name: str, loader: str) -> None:
         return
     digest = admission.digest and f"sha256:{admission.digest}"
     reason = ("needs-approval", f"it needs {name}, which no approval or enabled profile names")
-    _admit.gate().refuse(loading.label, loader, digest, [reason], _admit.gate().approval(loading.label))
+    _gate.gate().refuse(loading.label, loader, digest, [reason], _gate.gate().approval(loading.label))
 
 
-def require_locked(loading: _admit.Loading, loader: str) -> None:
+def require_locked(loading: _loads.Loading, loader: str) -> None:
     """Check that a file is in the lockfile, for loaders that run it as it is.
 
     Raises:
@@ -36,4 +36,4 @@ def require_locked(loading: _admit.Loading, loader: str) -> None:
     if admission.anything or admission.digest:
         return
     reason = ("not-in-lock", "it is native code, and its digest is not in the lockfile")
-    _admit.gate().refuse(loading.label, loader, None, [reason], _admit.gate().locking(loading.label))
+    _gate.gate().refuse(loading.label, loader, None, [reason], _gate.gate().locking(loading.label))

@@ -11,7 +11,7 @@ import os
 import sys
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def judged_source(place: str, model: str | None = None) -> bytes:
         source = file.read()
     from weighlock.gates import code
 
-    code.admit_code(_admit.gate(), source, place, model)
+    code.admit_code(_gate.gate(), source, place, model)
     return source
 
 
@@ -91,7 +91,7 @@ def admit_class(name: str, model: str | None) -> None:
     """
     from weighlock.gates import code
 
-    code.admit_class(_admit.gate(), name, model)
+    code.admit_class(_gate.gate(), name, model)
 
 
 def require_importing(function: object) -> None:
@@ -139,7 +139,7 @@ def _refuse_native(original: Callable[..., Any], loader: Any, spec: ModuleSpec) 
 def _refuse(place: str, why: str) -> None:
     from weighlock.gates import code
 
-    code.refuse_code(_admit.gate(), place, why)
+    code.refuse_code(_gate.gate(), place, why)
 
 
 def _folders() -> list[str]:

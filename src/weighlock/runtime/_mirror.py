@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Mirror:
         """Check that no file changed."""
         self._exits.__exit__(*error)  # type: ignore[arg-type] # what the interpreter hands over
 
-    def add(self, place: str, name: str) -> _admit.Loading:
+    def add(self, place: str, name: str) -> _loads.Loading:
         """Judge a file and put it under a name.
 
         Args:
@@ -65,11 +65,11 @@ class Mirror:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         path = loading.path
         if self._lasting:
-            path = _admit.path_of(os.dup(loading.descriptor), loading.label)  # type: ignore[arg-type] # it is a file
+            path = _loads.path_of(os.dup(loading.descriptor), loading.label)  # type: ignore[arg-type] # it is a file
         os.symlink(path, target)
         return loading
 
-    def add_folder(self, path: str, name: str = "") -> list[_admit.Loading]:
+    def add_folder(self, path: str, name: str = "") -> list[_loads.Loading]:
         """Judge every file below a folder and put it under the same name; links are followed.
 
         Raises:
@@ -83,11 +83,11 @@ class Mirror:
             os.makedirs(os.path.join(self.folder, name, inside), exist_ok=True)
             for folder in folders:
                 if os.path.islink(os.path.join(place, folder)):
-                    _admit.refuse(os.path.join(place, folder), "a link to a folder is not followed")
+                    _gate.refuse(os.path.join(place, folder), "a link to a folder is not followed")
             for file in sorted(files):
                 loadings.append(self.add(os.path.join(place, file), os.path.normpath(os.path.join(name, inside, file))))
                 if len(loadings) > _MOST_FILES:
-                    _admit.refuse(path, f"it holds more than {_MOST_FILES} files")
+                    _gate.refuse(path, f"it holds more than {_MOST_FILES} files")
         return loadings
 
 

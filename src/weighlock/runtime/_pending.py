@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import _local
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Pending:
     def admission(self) -> Admission:
         """Return what the pickle may import: its own names where it holds only data, and none otherwise."""
         if self._admission is None:
-            self._admission = _admit.gate().inspect(self._read())
+            self._admission = _gate.gate().inspect(self._read())
         return self._admission
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ def _pendings() -> list[Pending]:
     return pendings
 
 
-def part_of_a_pickle(label: str, *, message: bool) -> _admit.Loading:
+def part_of_a_pickle(label: str, *, message: bool) -> _loads.Loading:
     """Admit bytes that an unpickler, outside any admitted load, found in its own pickle.
 
     Args:
@@ -68,5 +68,5 @@ def part_of_a_pickle(label: str, *, message: bool) -> _admit.Loading:
     """
     outer = pending()
     if outer is not None and not message:
-        return _admit.Loading(outer.admission(), label)
-    return _admit.Loading(_admit.admission(anything=message), label)
+        return _loads.Loading(outer.admission(), label)
+    return _loads.Loading(_admit.admission(anything=message), label)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _finder
+from weighlock.runtime import _finder, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ _EVENTS = {
 }
 
 
-def enter(loading: _admit.Loading) -> None:
+def enter(loading: _loads.Loading) -> None:
     """Open the scope of this thread for a load."""
     _finder.quarantine = _watch
-    _admit.set_scope(loading)
+    _loads.set_scope(loading)
 
 
 def resolve(name: tuple[str, str]) -> None:
@@ -89,15 +89,15 @@ def resolve(name: tuple[str, str]) -> None:
     Args:
         name: Module and dotted name, as the unpickler is about to look them up.
     """
-    scope = _admit.scope()
-    _admit.set_scope(None)
+    scope = _loads.scope()
+    _loads.set_scope(None)
     try:
         __import__(name[0])
         found: object = sys.modules[name[0]]
         for part in name[1].split("."):
             found = getattr(found, part, None)
     finally:
-        _admit.set_scope(scope)
+        _loads.set_scope(scope)
 
 
 def judge_marshal() -> None:
@@ -106,7 +106,7 @@ def judge_marshal() -> None:
     Raises:
         LoadRefused: The gate enforces.
     """
-    loads = _admit.stack()
+    loads = _loads.stack()
     if not loads or loads[-1].admission.anything or loads[-1].admission.approved & _UNMARSHAL:
         return
     if not _is_set_aside(sys._getframe(3)):  # noqa: SLF001 - there is no public way to the caller's frame
@@ -124,11 +124,11 @@ def judge_interpreter() -> None:
     if runtime.starts_by_itself():
         return
     reasons = [("guard", "no start-up file would guard it: hooks written in Python belong to one interpreter")]
-    _admit.gate().refuse("a subinterpreter", "the start", None, reasons, "weighlock activate")
+    _gate.gate().refuse("a subinterpreter", "the start", None, reasons, "weighlock activate")
 
 
 def _watch(event: str, args: Args) -> None:
-    loading = _admit.scope()
+    loading = _loads.scope()
     if loading is None:
         return
     rule = _RULES.get(event)
@@ -151,7 +151,7 @@ def _is_set_aside(frame: FrameType | None) -> bool:
     return False
 
 
-def _on_open(loading: _admit.Loading, args: Args) -> str | None:
+def _on_open(loading: _loads.Loading, args: Args) -> str | None:
     path, mode, flags = args
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     if isinstance(flags, int) and not flags & writes and not (isinstance(mode, str) and set(mode) & set("wax+")):
@@ -161,23 +161,23 @@ def _on_open(loading: _admit.Loading, args: Args) -> str | None:
     return _CHANGES_FILES
 
 
-def _on_exec(loading: _admit.Loading, args: Args) -> str | None:
+def _on_exec(loading: _loads.Loading, args: Args) -> str | None:
     if _lies_beside(loading, getattr(args[0], "co_filename", None)):
         _refuse(loading, "import what lies beside it", "exec")
     return _RUNS_CODE
 
 
-def _on_import(loading: _admit.Loading, args: Args) -> str | None:
+def _on_import(loading: _loads.Loading, args: Args) -> str | None:
     if _lies_beside(loading, args[1]):
         _refuse(loading, "import what lies beside it", "import")
     return None
 
 
-def _on_setattr(_: _admit.Loading, args: Args) -> str | None:
+def _on_setattr(_: _loads.Loading, args: Args) -> str | None:
     return _RUNS_CODE if args[1] == "__code__" else None
 
 
-def _lies_beside(loading: _admit.Loading, path: object) -> bool:
+def _lies_beside(loading: _loads.Loading, path: object) -> bool:
     """Say whether the file of a module lies in the artifact's folder and not among installed packages."""
     if not isinstance(path, str) or not os.path.isabs(path) or loading.descriptor is None:
         return False
@@ -187,11 +187,11 @@ def _lies_beside(loading: _admit.Loading, path: object) -> bool:
     return os.path.realpath(path).startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _refuse(loading: _admit.Loading, what: str, event: str) -> None:
-    scope = _admit.scope()
-    _admit.set_scope(None)
+def _refuse(loading: _loads.Loading, what: str, event: str) -> None:
+    scope = _loads.scope()
+    _loads.set_scope(None)
     try:
-        gate = _admit.gate()
+        gate = _gate.gate()
         digest = loading.admission.digest
         message = f"while it was unpickled, it tried to {what} ({event})"
         remedy = f"{gate.approval(loading.label)} --unsafe --reason TEXT"
@@ -200,10 +200,10 @@ def _refuse(loading: _admit.Loading, what: str, event: str) -> None:
         loading.breach = error
         raise
     finally:
-        _admit.set_scope(scope)
+        _loads.set_scope(scope)
 
 
-_RULES: dict[str, str | Callable[[_admit.Loading, Args], str | None]] = {
+_RULES: dict[str, str | Callable[[_loads.Loading, Args], str | None]] = {
     **{event: what for what, events in _EVENTS.items() for event in events.split()},
     "exec": _on_exec,
     "import": _on_import,

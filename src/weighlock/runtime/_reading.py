@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _files, _finder, _pending
+from weighlock.runtime import _admit, _files, _finder, _gate, _loads, _pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,29 +41,29 @@ def read(file: Any, call: Callable[[Any], Any], *, bound: bool = False) -> Any:
     """
     if not _finder.is_judging():
         return call(file)
-    scope = _admit.scope()
+    scope = _loads.scope()
     try:
         descriptor = _artifact(file)
         if descriptor is None:
             with in_memory(file):
                 return call(file)
-        if _admit.seals():
+        if _gate.seals():
             return _read_sealed(file, descriptor, call, bound=bound)
         return _read_file(file, descriptor, call)
     finally:
-        _admit.set_scope(scope)
+        _loads.set_scope(scope)
 
 
 def read_bytes(data: Any, call: Callable[[], Any]) -> Any:
     """Let an unpickler read a pickle from memory."""
     if not _finder.is_judging():
         return call()
-    scope = _admit.scope()
+    scope = _loads.scope()
     try:
         with _pending.Pending(lambda: bytes(memoryview(data))):
             return call()
     finally:
-        _admit.set_scope(scope)
+        _loads.set_scope(scope)
 
 
 def in_memory(file: Any) -> _pending.Pending:
@@ -89,7 +89,7 @@ def in_memory(file: Any) -> _pending.Pending:
 def _artifact(file: Any) -> int | None:
     """Return the descriptor of the real file behind a file object, unless it is judged already or a message."""
     descriptor = _files.artifact_descriptor(file)
-    if descriptor is None or _files.is_nameless(descriptor) or not _admit.judging() or _admit.is_loading(descriptor):
+    if descriptor is None or _files.is_nameless(descriptor) or not _gate.judging() or _loads.is_loading(descriptor):
         return None
     from weighlock.runtime._unpickling import is_message
 
@@ -100,7 +100,7 @@ def _read_sealed(file: Any, descriptor: int, call: Callable[[Any], Any], *, boun
     """Let it read from a sealed copy of the file, from where it stands on."""
     if bound or _files.plain_descriptor(file) is None:
         why = 'what it is read through cannot be pointed at a copy in memory, which verify = "sealed" asks for'
-        _admit.refuse(_files.label_of(file), why, "load it with pickle.load of a file that open() gave")
+        _gate.refuse(_files.label_of(file), why, "load it with pickle.load of a file that open() gave")
     offset = file.tell()
     with (
         _admit.admit_descriptor(descriptor, _files.label_of(file), _LOADER, offset) as loading,
@@ -122,7 +122,7 @@ def _read_file(file: Any, descriptor: int, call: Callable[[Any], Any]) -> Any:
         return result
 
 
-def _loading(descriptor: int, label: str, offset: int) -> _admit.Loading:
+def _loading(descriptor: int, label: str, offset: int) -> _loads.Loading:
     """Admit a file from an offset on.
 
     An inspection goes on to the end of the file. What it found holds for the pickles behind the first one as well,
@@ -130,7 +130,7 @@ def _loading(descriptor: int, label: str, offset: int) -> _admit.Loading:
     """
     end, admission = _rows.get(_stamp(descriptor), (0, None))
     if admission is not None and end == offset:
-        return _admit.Loading(admission, label, descriptor)
+        return _loads.Loading(admission, label, descriptor)
     return _admit.admit_descriptor(descriptor, label, _LOADER, offset)
 
 

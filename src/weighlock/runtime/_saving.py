@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def record(followed: Followed) -> None:
     """Record what was saved."""
     digest = followed.sha256
     if digest is not None:
-        _admit.record_save(followed.size, digest)
+        _gate.record_save(followed.size, digest)
 
 
 def is_path(target: object) -> bool:

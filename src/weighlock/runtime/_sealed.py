@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 
 _STEP = 1 << 30
 """Bytes that the system copies in one call."""
@@ -27,7 +27,7 @@ def sealed_copy(descriptor: int, label: str) -> int:
 
     if not hasattr(os, "memfd_create") or not hasattr(fcntl, "F_SEAL_WRITE"):
         why = 'this system cannot seal memory, which verify = "sealed" asks for'
-        _admit.refuse(label, why, 'set verify = "full" in the policy, and mount models read-only')
+        _gate.refuse(label, why, 'set verify = "full" in the policy, and mount models read-only')
     copy = os.memfd_create("weighlock", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         _fill(copy, descriptor)
@@ -35,7 +35,7 @@ def sealed_copy(descriptor: int, label: str) -> int:
         fcntl.fcntl(copy, fcntl.F_ADD_SEALS, seals)
     except OSError as error:
         os.close(copy)
-        _admit.refuse(label, f"it cannot be copied into memory: {error.strerror}")
+        _gate.refuse(label, f"it cannot be copied into memory: {error.strerror}")
     except BaseException:
         os.close(copy)
         raise

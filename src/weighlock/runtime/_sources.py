@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def import_locked(name: str, path: str, loader: str) -> ModuleType | None:
 
     spec = spec_from_file_location(name, path, loader=_loader()(name, path))
     if spec is None or spec.loader is None:
-        _admit.refuse(path, "it is no Python file")
+        _gate.refuse(path, "it is no Python file")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -66,7 +66,7 @@ def _models_of(path: str, loader: str) -> list[tuple[LockedModel, str]]:
 
     with open(path, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    lockfile = _admit.lockfile()
+    lockfile = _gate.lockfile()
     name = os.path.basename(path)
     found = [
         (model, locked.path.rpartition("/")[0])
@@ -76,7 +76,7 @@ def _models_of(path: str, loader: str) -> list[tuple[LockedModel, str]]:
     if not found:
         why = "loading it executes Python files of its folder, which is not in the lockfile with remote-code = true"
         remedy = f"weighlock lock {quote(os.path.dirname(path))} --remote-code"
-        _admit.gate().refuse(path, loader, f"sha256:{digest}", [("remote-code", why)], remedy)
+        _gate.gate().refuse(path, loader, f"sha256:{digest}", [("remote-code", why)], remedy)
     return found
 
 
@@ -91,7 +91,7 @@ def _watch() -> None:
 
 def _find(entry: str) -> PathEntryFinderProtocol:
     """Return the finder for an entry of a path, as ``sys.path_hooks`` wants it."""
-    if not _folder_of(entry) or not _admit.judging():
+    if not _folder_of(entry) or not _gate.judging():
         raise ImportError("not a locked folder", path=entry)
     from importlib.machinery import FileFinder
 
@@ -123,7 +123,7 @@ def _verified(path: str) -> bytes:
             _folders[folder] = models
             return data
     why = "it is not the file that the lockfile has at this place, and importing it would execute it"
-    _admit.gate().refuse(path, "import", None, [("remote-code", why)], None)
+    _gate.gate().refuse(path, "import", None, [("remote-code", why)], None)
     return data
 
 

@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Arguments:
         self.others = others
 
 
-def serve(loading: _admit.Loading, args: tuple[Any, ...], kwargs: dict[str, Any], *, named: bool) -> Any:
+def serve(loading: _loads.Loading, args: tuple[Any, ...], kwargs: dict[str, Any], *, named: bool) -> Any:
     """Load a checkpoint from its twin.
 
     Args:
@@ -145,7 +145,7 @@ class _Builder:
         self._meta = str(map_location) == "meta"
         self._made: list[Any] = []
 
-    def build(self, memory: type[_Memory], files: Sequence[_admit.Loading]) -> Any:
+    def build(self, memory: type[_Memory], files: Sequence[_loads.Loading]) -> Any:
         """Return the container with its tensors.
 
         Args:
@@ -207,7 +207,7 @@ class _Memory:
         files: Those of the twin.
     """
 
-    def __init__(self, torch: Any, recipe: Recipe, files: Sequence[_admit.Loading]) -> None:
+    def __init__(self, torch: Any, recipe: Recipe, files: Sequence[_loads.Loading]) -> None:
         self.torch = torch
         self.recipe = recipe
         self.files = files
@@ -288,17 +288,17 @@ class _Private(_Memory):
         return memory
 
 
-def _read_into(file: _admit.Loading, target: memoryview, offset: int) -> None:
+def _read_into(file: _loads.Loading, target: memoryview, offset: int) -> None:
     descriptor: Any = file.descriptor
     while target:
         done = os.preadv(descriptor, [target[:_MOST_AT_ONCE]], offset)
         if done == 0:
-            _admit.refuse(file.label, "the file became shorter while it was being loaded")
+            _gate.refuse(file.label, "the file became shorter while it was being loaded")
         offset += done
         target = target[done:]
 
 
-def _size_of(file: _admit.Loading) -> int:
+def _size_of(file: _loads.Loading) -> int:
     descriptor: Any = file.descriptor
     return os.fstat(descriptor).st_size
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 
-from weighlock.runtime import _admit, _pending, _quarantine
+from weighlock.runtime import _gate, _loads, _pending, _quarantine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ Name = tuple[str, str]
 
 _harmless: set[Name] = set()
 
-_stack = _admit.stack
+_stack = _loads.stack
 
 
 def judge(module: str, name: str) -> None:
@@ -132,7 +132,7 @@ def judge_and_resolve(module: str, name: str) -> None:
         LoadRefused: As `judge` does.
     """
     judge(module, name)
-    if _admit.scope() is not None:
+    if _loads.scope() is not None:
         _quarantine.resolve(_mapped((module, name)))
 
 
@@ -220,10 +220,10 @@ def module_of(frame: FrameType) -> str | None:
 
 
 def _refuse(module: str, name: str) -> None:
-    gate = _admit.gate()
+    gate = _gate.gate()
     if gate.mode == "off":
         return
-    loads = _admit.stack()
+    loads = _loads.stack()
     label, digest = "a pickle", None
     remedy = "keep the pickle in a file that `weighlock lock` lists, and load it by that file"
     rule = "unlisted-name"

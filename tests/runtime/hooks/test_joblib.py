@@ -112,13 +112,13 @@ def test_a_file_swapped_while_it_is_memory_mapped_is_not_what_is_mapped(bench, m
 
 
 def test_where_no_file_can_be_opened_again_a_swapped_one_is_refused(bench, monkeypatch):
-    from weighlock.runtime import _admit
+    from weighlock.runtime import _loads
 
     joblib.dump(np.arange(10), "array.joblib")
     joblib.dump(np.arange(11), "evil.joblib")
     bench.lock("array.joblib")
     bench.guard()
-    monkeypatch.setattr(_admit, "_descriptors", None)
+    monkeypatch.setattr(_loads, "_descriptors", None)
     assert joblib.load("array.joblib", mmap_mode="r").sum() == 45
     original = joblib.numpy_pickle._unpickle
 

@@ -33,7 +33,7 @@ from torch import save as early_save
 import weighlock.runtime
 from weighlock.errors import LoadRefused
 from weighlock.own_saves import OwnSaves
-from weighlock.runtime import _admit, _saving
+from weighlock.runtime import _gate, _saving
 
 CLASSES = """
 import os, pickle
@@ -237,7 +237,7 @@ def test_another_user_who_runs_the_same_project_refuses_it(project, value, unpri
     os.chmod("f.pt", 0o644)
     weighlock.runtime.uninstall()
     weighlock.runtime.install()
-    _admit.gate()
+    _gate.gate()
     with unprivileged(project.folder), pytest.raises(LoadRefused, match="not-in-lock"):
         _load_any("f.pt")
 

@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _read(original: Callable[..., None], self: Any, path: Any, *args: Any, **options: Any) -> None:
-    if not _admit.judging():
+    if not _gate.judging():
         original(self, path, *args, **options)
     elif hasattr(path, "read"):
         label = _files.label_of(path)
         descriptor = _files.plain_descriptor(path)
         if descriptor is None:
-            _admit.refuse(label, "it is not a plain file, so what was judged could not be mapped")
+            _gate.refuse(label, "it is not a plain file, so what was judged could not be mapped")
         with _admit.admit_descriptor(descriptor, label, _LOADER) as loading:
             original(self, loading.path, *args, **options)
     else:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 from _thread import _local
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _hub
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ class _Download:
 
 def _download(original: Callable[..., Any], **kwargs: Any) -> Any:
     """Answer `_hf_hub_download_to_cache_dir` and `_hf_hub_download_to_local_dir`."""
-    pin = _admit.pin(kwargs["repo_type"], kwargs["repo_id"], kwargs["revision"])
+    pin = _hub.pin(kwargs["repo_type"], kwargs["repo_id"], kwargs["revision"])
     if pin is None:
         with _Download(None):
             return original(**kwargs)
@@ -111,7 +111,7 @@ def _publish(original: Callable[..., Any], src: os.PathLike[str], dst: os.PathLi
     """Answer `_chmod_and_move`: a temporary file is verified before the cache or `local_dir` gets it."""
     download = getattr(_thread, "download", None)
     if download is None:
-        _admit.refuse_unlocked(str(dst), "the file was not downloaded through a guarded function of huggingface_hub")
+        _hub.refuse_unlocked(str(dst), "the file was not downloaded through a guarded function of huggingface_hub")
     else:
         try:
             download.verify(src, arriving=True)
@@ -126,14 +126,14 @@ def _fetch_url(original: Callable[..., Any], url: str, *args: Any, **kwargs: Any
     """Answer `http_get`."""
     if getattr(_thread, "download", None) is None:
         # The query may hold a signature, which is as good as a token.
-        _admit.refuse_unlocked(str(url).partition("?")[0], "a lockfile cannot list what a bare URL holds")
+        _hub.refuse_unlocked(str(url).partition("?")[0], "a lockfile cannot list what a bare URL holds")
     return original(url, *args, **kwargs)
 
 
 def _fetch_xet(original: Callable[..., Any], **kwargs: Any) -> Any:
     """Answer `xet_get`."""
     if getattr(_thread, "download", None) is None:
-        _admit.refuse_unlocked(
+        _hub.refuse_unlocked(
             str(kwargs.get("displayed_filename") or kwargs.get("incomplete_path")),
             "it was not asked for through a guarded function of huggingface_hub",
         )
@@ -145,7 +145,7 @@ def _look_up(original: Callable[..., Any], no_exist: object, *args: Any, **kwarg
     from inspect import signature
 
     arguments = signature(original).bind(*args, **kwargs).arguments
-    pin = _admit.pin(arguments.get("repo_type") or "model", arguments["repo_id"], arguments.get("revision"))
+    pin = _hub.pin(arguments.get("repo_type") or "model", arguments["repo_id"], arguments.get("revision"))
     if pin is None:
         return original(*args, **kwargs)
     if pin.hides(arguments["filename"]):

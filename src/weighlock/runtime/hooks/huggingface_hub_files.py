@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import re
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate, _hub
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def _make_file(original: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         pin, _ = _locate(arguments["path"], arguments.get("revision"))
         if pin is not None:
             why = "a range of a file cannot be verified on its own"
-            _admit.refuse(arguments["path"], why, "open it with HfFileSystem.open")
+            _gate.refuse(arguments["path"], why, "open it with HfFileSystem.open")
     original(*args, **kwargs)
 
 
@@ -132,17 +132,17 @@ def _locate(path: str, revision: str | None) -> tuple[Pin | None, str]:
     """
     parts = str(path).removeprefix("hf://").strip("/").split("/")
     if parts[0] == "buckets":
-        _admit.refuse_unlocked("/".join(parts), "a bucket has no commits, so a lockfile cannot list its files")
+        _hub.refuse_unlocked("/".join(parts), "a bucket has no commits, so a lockfile cannot list its files")
         return None, ""
     kind = _KINDS.get(parts[0], "model")
     parts = parts[parts[0] in _KINDS :]
     # The oldest repositories have no organisation, so a name has one segment or two.
     for segments in (1, 2):
         repo, named, inside = _split(parts, segments)
-        pin = _admit.find_pin(kind, repo, revision or named)
+        pin = _hub.find_pin(kind, repo, revision or named)
         if pin is not None:
             return pin, inside
-    return _admit.pin(kind, repo, revision or named), inside
+    return _hub.pin(kind, repo, revision or named), inside
 
 
 def _split(parts: list[str], segments: int) -> tuple[str, str | None, str]:

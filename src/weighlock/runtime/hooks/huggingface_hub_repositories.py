@@ -25,7 +25,7 @@ from __future__ import annotations
 import os
 from _thread import _local
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _hub
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ def _patch_snapshots(module: ModuleType, patches: Patches) -> None:
 
 def _snapshot(original: Callable[..., Any], filter_paths: Callable[..., Any], repo_id: str, **kwargs: Any) -> Any:
     """Answer `snapshot_download`: exactly the locked files that match the patterns, each verified."""
-    pin = _admit.pin(kwargs.get("repo_type") or "model", repo_id, kwargs.get("revision"))
+    pin = _hub.pin(kwargs.get("repo_type") or "model", repo_id, kwargs.get("revision"))
     if pin is None:
         return original(repo_id, **kwargs)
     wanted = list(
@@ -146,7 +146,7 @@ def _list_cached(original: Callable[..., Any], repo_id: str, **kwargs: Any) -> l
 
 def _resolve(original: Callable[..., Any], api: object, repo_id: str, **kwargs: Any) -> Any:
     """Answer `HfApi.resolve_revision`, with which libraries begin a load; a commit is resolved without a request."""
-    pin = _admit.pin(kwargs.get("repo_type") or "model", repo_id, kwargs.get("revision"))
+    pin = _hub.pin(kwargs.get("repo_type") or "model", repo_id, kwargs.get("revision"))
     if pin is not None:
         kwargs["revision"] = pin.commit
     return original(api, repo_id, **kwargs)
@@ -156,7 +156,7 @@ def _pinned(api: object, kind: str, repo_id: str, kwargs: dict[str, Any]) -> Pin
     """Put the locked commit in the place of a floating revision; weighlock itself asks what the Hub has now."""
     if getattr(api, "library_name", None) == "weighlock":
         return None
-    pin = _admit.find_pin(kind, repo_id, kwargs.get("revision"))
+    pin = _hub.find_pin(kind, repo_id, kwargs.get("revision"))
     if pin is not None:
         kwargs["revision"] = pin.commit
     return pin
@@ -169,7 +169,7 @@ def _listed(pin: Pin, entries: Iterable[Any]) -> Iterator[Any]:
 
 def _fetch_bucket(original: Callable[..., Any], api: object, bucket_id: str, *args: Any, **kwargs: Any) -> Any:
     """Answer `HfApi.download_bucket_files`."""
-    _admit.refuse_unlocked(f"buckets/{bucket_id}", "a bucket has no commits, so a lockfile cannot list its files")
+    _hub.refuse_unlocked(f"buckets/{bucket_id}", "a bucket has no commits, so a lockfile cannot list its files")
     return original(api, bucket_id, *args, **kwargs)
 
 

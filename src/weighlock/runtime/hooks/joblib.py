@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _gate, _loads
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -58,20 +58,20 @@ class _Loader:
     original: Callable[..., Any]
 
     def __call__(self, filename: Any, mmap_mode: str | None = None, **options: Any) -> Any:
-        if not _admit.judging():
+        if not _gate.judging():
             return self.original(filename, mmap_mode, **options)
         if hasattr(filename, "read"):
             descriptor = _files.artifact_descriptor(filename)
-            if descriptor is None or _admit.seals():  # its unpickler has to answer for what it reads through
+            if descriptor is None or _gate.seals():  # its unpickler has to answer for what it reads through
                 return self.original(filename, mmap_mode, **options)
             with _admit.admit_descriptor(descriptor, _files.label_of(filename), _LOADER):
                 return self.original(filename, mmap_mode, **options)
         with _admit.admit_path(filename, _LOADER) as loading:
-            if mmap_mode is None or _admit.can_open_again():
+            if mmap_mode is None or _loads.can_open_again():
                 return self.original(loading.path, mmap_mode, **options)
-            _admit.require_same_file(loading, filename)
+            _loads.require_same_file(loading, filename)
             loaded = self.original(filename, mmap_mode, **options)
-            _admit.require_same_file(loading, filename)
+            _loads.require_same_file(loading, filename)
             return loaded
 
 
@@ -80,8 +80,8 @@ def _guarded_map(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def make_memmap(filename: Any, *args: Any, **kwargs: Any) -> Any:
         array = original(filename, *args, **kwargs)
-        for loading in reversed(_admit.stack()):
-            if _admit.can_open_again() and loading.descriptor is not None and filename == loading.path:
+        for loading in reversed(_loads.stack()):
+            if _loads.can_open_again() and loading.descriptor is not None and filename == loading.path:
                 array.filename = os.path.abspath(loading.label)
         return array
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _saving
+from weighlock.runtime import _gate, _saving
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class _Dumper:
 
     def __call__(self, value: Any, filename: Any, compress: Any = 0, protocol: int | None = None) -> Any:
         path = _saving.is_path(filename)
-        if not (path or hasattr(filename, "write")) or not _admit.records_saves() or _is_message():
+        if not (path or hasattr(filename, "write")) or not _gate.records_saves() or _is_message():
             return self.original(value, filename, compress, protocol)
         if not path:
             return _saving.into_file(filename, lambda file: self.original(value, file, compress, protocol))

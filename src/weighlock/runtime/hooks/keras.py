@@ -32,7 +32,7 @@ import io
 import os
 import sys
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _gate, _loads
 from weighlock.runtime._mirror import Mirror
 from weighlock.runtime._patch import missing
 
@@ -73,7 +73,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 def _load_fileobj(original: Callable[..., Any], fileobj: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `_load_model_from_fileobj`, to which every archive comes."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(fileobj, *args, **kwargs)
     file = _files.unwrapped(fileobj)
     descriptor = _files.plain_descriptor(file)
@@ -94,7 +94,7 @@ def _load_fileobj(original: Callable[..., Any], fileobj: Any, *args: Any, **kwar
 
 def _load_folder(original: Callable[..., Any], dirpath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `_load_model_from_dir`: the files that Keras reads from a folder, the configuration last."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(dirpath, *args, **kwargs)
     folder = os.fspath(dirpath)
     with Mirror(_MODEL) as mirror:
@@ -110,7 +110,7 @@ def _load_folder(original: Callable[..., Any], dirpath: Any, *args: Any, **kwarg
 
 def _load_h5(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `load_model_from_hdf5`, which takes a path or an open file of h5py."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(filepath, *args, **kwargs)
     if isinstance(filepath, str | os.PathLike):
         with _admit.admit_path(filepath, _MODEL) as loading, _Safety(loading):
@@ -133,11 +133,11 @@ def _load_h5(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: 
         return original(judged, *args, **kwargs)
 
 
-def _require_hdf5(loading: _admit.Loading) -> None:
+def _require_hdf5(loading: _loads.Loading) -> None:
     """Refuse a file whose superblock stands behind other bytes, by which it could be taken for something else."""
     head = os.pread(loading.descriptor, 4, 0)  # type: ignore[arg-type] # it is a file
     if head != b"\x89HDF":
-        _admit.refuse(loading.label, "it does not begin as an HDF5 file, and Keras would search it for one")
+        _gate.refuse(loading.label, "it does not begin as an HDF5 file, and Keras would search it for one")
 
 
 def _load_weights_only(original: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
@@ -148,7 +148,7 @@ def _load_weights_only(original: Callable[..., Any], model: Any, filepath: Any, 
 def _load_weights(original: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `load_weights`, which opens old HDF5 files itself and leaves the rest to `load_weights_only`."""
     name = str(filepath)
-    if os.path.isdir(name) and _admit.judging():
+    if os.path.isdir(name) and _gate.judging():
         _refuse_orbax(original, name)
     if name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5"):
         return _with_weights(original, model, filepath, args, kwargs)
@@ -159,7 +159,7 @@ def _with_weights(
     original: Callable[..., Any], model: Any, filepath: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     path = str(filepath)
-    if not _admit.judging() or not os.path.isfile(path):
+    if not _gate.judging() or not os.path.isfile(path):
         return original(model, filepath, *args, **kwargs)
     name = os.path.basename(path)
     with Mirror(_WEIGHTS) as mirror:
@@ -170,7 +170,7 @@ def _with_weights(
         return original(model, os.path.join(mirror.folder, name), *args, **kwargs)
 
 
-def _shards(loading: _admit.Loading) -> set[str]:
+def _shards(loading: _loads.Loading) -> set[str]:
     """Return the names of the files among which the weights are divided."""
     import json
 
@@ -179,14 +179,14 @@ def _shards(loading: _admit.Loading) -> set[str]:
     names = {name for value in found for name in (value if isinstance(value, list) else [value])}
     for name in names:
         if not isinstance(name, str) or os.path.basename(name) != name:
-            _admit.refuse(loading.label, f"it leads to a file in another folder: {name}")
+            _gate.refuse(loading.label, f"it leads to a file in another folder: {name}")
     return names
 
 
 def _refuse_orbax(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for what loads a folder of Orbax."""
-    if _admit.judging():
-        _admit.refuse(
+    if _gate.judging():
+        _gate.refuse(
             str(filepath),
             "a checkpoint of Orbax cannot be judged",
             "save the model as a .keras file, and lock that",
@@ -196,17 +196,17 @@ def _refuse_orbax(original: Callable[..., Any], filepath: Any, *args: Any, **kwa
 
 def _func_load(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Stand in for `func_load`, which makes functions of marshalled code."""
-    loads = _admit.stack()
-    if loads and _admit.judging() and not _approves(loads[-1], frozenset({"keras:Lambda"})):
-        _admit.refuse(
+    loads = _loads.stack()
+    if loads and _gate.judging() and not _approves(loads[-1], frozenset({"keras:Lambda"})):
+        _gate.refuse(
             loads[-1].label,
             "it holds Python code, a Lambda, which nobody approved",
-            _admit.gate().approval(loads[-1].label),
+            _gate.gate().approval(loads[-1].label),
         )
     return original(*args, **kwargs)
 
 
-def _approves(loading: _admit.Loading, names: frozenset[str]) -> bool:
+def _approves(loading: _loads.Loading, names: frozenset[str]) -> bool:
     admission = loading.admission
     return admission.anything or bool(names & admission.approved)
 
@@ -218,7 +218,7 @@ class _Safety:
         loading: The file; ``None`` where there is none that could be approved.
     """
 
-    def __init__(self, loading: _admit.Loading | None) -> None:
+    def __init__(self, loading: _loads.Loading | None) -> None:
         library = sys.modules["keras.src.saving.serialization_lib"]
         asked = loading is not None and (
             _approves(loading, _UNSAFE) or any(name.startswith(_FILE) for name in loading.admission.approved)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit, _saving
+from weighlock.runtime import _gate, _saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 def _save_archive(original: Callable[..., Any], model: Any, fileobj: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `_save_model_to_fileobj`, which writes every archive."""
-    spool = _spool(getattr(fileobj, "name", None)) if _admit.records_saves() else None
+    spool = _spool(getattr(fileobj, "name", None)) if _gate.records_saves() else None
     if spool is None:
         return original(model, fileobj, *args, **kwargs)
     with spool:
@@ -76,7 +76,7 @@ def _save_path(
     followed: bool,
 ) -> Any:
     local = followed and _saving.is_path(filepath) and "://" not in str(filepath)
-    folder = _folder_beside(filepath) if local and _admit.records_saves() else None
+    folder = _folder_beside(filepath) if local and _gate.records_saves() else None
     if folder is None:
         return original(model, filepath, *args, **kwargs)
     path = os.fspath(filepath)

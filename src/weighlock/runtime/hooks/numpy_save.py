@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _files, _saving
+from weighlock.runtime import _files, _gate, _saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _save(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
-    if not _admit.records_saves():
+    if not _gate.records_saves():
         return original(file, *args, **kwargs)
     if _saving.is_path(file):
         return _saving.into_path(_named(file, ".npy"), lambda target: original(target, *args, **kwargs))
@@ -53,7 +53,7 @@ def _save(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _savez(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
-    if _saving.is_path(file) and _admit.records_saves():
+    if _saving.is_path(file) and _gate.records_saves():
         spool = _spooled(_named(file, ".npz"), lambda target: original(target, *args, **kwargs))
         if spool is not None:
             with spool:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import io
 import os
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Loader:
         format: str | None = None,  # noqa: A002 - onnx's own word
         load_external_data: bool = True,  # noqa: FBT001, FBT002 - as in onnx
     ) -> Any:
-        if not _admit.judging():
+        if not _gate.judging():
             return original(f, format, load_external_data)
         if hasattr(f, "read"):
             data, folder = f.read(), getattr(f, "name", None)
@@ -95,7 +95,7 @@ class _Loader:
 
 
 def _load_string(original: Callable[..., Any], s: Any, *args: Any, **options: Any) -> Any:
-    if not _admit.judging():
+    if not _gate.judging():
         return original(s, *args, **options)
     data = s if isinstance(s, str) else bytes(s)
     with _admit.admit_bytes(data.encode() if isinstance(data, str) else data, _IN_MEMORY, _LOADER):
@@ -107,7 +107,7 @@ def _open_external(
 ) -> int:
     """Judge the file that onnx opened, under all of its own rules."""
     descriptor = original(base_dir, location, tensor_name, *read_only)
-    if not all(read_only) or not _admit.judging():
+    if not all(read_only) or not _gate.judging():
         return descriptor
     try:
         with _admit.admit_descriptor(descriptor, os.path.join(base_dir, location), _EXTERNAL) as loading:
@@ -122,11 +122,11 @@ def _open_external(
 def _load_external(original: Callable[..., Any], tensor: Any, base_dir: str) -> Any:
     """Judge the file that an older onnx is about to open by its name."""
     location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-    if not _admit.judging():
+    if not _gate.judging():
         return original(tensor, base_dir)
     path = os.path.join(base_dir, location)
     with _admit.admit_path(path, _EXTERNAL) as loading:
-        _admit.require_same_file(loading, path)
+        _loads.require_same_file(loading, path)
         loaded = original(tensor, base_dir)
-        _admit.require_same_file(loading, path)
+        _loads.require_same_file(loading, path)
         return loaded

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate, _loads
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from weighlock.runtime._admit import Loading
     from weighlock.runtime._patch import Patches
 
 _LOADER = "onnxruntime.InferenceSession"
@@ -62,14 +61,14 @@ def _forward(options: Any) -> Callable[..., Any]:
     """Return the method that judges a library before it is loaded."""
 
     def register_custom_ops_library(self: Any, path: Any) -> Any:
-        if not _admit.judging():
+        if not _gate.judging():
             return _registers[options](self, path)
         with _admit.admit_path(path, _OPERATORS) as loading:
             if loading.admission.digest is None and not loading.admission.anything:
-                _admit.refuse(loading.label, "it is native code, which must be in the lockfile")
-            _admit.require_same_file(loading, path)
+                _gate.refuse(loading.label, "it is native code, which must be in the lockfile")
+            _loads.require_same_file(loading, path)
             done = _registers[options](self, os.fspath(path))
-            _admit.require_same_file(loading, path)
+            _loads.require_same_file(loading, path)
             return done
 
     return register_custom_ops_library
@@ -77,7 +76,7 @@ def _forward(options: Any) -> Callable[..., Any]:
 
 def _create(original: Callable[..., Any], self: Any, *args: Any, **options: Any) -> Any:
     """Judge what a session is about to be made of, each time that it is made."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(self, *args, **options)
     with ExitStack() as stack:
         if self._model_path:
@@ -88,21 +87,21 @@ def _create(original: Callable[..., Any], self: Any, *args: Any, **options: Any)
             same = _judge_external(self._model_bytes, _IN_MEMORY, folder, stack)
         made = original(self, *args, **options)
         for loading, path in same:
-            _admit.require_same_file(loading, path)
+            _loads.require_same_file(loading, path)
         return made
 
 
-def _judge_path(session: Any, stack: ExitStack) -> list[tuple[Loading, str]]:
+def _judge_path(session: Any, stack: ExitStack) -> list[tuple[_loads.Loading, str]]:
     path = session._model_path  # noqa: SLF001 - there is no other way to the model of a session
     loading = stack.enter_context(_admit.admit_path(path, _LOADER))
     descriptor: int = loading.descriptor  # type: ignore[assignment] # it is a file
     if os.fsdecode(path).endswith(".ort"):
-        _admit.require_same_file(loading, path)
+        _loads.require_same_file(loading, path)
         return [(loading, path)]
     folder = _configured_folder(session) or os.path.dirname(os.fsdecode(path))
     same = _judge_external(descriptor, loading.label, folder, stack)
     if same:
-        _admit.require_same_file(loading, path)
+        _loads.require_same_file(loading, path)
         return [(loading, path), *same]
     with open(loading.path, "rb") as judged:
         session._model_bytes = judged.read()  # noqa: SLF001
@@ -110,16 +109,16 @@ def _judge_path(session: Any, stack: ExitStack) -> list[tuple[Loading, str]]:
     return []
 
 
-def _judge_external(model: int | bytes, label: str, folder: str, stack: ExitStack) -> list[tuple[Loading, str]]:
+def _judge_external(model: int | bytes, label: str, folder: str, stack: ExitStack) -> list[tuple[_loads.Loading, str]]:
     """Admit each file with external data, and return them with the names by which onnxruntime opens them."""
     inside, outside = _admit.external_files(model, label)
     if outside:
-        _admit.refuse(label, f"it has tensors in {outside[0]!r}, which is no file inside of its folder")
+        _gate.refuse(label, f"it has tensors in {outside[0]!r}, which is no file inside of its folder")
     files = []
     for location in inside:
         path = os.path.join(folder, location)
         loading = stack.enter_context(_admit.admit_path(path, _EXTERNAL))
-        _admit.require_same_file(loading, path)
+        _loads.require_same_file(loading, path)
         files.append((loading, path))
     return files
 

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit, _files, _saving, _unpicklers
+from weighlock.runtime import _files, _gate, _saving, _unpicklers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _dump(original: Callable[..., Any], obj: Any, file: Any, *args: Any, **options: Any) -> Any:
-    if options.get("buffer_callback") is not None or not _begins(file) or not _admit.records_saves():
+    if options.get("buffer_callback") is not None or not _begins(file) or not _gate.records_saves():
         return original(obj, file, *args, **options)
     return _saving.into_file(file, lambda followed: original(obj, followed, *args, **options))
 

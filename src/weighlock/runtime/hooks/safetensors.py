@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit, _files, _sweep
+from weighlock.runtime import _admit, _files, _gate, _loads, _sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _guarded_type(original: Any) -> Any:
         """Makes `safe_open(…)` judge first, and keeps ``isinstance`` and attributes of the type as they were."""
 
         def __call__(cls, filename: Any, *args: Any, **kwargs: Any) -> Any:
-            if not _admit.judging() or not isinstance(filename, str | os.PathLike):
+            if not _gate.judging() or not isinstance(filename, str | os.PathLike):
                 return original(filename, *args, **kwargs)
             lazy = _admit.open_lazily(filename, _OPEN)
             if lazy is not None:
@@ -95,7 +95,7 @@ class _LazyHandle:
     def opened(cls, original: Any, file: LazyFile, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         """Open the judged file with the library."""
         try:
-            handle = original(_admit.path_of(file.descriptor, file.label), *args, **kwargs)
+            handle = original(_loads.path_of(file.descriptor, file.label), *args, **kwargs)
             file.require_unchanged()  # the library has read the header by now
         except BaseException:
             file.close()
@@ -146,7 +146,7 @@ class _LazyHandle:
 def _guarded_deserialize(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def deserialize(*args: Any, **kwargs: Any) -> Any:
         data = args[0] if args else kwargs.get("bytes")
-        if data is None or not _admit.judging():
+        if data is None or not _gate.judging():
             return original(*args, **kwargs)
         if type(data) is not bytes:
             data = memoryview(data).tobytes()  # a copy that nobody can change after it was judged
@@ -158,11 +158,11 @@ def _guarded_deserialize(original: Callable[[Any], Any]) -> Callable[[Any], Any]
 
 def _guarded_handle(original: Callable[..., Any]) -> Callable[..., Any]:
     def _safe_open_handle(file: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _admit.judging():
+        if not _gate.judging():
             return original(file, *args, **kwargs)
         descriptor = _files.plain_descriptor(file)
         if descriptor is None:
-            _admit.refuse(_files.label_of(file), "only a plain open file can be judged and then loaded")
+            _gate.refuse(_files.label_of(file), "only a plain open file can be judged and then loaded")
         with (
             _admit.admit_descriptor(descriptor, _files.label_of(file), _OPEN) as loading,
             open(loading.path, "rb") as judged,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def patch(module: ModuleType, patches: Patches) -> None:
 def _followed_bytes(original: Callable[..., Any], _: object) -> Callable[..., Any]:
     def serialize(*args: Any, **kwargs: Any) -> Any:
         data = original(*args, **kwargs)
-        if _admit.records_saves():
+        if _gate.records_saves():
             from hashlib import sha256
 
-            _admit.record_save(len(data), sha256(data).hexdigest())
+            _gate.record_save(len(data), sha256(data).hexdigest())
         return data
 
     return serialize
@@ -60,7 +60,7 @@ def _followed_bytes(original: Callable[..., Any], _: object) -> Callable[..., An
 def _followed_file(original: Callable[..., Any], serialize: Callable[..., Any]) -> Callable[..., Any]:
     def serialize_file(tensor_dict: Any, filename: Any, metadata: Any = None) -> Any:
         answer = original(tensor_dict, filename, metadata)
-        if _admit.records_saves():
+        if _gate.records_saves():
             _record(filename, tensor_dict, metadata, serialize)
         return answer
 
@@ -73,7 +73,7 @@ def _record(filename: Any, tensors: Any, metadata: Any, serialize: Callable[...,
     except Exception:  # noqa: BLE001 - the file was saved; what cannot be followed is not recorded, and so not trusted
         return
     if saved is not None:
-        _admit.record_save(*saved)
+        _gate.record_save(*saved)
 
 
 def _saved(filename: Any, tensors: Any, metadata: Any, serialize: Callable[..., Any]) -> tuple[int, str] | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 
-from weighlock.runtime import _admit, _files
+from weighlock.runtime import _admit, _files, _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _load(original: Callable[..., Any], file: Any, *args: Any, **options: Any) -> Any:
-    if not _admit.judging():
+    if not _gate.judging():
         return original(file, *args, **options)
     if hasattr(file, "read"):
         # zipfile looks at all of a file, wherever it stands.
@@ -54,7 +54,7 @@ def _load(original: Callable[..., Any], file: Any, *args: Any, **options: Any) -
 
 
 def _loads(original: Callable[..., Any], data: Any, *args: Any, **options: Any) -> Any:
-    if not _admit.judging() or isinstance(data, str):  # skops refuses a text by itself
+    if not _gate.judging() or isinstance(data, str):  # skops refuses a text by itself
         return original(data, *args, **options)
     judged = bytes(data)
     with _admit.admit_bytes(judged, "bytes in memory", _LOADER):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _gate
 from weighlock.runtime._mirror import Mirror
 
 TYPE_CHECKING = False
@@ -76,14 +76,14 @@ def _init(original: Callable[..., Any], self: Any, export_dir: Any) -> None:
 
 def _is_judged(export_dir: Any) -> bool:
     """Say whether there is something to judge; what does not exist is TensorFlow's to say."""
-    if not _admit.judging():
+    if not _gate.judging():
         return False
     folder = os.fsdecode(export_dir)
     for name in _UNREAD:
         if os.path.lexists(os.path.join(folder, name)):
-            _admit.refuse(os.path.join(folder, name), "only SavedModels in one binary file can be judged")
+            _gate.refuse(os.path.join(folder, name), "only SavedModels in one binary file can be judged")
     if "://" in folder:
-        _admit.refuse(folder, "a model on another machine cannot be judged", "download the folder, and lock it")
+        _gate.refuse(folder, "a model on another machine cannot be judged", "download the folder, and lock it")
     return os.path.lexists(os.path.join(folder, _MODEL))
 
 
@@ -97,4 +97,4 @@ def _fill(mirror: Mirror, folder: str) -> None:
             mirror.add(os.path.join(folder, name), name)
     model = mirror.add(os.path.join(folder, _MODEL), _MODEL)
     if os.pread(model.descriptor, len(_HEAD), 0) != _HEAD:  # type: ignore[arg-type] # it is a file
-        _admit.refuse(model.label, "it does not begin as a SavedModel that TensorFlow wrote")
+        _gate.refuse(model.label, "it does not begin as a SavedModel that TensorFlow wrote")

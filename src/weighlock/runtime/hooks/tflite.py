@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _init(
     **kwargs: Any,
 ) -> None:
     """Stand in for the constructor of `Interpreter`."""
-    if not _admit.judging() or not (model_path or model_content):
+    if not _gate.judging() or not (model_path or model_content):
         original(self, model_path, model_content, *args, **kwargs)
     elif model_path:
         with _admit.admit_path(model_path, _LOADER) as loading:

@@ -34,7 +34,7 @@ import os
 import sys
 from functools import partial
 
-from weighlock.runtime import _admit, _files, _pending
+from weighlock.runtime import _admit, _files, _gate, _loads, _pending
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -90,7 +90,7 @@ class _Loader:
         else:
             return self.original(*args, **kwargs)  # which says what is missing
         load = partial(self._call, args, kwargs)
-        if not _admit.judging():
+        if not _gate.judging():
             return load(file)
         if isinstance(file, str | os.PathLike):
             return self._load_path(os.fspath(file), load)
@@ -143,7 +143,7 @@ def _load_open(file: Any, descriptor: int, load: Load) -> Any:
             file.seek(judged.tell())
 
 
-def _serve(loading: _admit.Loading, load: Load, *, named: bool) -> Any:
+def _serve(loading: _loads.Loading, load: Load, *, named: bool) -> Any:
     """Load a checkpoint from its safetensors twin, or return ``None`` where it has none."""
     if not loading.admission.models or os.name == "nt":
         return None
@@ -164,11 +164,11 @@ def _load_memory(file: io.BytesIO | None, data: bytes, offset: int, load: Load) 
                 file.seek(judged.tell())
 
 
-def _admission_of(data: bytes) -> _admit.Loading:
+def _admission_of(data: bytes) -> _loads.Loading:
     """Judge bytes in memory; those that an unpickler found in a pickle are judged as a part of that pickle."""
     label = "bytes in memory"
     frame = _caller_of_load()
-    if _admit.stack() or frame is None or not _is_nested(frame):
+    if _loads.stack() or frame is None or not _is_nested(frame):
         return _admit.admit_bytes(data, label, _LOADER)
     from weighlock.runtime._unpickling import is_message
 

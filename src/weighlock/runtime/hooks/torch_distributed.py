@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate, _loads
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def _is_older_than_2_3() -> bool:
 
 
 def _open_local(original: Callable[..., Any], self: Any, path: Any, mode: str) -> Iterator[Any]:
-    if not _reads(mode) or not _admit.judging():
+    if not _reads(mode) or not _gate.judging():
         yield from original(self, path, mode)
         return
     with _admit.admit_path(path, _LOADER) as loading, _opened(loading) as file:
@@ -75,7 +75,7 @@ def _open_local(original: Callable[..., Any], self: Any, path: Any, mode: str) -
 
 
 def _open_elsewhere(original: Callable[..., Any], self: Any, path: Any, mode: str) -> Iterator[Any]:
-    if not _reads(mode) or not _admit.judging():
+    if not _reads(mode) or not _gate.judging():
         yield from original(self, path, mode)
         return
     import shutil
@@ -94,7 +94,7 @@ def _reads(mode: str) -> bool:
     return "r" in mode and "+" not in mode
 
 
-def _opened(loading: _admit.Loading) -> Any:
+def _opened(loading: _loads.Loading) -> Any:
     if os.name != "nt":
         return open(loading.path, "rb")
     file = open(os.dup(loading.descriptor), "rb")  # type: ignore[arg-type]  # noqa: SIM115 - the caller closes it
@@ -103,14 +103,14 @@ def _opened(loading: _admit.Loading) -> Any:
 
 
 def _slice(original: Callable[..., Any], self: Any, file: Any, info: Any) -> Any:
-    if _admit.judging():
+    if _gate.judging():
         _require_part(file, info.offset, info.length)
     return original(self, file, info)
 
 
 def _require_part(file: Any, offset: int, length: int) -> None:
     """Check that a slice of a judged file is one of the archives that it was judged as."""
-    loads = _admit.stack()
+    loads = _loads.stack()
     if not loads or loads[-1].admission.anything:
         return
     loading = loads[-1]
@@ -118,4 +118,4 @@ def _require_part(file: Any, offset: int, length: int) -> None:
         setattr(loading, _KNOWN, _admit.archives_in(file.fileno()))
     archives = getattr(loading, _KNOWN)
     if archives is not None and (offset, offset + length) not in archives:
-        _admit.refuse(loading.label, "the metadata name a part of it that is not one of its archives")
+        _gate.refuse(loading.label, "the metadata name a part of it that is not one of its archives")

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from weighlock.runtime import _admit, _saving
+from weighlock.runtime import _gate, _saving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class _Stream(_saving.Followed):
 
 
 def _write(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    if not _admit.records_saves():
+    if not _gate.records_saves():
         return original(*args, **kwargs)
     if _CREATE in kwargs:
         return original(*args, **{**kwargs, _CREATE: _followed(kwargs[_CREATE])})

@@ -20,7 +20,7 @@ from __future__ import annotations
 import io
 import os
 
-from weighlock.runtime import _admit, _capabilities, _files
+from weighlock.runtime import _admit, _capabilities, _files, _gate, _loads
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -56,24 +56,24 @@ def _load(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         file = kwargs.pop("f")
     else:
         return original(*args, **kwargs)  # which says what is missing
-    if not _admit.judging():
+    if not _gate.judging():
         return original(file, *args, **kwargs)
     if isinstance(file, str | os.PathLike):
         with _admit.admit_path(file, _LOADER) as loading:
             return _load_judged(original, loading, args, kwargs)
     file = _files.unwrapped(file)
     descriptor = _files.plain_descriptor(file)
-    if descriptor is not None and _admit.is_loading(descriptor):
+    if descriptor is not None and _loads.is_loading(descriptor):
         return original(file, *args, **kwargs)
     if descriptor is not None:
         if file.tell():
-            _admit.refuse(_files.label_of(file), "an archive that does not begin where its file does is not judged")
+            _gate.refuse(_files.label_of(file), "an archive that does not begin where its file does is not judged")
         with _admit.admit_descriptor(descriptor, _files.label_of(file), _LOADER) as loading:
             return _load_judged(original, loading, args, kwargs)
     return _load_bytes(original, file, args, kwargs)
 
 
-def _load_judged(original: Callable[..., Any], loading: _admit.Loading, args: Any, kwargs: Any) -> Any:
+def _load_judged(original: Callable[..., Any], loading: _loads.Loading, args: Any, kwargs: Any) -> Any:
     """Load from the judged open file. As a file, not as a path: the loaders look at a path's suffix."""
     _require(loading)
     if os.name == "nt":
@@ -93,6 +93,6 @@ def _load_bytes(original: Callable[..., Any], file: Any, args: Any, kwargs: Any)
         return original(io.BytesIO(data), *args, **kwargs)
 
 
-def _require(loading: _admit.Loading) -> None:
+def _require(loading: _loads.Loading) -> None:
     if "aoti:native-code" not in loading.admission.approved:
         _capabilities.require_approved(loading, "torch.export:program", _LOADER)

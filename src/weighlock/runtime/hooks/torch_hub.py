@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _forget() -> None:
 
 
 def _import(original: Callable[..., Any], name: str, path: str) -> Any:
-    if not _admit.judging():
+    if not _gate.judging():
         return original(name, path)
     from weighlock.runtime import _sources
 
@@ -67,7 +67,7 @@ def _import(original: Callable[..., Any], name: str, path: str) -> Any:
 
 
 def _download(original: Callable[..., Any], url: str, dst: str, *args: Any, **kwargs: Any) -> None:
-    if not _admit.judging():
+    if not _gate.judging():
         return original(url, dst, *args, **kwargs)  # type: ignore[no-any-return]
     dst = os.path.expanduser(dst)
     place = f"{dst}.{os.urandom(8).hex()}.unjudged"

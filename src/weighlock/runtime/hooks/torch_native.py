@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import os
 
-from weighlock.runtime import _admit, _capabilities
+from weighlock.runtime import _admit, _capabilities, _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _guarded(name: str, original: Any) -> Callable[..., Any]:
     admitted = _from_file if name in _FILES else _from_bytes
 
     def load(*args: Any) -> Any:
-        if not _admit.judging() or len(args) <= position:
+        if not _gate.judging() or len(args) <= position:
             return original(*args)
         return admitted(original, loader, args, position)
 
@@ -129,10 +129,10 @@ def _from_bytes(original: Callable[..., Any], loader: str, args: tuple[Any, ...]
 
 def _from_package(original: Callable[..., Any]) -> Callable[..., Any]:
     def load(*args: Any) -> Any:
-        if _admit.judging():
-            loads = _admit.stack()
+        if _gate.judging():
+            loads = _loads.stack()
             if not loads:
-                _admit.refuse("a package", "only a package that was opened under the guard can be judged")
+                _gate.refuse("a package", "only a package that was opened under the guard can be judged")
             _capabilities.require_approved(loads[-1], _CODE, "torch.package")
         return original(*args)
 
@@ -144,7 +144,7 @@ def _guarded_type(original: Any, capability: str | None) -> Any:
         """Makes the constructor judge first, and keeps ``isinstance`` and attributes of the type as they were."""
 
         def __call__(cls, path: Any, *args: Any, **kwargs: Any) -> Any:
-            if not _admit.judging() or not isinstance(path, str | bytes | os.PathLike):
+            if not _gate.judging() or not isinstance(path, str | bytes | os.PathLike):
                 return original(path, *args, **kwargs)
             loader = f"{original.__module__}.{original.__name__}"
             with _admit.admit_path(path, loader) as loading:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import io
 import os
 
-from weighlock.runtime import _admit, _capabilities, _files
+from weighlock.runtime import _admit, _capabilities, _files, _gate, _loads
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 
 def _open(original: Callable[..., Any], self: Any, file: Any, *args: Any, **kwargs: Any) -> None:
-    if not _admit.judging():
+    if not _gate.judging():
         return original(self, file, *args, **kwargs)  # type: ignore[no-any-return]
     if isinstance(file, str | os.PathLike) and os.name != "nt":
         loading = _admit.admit_path(file, _LOADER)
@@ -70,7 +70,7 @@ def _open(original: Callable[..., Any], self: Any, file: Any, *args: Any, **kwar
     elif hasattr(file, "read"):
         data = bytes(memoryview(file.read()))
     else:
-        _admit.refuse(_files.label_of(file, "a package"), "a reader that is open already cannot be judged")
+        _gate.refuse(_files.label_of(file, "a package"), "a reader that is open already cannot be judged")
     loading = _admit.admit_bytes(data, _files.label_of(file, "a package in memory"), _LOADER)
     setattr(self, _KEPT, loading)
     with loading:
@@ -97,20 +97,20 @@ def _compile_source(original: Callable[..., Any], self: Any, path: str, *args: A
 
 def _find_class(original: Callable[..., Any], self: Any, module: str, name: str) -> Any:
     # This unpickler imports by itself, out of the package, so that no audit event tells of it.
-    if _admit.judging():
+    if _gate.judging():
         from weighlock.runtime._unpickling import judge
 
         judge(module, name)
     return original(self, module, name)
 
 
-def _loading_of(importer: Any) -> _admit.Loading | None:
+def _loading_of(importer: Any) -> _loads.Loading | None:
     """Return the admission that the importer was opened with.
 
     Raises:
         LoadRefused: It was opened before the guard started.
     """
-    loading: _admit.Loading | None = getattr(importer, _KEPT, None)
-    if loading is None and _admit.judging():
-        _admit.refuse(_files.label_of(importer, "a package"), "it was opened before the guard started")
+    loading: _loads.Loading | None = getattr(importer, _KEPT, None)
+    if loading is None and _gate.judging():
+        _gate.refuse(_files.label_of(importer, "a package"), "it was opened before the guard started")
     return loading

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import sys
 
-from weighlock.runtime import _admit, _saving
+from weighlock.runtime import _gate, _saving
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def _save(original: Any, *args: Any, **kwargs: Any) -> Any:
     positional = len(args) > 1
     target: Any = args[1] if positional else kwargs.get("f")
     path = _saving.is_path(target)
-    if not (path or hasattr(target, "write")) or not _admit.records_saves() or _is_part_of_a_pickle():
+    if not (path or hasattr(target, "write")) or not _gate.records_saves() or _is_part_of_a_pickle():
         return original(*args, **kwargs)
 
     def save(file: Any) -> Any:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 from inspect import signature
 
-from weighlock.runtime import _admit, _code
+from weighlock.runtime import _code, _gate
 from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
@@ -62,6 +62,6 @@ def _fetch(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def _convert(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Answer `auto_conversion`: file, revision and whether it has shards."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(*args, **kwargs)
     return None, None, None
