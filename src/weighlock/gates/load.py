@@ -55,6 +55,7 @@ class Admission:
         approved: The names among them that need not be data-only.
         anything: The load is not restricted, because a person accepted it so, or because the gate only warns.
         models: Those that list a file with these bytes and name safetensors files that hold the same tensors.
+        own: This project saved these bytes.
     """
 
     digest: str | None = None
@@ -62,6 +63,7 @@ class Admission:
     approved: frozenset[str] = frozenset()
     anything: bool = False
     models: tuple[Located, ...] = ()
+    own: bool = False
 
 
 class LoadGate:
@@ -153,7 +155,9 @@ class LoadGate:
             located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
             if located:
                 return self.decide_locked(located, label, loader)
-        source = _bytes_source(data)
+        from weighlock.formats.source import BytesSource
+
+        source = BytesSource(data)
         return self._decide_unlocked(source, label, loader, self._saved_digest(source))
 
     def inspect(self, pickle: bytes | int) -> Admission:
@@ -165,10 +169,10 @@ class LoadGate:
         Returns:
             Its names, where it holds only data; no names where it does not.
         """
-        from weighlock.formats.source import FileSource
+        from weighlock.formats.source import BytesSource, FileSource
         from weighlock.inspector import inspect
 
-        source = _bytes_source(pickle) if isinstance(pickle, bytes) else FileSource(pickle, os.fstat(pickle).st_size)
+        source = BytesSource(pickle) if isinstance(pickle, bytes) else FileSource(pickle, os.fstat(pickle).st_size)
         inspection = inspect(source)
         only_data = inspection.outcome is Outcome.DATA_ONLY
         return Admission(imports=frozenset(inspection.imports if only_data else ()))
@@ -311,6 +315,7 @@ class LoadGate:
             approved=profile_names.union(recorded.needs if saved else (), *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
             models=tuple(one for one in located if one[1].equivalent_to),
+            own=saved,
         )
 
     def _decide_unlocked(self, source: RandomAccess, label: str, loader: str, saved: str | None) -> Admission:
@@ -329,7 +334,7 @@ class LoadGate:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
         approved = profile_names.union(inspection.needs if saved else ())
-        return Admission(digest=saved, imports=frozenset(inspection.imports), approved=approved)
+        return Admission(digest=saved, imports=frozenset(inspection.imports), approved=approved, own=bool(saved))
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
@@ -393,9 +398,3 @@ def _outcome(file: LockedFile) -> Outcome:
 
 def _joined(digests: tuple[str, ...]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _bytes_source(data: bytes | memoryview) -> RandomAccess:
-    from weighlock.formats.source import BytesSource
-
-    return BytesSource(data)

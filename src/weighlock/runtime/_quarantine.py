@@ -6,7 +6,7 @@ talking to the network, changing files and running other code is not part of tha
 1. The scope opens, for one thread, when the first name passes that is not plain data, and closes when that
    unpickler returns.
 2. Modules of admitted names are imported before, or with the scope set aside. Imports that approved code makes while
-   it runs may execute what they import, unless it lies beside the artifact.
+   it runs may execute what they import, unless it lies beside an artifact that the project did not save itself.
 3. The guard's own work is not held back.
 """
 
@@ -178,7 +178,12 @@ def _on_setattr(_: _loads.Loading, args: Args) -> str | None:
 
 
 def _lies_beside(loading: _loads.Loading, path: object) -> bool:
-    """Say whether the file of a module lies in the artifact's folder and not among installed packages."""
+    """Say whether the file of a module came with the artifact: it lies in its folder, not among installed packages.
+
+    What the project saved itself came with nothing, and lies among the project's own modules.
+    """
+    if loading.admission.own:
+        return False
     if not isinstance(path, str) or not os.path.isabs(path) or loading.descriptor is None:
         return False
     if path.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)) or "-packages" + os.sep in path:

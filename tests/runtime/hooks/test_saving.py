@@ -182,6 +182,27 @@ def test_own_classes_load_again_under_the_strict_defaults(project, value):
         assert loaded.data == value.data
 
 
+def test_a_class_of_the_project_may_import_more_of_the_project_while_it_is_loaded(project):
+    imports = "import own_later\n        self.found = own_later.FOUND\n"
+    (project.folder / "own_late.py").write_text(f"class Late:\n    def __setstate__(self, _):\n        {imports}")
+    (project.folder / "own_later.py").write_text("FOUND = 5\n")
+    late = importlib.import_module("own_late").Late()
+    late.state = 1
+    with open("late.pkl", "wb") as file:
+        pickle.dump(late, file)
+    assert "own_later" not in sys.modules
+    with open("late.pkl", "rb") as file:
+        assert pickle.load(file).found == 5
+
+
+def test_arrays_may_have_any_name(project):
+    names = ("original", "self", "target", "args", "kwargs")
+    np.savez("named.npz", **dict.fromkeys(names, np.ones(2)))
+    np.savez_compressed(file="other.npz", original=np.ones(2))
+    assert sorted(np.load("named.npz")) == sorted(names)
+    assert list(np.load("other.npz")) == ["original"]
+
+
 def test_a_copy_and_a_renamed_file_are_the_same_bytes(project, value):
     for name, save, load in ways():
         save(value, name)

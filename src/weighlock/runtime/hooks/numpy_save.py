@@ -52,13 +52,16 @@ def _save(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
     return _saving.into_file(file, lambda target: original(target, *args, **kwargs))
 
 
-def _savez(original: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+def _savez(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Stand in for `savez`, whose arrays may have any names as keywords."""
+    file = args[0] if args else kwargs.get("file")
     if _saving.is_path(file) and _gate.records_saves():
-        spool = _spooled(_named(file, ".npz"), lambda target: original(target, *args, **kwargs))
+        rest = {name: value for name, value in kwargs.items() if args or name != "file"}
+        spool = _spooled(_named(file, ".npz"), lambda target: original(target, *args[1:], **rest))
         if spool is not None:
             with spool:
                 return _saving.into_path(_named(file, ".npz"), lambda target: _copy(spool, target))
-    return original(file, *args, **kwargs)
+    return original(*args, **kwargs)
 
 
 def _named(file: Any, extension: str) -> Any:
