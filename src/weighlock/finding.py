@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Severity(StrEnum):
@@ -88,6 +92,17 @@ class Inspection:
     imports: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+def listing(names: Sequence[str], most: int = 5) -> str:
+    """Return names for a sentence: the first ones, and how many more there are.
+
+    Args:
+        names: In their order.
+        most: So many are named.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def unverifiable(why: str) -> Inspection:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import PolicyError
 from weighlock.evidence import Approval, LockEntry, OwnSave
-from weighlock.finding import MOST_FINDINGS, Outcome
+from weighlock.finding import MOST_FINDINGS, Outcome, listing
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _judge_outcome(artifact: ModelFile, inspection: Inspection, approved: frozen
         if missing or not inspection.needs:
             yield Reason(
                 rule="needs-approval",
-                message=f"it imports {_listing(missing)}, which no approval or enabled profile names",
+                message=f"it imports {_named(missing)}, which no approval or enabled profile names",
                 remedy=f"weighlock approve {path_argument(artifact.path)}",
             )
         return
@@ -229,9 +229,8 @@ def _why_allowed(rule: str) -> str:
     return "it holds only data"
 
 
-def _listing(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "names that are not known"
+def _named(names: Sequence[str], most: int = 8) -> str:
+    return listing(names, most) or "names that are not known"
 
 
 def _models(data: Any) -> tuple[ModelIntent, ...]:

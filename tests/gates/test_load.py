@@ -12,6 +12,7 @@ from weighlock import digests
 from weighlock.digest_cache import DigestCache, key_of
 from weighlock.errors import GuardError, LoadRefused, LockfileError, PolicyError
 from weighlock.gates import load as gate_module
+from weighlock.gates import opened_file
 from weighlock.gates.load import LoadGate, open_gate, refusal
 from weighlock.lockfile import Chunks, LockedFile, LockedModel, Lockfile, PathSource
 from weighlock.policy import Policy
@@ -55,7 +56,8 @@ def hashed(monkeypatch):
     """The sizes of all files that were hashed whole."""
     sizes = []
     original = digests.sha256_file
-    monkeypatch.setattr(gate_module, "sha256_file", lambda fd, size: sizes.append(size) or original(fd, size))
+    for module in (gate_module, opened_file):
+        monkeypatch.setattr(module, "sha256_file", lambda fd, size: sizes.append(size) or original(fd, size))
     return sizes
 
 
@@ -174,7 +176,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(opened, tmp_path, mon
             file.write(b"evil")
         return digest
 
-    monkeypatch.setattr(gate_module, "sha256_file", change)
+    monkeypatch.setattr(opened_file, "sha256_file", change)
     with pytest.raises(LoadRefused, match="changed while it was judged"):
         _gate(_locked()).admit_file(opened(), "f", "a test")
 
@@ -186,7 +188,7 @@ def test_a_file_cut_short_while_it_is_hashed_is_refused(opened, tmp_path, monkey
         os.truncate(tmp_path / "file.bin", 10)
         return original(descriptor, size)
 
-    monkeypatch.setattr(gate_module, "sha256_file", cut)
+    monkeypatch.setattr(opened_file, "sha256_file", cut)
     with pytest.raises(LoadRefused, match="changed while it was judged"):
         _gate(_locked()).admit_file(opened(), "f", "a test")
 

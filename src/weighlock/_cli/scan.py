@@ -11,6 +11,7 @@ import click
 
 from weighlock._cli._options import engine_options, format_option, output_option
 from weighlock._cli._terminal import Bar, emit, takes_color
+from weighlock.scanners import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Take a profile's names as approved.")
 @click.option("--digests", is_flag=True, help="Compute the SHA-256 of every file.")
-@click.option("--with", "second", type=click.Choice(["modelscan"]), help="Ask this scanner as well.")
+@click.option("--with", "second", type=click.Choice(NAMES), help="Ask this scanner as well.")
 @engine_options
 @format_option("text", "json", "sarif")
 @output_option

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 from weighlock.formats.hdf5 import Hdf5
 
 if TYPE_CHECKING:
@@ -35,19 +35,16 @@ if TYPE_CHECKING:
 
 STRUCTURE = Hdf5
 
-_SHOWN = 5
-
 
 def run(file: Hdf5) -> Iterator[Finding]:
     """Yield one finding for all that leads out of the file."""
     names = tuple(sorted(f"{kind} {target}".rstrip() for kind, target in file.external))
     if not names:
         return
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     yield Finding(
         check="hdf5-references",
         severity=Severity.HIGH,
-        message=f"reading it makes the HDF5 library leave the file: {', '.join(names[:_SHOWN])}{more}",
+        message=f"reading it makes the HDF5 library leave the file: {listing(names)}",
         outcome=Outcome.NEEDS_APPROVAL,
         imports=tuple(f"hdf5:{name}" for name in names),
     )

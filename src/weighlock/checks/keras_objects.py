@@ -33,38 +33,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist.keras import CODE, KerasNeeds
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRUCTURE = KerasNeeds
 
-_SHOWN = 5
-
 
 def run(needs: KerasNeeds) -> Iterator[Finding]:
     """Yield a finding for each kind of thing that the configuration asks for."""
     if needs.harmful:
-        message = f"its configuration asks for {_listing(needs.harmful)}, which no honest model needs"
+        message = f"its configuration asks for {listing(needs.harmful)}, which no honest model needs"
         yield _finding(message, needs.harmful, Severity.CRITICAL, Outcome.REFUSED)
     if needs.code or CODE in needs.objects:
         yield _finding("loading it runs Python code of the file, a Lambda", (CODE,), Severity.HIGH)
     others = tuple(name for name in needs.objects if name != CODE)
     if others:
-        message = f"loading it makes or calls {_listing(others)}, which are not Keras' own plain objects"
+        message = f"loading it makes or calls {listing(others)}, which are not Keras' own plain objects"
         yield _finding(message, others, Severity.MEDIUM)
     if needs.files:
         names = tuple(f"keras:file {name}" for name in needs.files)
-        yield _finding(f"loading it reads {_listing(needs.files)}", names, Severity.HIGH)
+        yield _finding(f"loading it reads {listing(needs.files)}", names, Severity.HIGH)
 
 
 def _finding(
     message: str, names: tuple[str, ...], severity: Severity, outcome: Outcome = Outcome.NEEDS_APPROVAL
 ) -> Finding:
     return Finding(check="keras-objects", severity=severity, message=message, outcome=outcome, imports=names)
-
-
-def _listing(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"

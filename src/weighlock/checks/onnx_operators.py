@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist import onnx as allowlist
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 from weighlock.formats.onnx import OnnxModel
 
 if TYPE_CHECKING:
@@ -34,18 +34,15 @@ if TYPE_CHECKING:
 
 STRUCTURE = OnnxModel
 
-_SHOWN = 5
-
 
 def run(model: OnnxModel) -> Iterator[Finding]:
     """Yield one finding for all that needs an approval."""
     names = allowlist.needs(model)
     if names:
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield Finding(
             check="onnx-operators",
             severity=Severity.MEDIUM,
-            message=f"its graph asks for {', '.join(names[:_SHOWN])}{more}",
+            message=f"its graph asks for {listing(names)}",
             outcome=Outcome.NEEDS_APPROVAL,
             imports=names,
         )

@@ -25,14 +25,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist.trace import PickleTrace
-from weighlock.finding import Finding, Location, Outcome, Severity
+from weighlock.finding import Finding, Location, Outcome, Severity, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRUCTURE = PickleTrace
-
-_SHOWN = 5
 
 
 def run(trace: PickleTrace) -> Iterator[Finding]:
@@ -41,11 +39,10 @@ def run(trace: PickleTrace) -> Iterator[Finding]:
     if not unknown:
         return
     names = tuple(item.name for item in unknown)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     yield Finding(
         check="pickle-imports",
         severity=Severity.MEDIUM,
-        message=f"loading it imports and may call {', '.join(names[:_SHOWN])}{more}",
+        message=f"loading it imports and may call {listing(names)}",
         location=Location(offset=min(item.offset for item in unknown)),
         outcome=Outcome.NEEDS_APPROVAL,
         imports=names,

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.finding import Finding, Severity
+from weighlock.finding import Finding, Severity, listing
 from weighlock.formats.model_config import CodeReferences
 
 if TYPE_CHECKING:
@@ -41,29 +41,22 @@ STRUCTURE = CodeReferences
 OTHER_REPOSITORY = "remote-code:"
 """Before the name of another repository in a finding's `imports`."""
 
-_SHOWN = 5
-
 
 def run(found: CodeReferences) -> Iterator[Finding]:
     """Yield a finding for each kind of code."""
     if found.repositories:
-        message = f"it refers to code of another repository, which floats unless locked: {_listing(found.repositories)}"
+        message = f"it refers to code of another repository, which floats unless locked: {listing(found.repositories)}"
         names = tuple(OTHER_REPOSITORY + name for name in found.repositories)
         yield _finding(message, Severity.HIGH, names)
     if found.packages:
-        yield _finding(f"it names modules for a library to import: {_listing(found.packages)}", Severity.MEDIUM)
+        yield _finding(f"it names modules for a library to import: {listing(found.packages)}", Severity.MEDIUM)
     if found.own:
-        message = f"it refers to code beside it, or in a package of that name: {_listing(found.own)}"
+        message = f"it refers to code beside it, or in a package of that name: {listing(found.own)}"
         yield _finding(message, Severity.MEDIUM)
     if found.bases:
-        message = f"it builds on another repository, which needs a lock entry of its own: {_listing(found.bases)}"
+        message = f"it builds on another repository, which needs a lock entry of its own: {listing(found.bases)}"
         yield _finding(message, Severity.INFO)
 
 
 def _finding(message: str, severity: Severity, imports: tuple[str, ...] = ()) -> Finding:
     return Finding(check="remote-code", severity=severity, message=message, imports=imports)
-
-
-def _listing(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"

@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist.skops import SkopsNeeds
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +45,7 @@ def run(needs: SkopsNeeds) -> Iterator[Finding]:
         message = f"loading it imports {', '.join(needs.harmful[:_SHOWN])}, which no honest model needs"
         yield _finding(message, Severity.CRITICAL, Outcome.REFUSED, needs.harmful)
     if needs.names:
-        more = f" and {len(needs.names) - _SHOWN} more" if len(needs.names) > _SHOWN else ""
-        message = f"loading it imports and may call {', '.join(needs.names[:_SHOWN])}{more}"
+        message = f"loading it imports and may call {listing(needs.names)}"
         yield _finding(message, Severity.MEDIUM, Outcome.NEEDS_APPROVAL, needs.names)
 
 

@@ -29,25 +29,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist.tensorflow import OpNeeds
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STRUCTURE = OpNeeds
 
-_SHOWN = 5
-
 
 def run(needs: OpNeeds) -> Iterator[Finding]:
     """Yield one finding for all ops that need an approval."""
     if not needs.names:
         return
-    more = f" and {len(needs.names) - _SHOWN} more" if len(needs.names) > _SHOWN else ""
     yield Finding(
         check="tensorflow-ops",
         severity=Severity.HIGH,
-        message=f"it does more than compute: {', '.join(needs.names[:_SHOWN])}{more}",
+        message=f"it does more than compute: {listing(needs.names)}",
         outcome=Outcome.NEEDS_APPROVAL,
         imports=needs.names,
     )

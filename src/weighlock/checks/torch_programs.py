@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.finding import Finding, Outcome, Severity
+from weighlock.finding import Finding, Outcome, Severity, listing
 from weighlock.formats.torch_program import NATIVE_CODE, Program
 
 if TYPE_CHECKING:
@@ -34,19 +34,16 @@ if TYPE_CHECKING:
 
 STRUCTURE = Program
 
-_SHOWN = 5
-
 
 def run(program: Program) -> Iterator[Finding]:
     """Yield one finding for all that needs an approval."""
     names = tuple(name for name in program.capabilities if name != NATIVE_CODE)
     if not names:
         return
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     yield Finding(
         check="torch-programs",
         severity=Severity.MEDIUM,
-        message=f"it is a program: {', '.join(names[:_SHOWN])}{more}",
+        message=f"it is a program: {listing(names)}",
         outcome=Outcome.NEEDS_APPROVAL,
         imports=names,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.convert.side_data import to_json
 from weighlock.errors import OverBudgetError, UnsupportedError
+from weighlock.finding import listing
 from weighlock.formats.torch_checkpoint import DictNode, ListNode, Node, Other, TensorView
 
 if TYPE_CHECKING:
@@ -249,8 +250,7 @@ def _keys(node: Node) -> str:
     if not isinstance(node, DictNode) or not node.items:
         return "look at what was saved"
     names = [str(key)[:80] if isinstance(key, str) else repr(key)[:80] for key in node.items]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"it holds {', '.join(names[:_LISTED])}{more}; choose one with --key"
+    return f"it holds {listing(names, _LISTED)}; choose one with --key"
 
 
 def _choose(among: DictNode) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weighlock.finding import listing
 from weighlock.lockfile import HubSource
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def describe(change: ModelChange) -> str:
     for word in ("added", "removed", "changed"):
         paths = getattr(change, word)
         if paths:
-            parts.append(f"{word} {_listing(paths)}")
+            parts.append(f"{word} {listing(paths, _MOST)}")
     if change.imports:
-        parts.append(f"new imports {_listing(change.imports)}")
+        parts.append(f"new imports {listing(change.imports, _MOST)}")
     return "; ".join(parts) or change.kind
 
 
@@ -122,8 +123,3 @@ def _bytes(file: LockedFile) -> tuple[str, int]:
 
 def _imports(files: Iterable[LockedFile]) -> set[str]:
     return {name for file in files for name in file.imports}
-
-
-def _listing(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest, ModelFile
-from weighlock.digest_cache import DigestCache, Key, is_settled, key_of
-from weighlock.digests import chunk_digests, sha256_file
+from weighlock.digest_cache import DigestCache
+from weighlock.digests import sha256_file
 from weighlock.errors import DigestMismatchError, LoadRefused
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Inspection, Outcome
@@ -33,9 +33,10 @@ from weighlock.policy import path_argument
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from weighlock.digest_cache import Key
     from weighlock.evidence import Evidence
     from weighlock.formats.source import RandomAccess, Source
-    from weighlock.lockfile import Chunks, Located, LockedFile, Lockfile
+    from weighlock.lockfile import Located, LockedFile, Lockfile
     from weighlock.policy import Policy
     from weighlock.verdict import Verdict
 
@@ -127,20 +128,17 @@ class LoadGate:
         Raises:
             LoadRefused: It may not be loaded.
         """
-        status = os.fstat(descriptor)
-        key = key_of(status)
-        admission = self._admitted.get((key, offset))
+        file = OpenedFile(descriptor, label, loader, self._cache)
+        admission = self._admitted.get((file.key, offset))
         if admission is not None:
             return admission
         if self.mode == "off":
             return Admission(anything=True)
-        settled = is_settled(status)
-        artifact = OpenedFile(descriptor, key, label, loader, settled=settled)
-        admission = self._judge_file(artifact, offset)
-        if key_of(os.fstat(descriptor)) != key:
+        admission = self._judge_file(file, offset)
+        if not file.is_unchanged():
             raise LoadRefused(refusal(label, loader, None, [("changed", "the file was changed while it was judged")]))
-        if settled:
-            self._admitted[key, offset] = admission
+        if file.settled:
+            self._admitted[file.key, offset] = admission
         return admission
 
     def admit_bytes(self, data: bytes | memoryview, label: str, loader: str) -> Admission:
@@ -185,15 +183,14 @@ class LoadGate:
 
     def holds(self, descriptor: int, locked: LockedFile) -> bool:
         """Say whether an open file has exactly the bytes of one locked file."""
-        status = os.fstat(descriptor)
-        if status.st_size != locked.size:
+        file = OpenedFile(descriptor, locked.path, "", self._cache)
+        if file.size != locked.size:
             return False
-        file = OpenedFile(descriptor, key_of(status), locked.path, "", settled=is_settled(status))
         try:
-            same = self._has_chunks(file, locked.chunks) if locked.chunks else self._whole_digest(file) == locked.sha256
+            same = file.has_chunks(locked.chunks) if locked.chunks else file.sha256() == locked.sha256
         except DigestMismatchError:
             return False
-        return same and key_of(os.fstat(descriptor)) == file.key
+        return same and file.is_unchanged()
 
     @staticmethod
     def approval(label: str) -> str:
@@ -246,7 +243,7 @@ class LoadGate:
         """
         if self._saves is None or not self._saves.has_size(source.size):
             return None
-        digest = sha256_of(source) if file is None else self._whole_digest(file)
+        digest = sha256_of(source) if file is None else file.sha256()
         return digest if self._saves.holds(source.size, digest) else None
 
     def _locate(self, file: OpenedFile) -> tuple[Located, ...]:
@@ -256,28 +253,12 @@ class LoadGate:
         """
         candidates = self.lockfile.of_size(file.size) if self.lockfile else ()
         for chunks in {candidate.chunks for _, candidate in candidates if candidate.chunks}:
-            if self._has_chunks(file, chunks):
+            if file.has_chunks(chunks):
                 return tuple(one for one in candidates if one[1].chunks == chunks)
         if all(candidate.chunks for _, candidate in candidates):
             return ()
-        digest = self._whole_digest(file)
+        digest = file.sha256()
         return tuple(one for one in candidates if one[1].sha256 == digest)
-
-    def _whole_digest(self, file: OpenedFile) -> str:
-        known = self._cache.get(file.key, "")
-        if known is None:
-            known = sha256_file(file.descriptor, file.size)
-            file.remember(self._cache, "", known)
-        return known
-
-    def _has_chunks(self, file: OpenedFile, chunks: Chunks) -> bool:
-        """Say whether a file has these chunk digests, all of which were verified now or before."""
-        kind = f"chunks-{chunks.size}"
-        known = self._cache.get(file.key, kind)
-        if known is None:
-            known = _joined(chunk_digests(file.descriptor, file.size, chunks.size))
-            file.remember(self._cache, kind, known)
-        return known == _joined(chunks.sha256)
 
     def decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
         """Decide about bytes by their lock entries.
@@ -394,7 +375,3 @@ def sha256_of(source: Source) -> str:
 
 def _outcome(file: LockedFile) -> Outcome:
     return Outcome.DATA_ONLY if file.outcome is None else _OUTCOMES[file.outcome]
-
-
-def _joined(digests: tuple[str, ...]) -> str:
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from weighlock.digest_cache import key_of
+from weighlock.digest_cache import is_settled, key_of
+from weighlock.digests import chunk_digests, sha256_file
 
 if TYPE_CHECKING:
-    from weighlock.digest_cache import DigestCache, Key
+    from weighlock.digest_cache import DigestCache
     from weighlock.formats.source import RandomAccess
+    from weighlock.lockfile import Chunks
 
 
 class OpenedFile:
-    """An open file, its key before it is judged, and what is said about it.
+    """An open file, its key before it is judged, and its digests, computed at most once.
 
     Args:
         descriptor: Read by offset.
-        key: From `key_of`.
         label: Its name, for messages.
         loader: Who loads it.
-        settled: From `is_settled`.
+        cache: Digests of files that were hashed before.
     """
 
-    def __init__(self, descriptor: int, key: Key, label: str, loader: str, *, settled: bool) -> None:
+    def __init__(self, descriptor: int, label: str, loader: str, cache: DigestCache) -> None:
+        status = os.fstat(descriptor)
         self.descriptor = descriptor
-        self.key = key
+        self.key = key_of(status)
         self.label = label
         self.loader = loader
-        self.size = key[2]
-        self._settled = settled
+        self.size = status.st_size
+        self.settled = is_settled(status)
+        self._cache = cache
 
     def source(self, offset: int) -> RandomAccess:
         """Return the bytes from an offset on."""
@@ -38,7 +42,40 @@ class OpenedFile:
         source = FileSource(self.descriptor, self.size)
         return source.slice(offset, self.size) if offset else source
 
-    def remember(self, cache: DigestCache, kind: str, digest: str) -> None:
+    def is_unchanged(self) -> bool:
+        """Say whether it is what it was when it was opened."""
+        return key_of(os.fstat(self.descriptor)) == self.key
+
+    def sha256(self) -> str:
+        """Return the digest of all its bytes.
+
+        Raises:
+            DigestMismatchError: It was changed while it was read.
+        """
+        known = self._cache.get(self.key, "")
+        if known is None:
+            known = sha256_file(self.descriptor, self.size)
+            self._remember("", known)
+        return known
+
+    def has_chunks(self, chunks: Chunks) -> bool:
+        """Say whether it has these chunk digests, all of which were verified now or before.
+
+        Raises:
+            DigestMismatchError: It was changed while it was read.
+        """
+        kind = f"chunks-{chunks.size}"
+        known = self._cache.get(self.key, kind)
+        if known is None:
+            known = _joined(chunk_digests(self.descriptor, self.size, chunks.size))
+            self._remember(kind, known)
+        return known == _joined(chunks.sha256)
+
+    def _remember(self, kind: str, digest: str) -> None:
         """Keep a digest, unless the file's stamps are too young to notice a change, or did change meanwhile."""
-        if self._settled and key_of(os.fstat(self.descriptor)) == self.key:
-            cache.put(self.key, kind, digest)
+        if self.settled and self.is_unchanged():
+            self._cache.put(self.key, kind, digest)
+
+
+def _joined(digests: tuple[str, ...]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

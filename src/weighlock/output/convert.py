@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from weighlock import __version__
+from weighlock.finding import listing
 from weighlock.gates.convert import Converted
 from weighlock.output.escape import printable
 from weighlock.output.text import human_size
@@ -45,9 +46,9 @@ def _lines(file: Converted) -> Iterator[str]:
     yield f"          sha256 {file.sha256}"
     tied = [f"{name} is {kept}" for name, kept in file.tied.items()]
     if tied:
-        yield f"tied      {_listing(tied)}"
+        yield f"tied      {listing(tied, _MOST)}"
     if file.left_out:
-        yield f"left out  {_listing(list(file.left_out))}"
+        yield f"left out  {listing(list(file.left_out), _MOST)}"
     if file.extras is not None:
         yield f"wrote     {file.extras}, with what is no tensor"
 
@@ -63,11 +64,6 @@ def _artifact(file: Converted) -> dict[str, object]:
         "left-out": list(file.left_out),
         "extras": None if file.extras is None else _readable(file.extras),
     }
-
-
-def _listing(items: list[str]) -> str:
-    rest = len(items) - _MOST
-    return ", ".join(items[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _readable(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock import __version__
 from weighlock.checks.remote_code import OTHER_REPOSITORY
-from weighlock.finding import Severity
+from weighlock.finding import Severity, listing
 from weighlock.gates.changes import describe
 from weighlock.gates.verify import CHANGED, EXTRA, GOOD, JUDGED_ANEW, MISSING, UNREADABLE
 from weighlock.output.escape import printable
@@ -44,18 +44,18 @@ def lock_text(report: LockReport, place: str) -> str:
     ]
     for name, selection in report.left_out:
         if selection.covered:
-            lines.append(f"left out  {name}: {_listing(selection.covered)}, covered by safetensors")
+            lines.append(f"left out  {name}: {listing(selection.covered, _MOST)}, covered by safetensors")
         if selection.other:
-            lines.append(f"left out  {name}: {_listing(selection.other)}, of other frameworks")
+            lines.append(f"left out  {name}: {listing(selection.other, _MOST)}, of other frameworks")
         if selection.excluded:
-            lines.append(f"left out  {name}: {_listing(selection.excluded)}, by patterns")
+            lines.append(f"left out  {name}: {listing(selection.excluded, _MOST)}, by patterns")
     if any(selection.covered or selection.other for _, selection in report.left_out):
         lines.append("          `--all-formats` or `--include PATTERN` locks them, too")
     if any(selection.excluded for _, selection in report.left_out):
         lines.append("          `weighlock verify` knows the patterns of [tool.weighlock.models] and no others")
     lines += map(_proof_line, report.proofs)
     for item in report.waiting:
-        lines.append(f"waiting   {item.model}:{item.locked.path} needs {_listing(item.locked.needs)}")
+        lines.append(f"waiting   {item.model}:{item.locked.path} needs {listing(item.locked.needs, _MOST)}")
         lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
     lines += _code_lines(report)
     lines.append(f"{'wrote' if report.written else 'unchanged':<10}{place}")
@@ -131,7 +131,7 @@ def lock_json(report: LockReport, place: str) -> str:
 
 def _proof_line(proof: Proof) -> str:
     comparison = proof.comparison
-    twin = _listing(comparison.twin)
+    twin = listing(comparison.twin, _MOST)
     if comparison.proved:
         return f"proved    {proof.model}:{comparison.checkpoint} and {twin} hold the same tensors, bit by bit"
     return f"unproved  {proof.model}:{comparison.checkpoint} and {twin}: {comparison.summary}"
@@ -237,11 +237,6 @@ def _document(command: str) -> dict[str, Any]:
 
 def _dump(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
-
-
-def _listing(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _lines(lines: Iterable[str]) -> str:
