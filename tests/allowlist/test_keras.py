@@ -92,3 +92,13 @@ def test_every_object_of_honest_models_is_needed(zoo):
 def test_what_runs_or_reads_something_is_not_on_the_list(name: str):
     names, _, _ = allowlist._listed()
     assert not [each for each in names if each.removesuffix("()").rpartition(".")[2] == name]
+
+
+def test_an_optimizer_of_keras_2_is_known_by_the_name_it_was_registered_by():
+    def names(name: str, **facts):
+        return allowlist.examine(keras.parse(keras.decode(json.dumps({"class_name": name, **facts})), Budget())).names
+
+    assert names("Custom>Adam", config={}) == ()
+    assert names("Custom>Dense", config={}) == ("keras:Custom>Dense",)
+    assert names("Custom>legacy.Adam", config={}) == ()
+    assert names("Custom>Adam", config={}, module="project") == ("keras:project.Custom>Adam",)

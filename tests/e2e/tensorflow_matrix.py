@@ -31,6 +31,9 @@ REQUIREMENTS = (
     "safetensors",
 )
 
+LEGACY = ("tf-keras>=2.21",)
+"""Keras 2; it asks for another distribution of TensorFlow than the one that is there."""
+
 
 def provide() -> Path:
     """Return the interpreter of the environment, made where it is missing.
@@ -46,6 +49,7 @@ def provide() -> Path:
     try:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         install(REQUIREMENTS, python=str(python))
+        install(LEGACY, "--no-deps", python=str(python))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -59,8 +63,8 @@ def main(arguments: list[str]) -> int:
     except NoIndexError as error:
         print(f"tensorflow: skipped: {error}")  # noqa: T201 - a script
         return 0
-    place = str(ROOT / "tests" / "runtime" / "hooks" / "test_tensorflow.py")
-    command = [str(python), "-m", "pytest", "-m", "tensorflow", "-p", "no:cacheprovider", place, *arguments]
+    places = [str(ROOT / "tests" / "runtime" / "hooks" / name) for name in ("test_tensorflow.py", "test_tf_keras.py")]
+    command = [str(python), "-m", "pytest", "-m", "tensorflow", "-p", "no:cacheprovider", *places, *arguments]
     variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 

@@ -28,6 +28,8 @@ _HARMFUL_FUNCTIONS = frozenset(
     "enable_unsafe_deserialization func_load get_file image_dataset_from_directory load_img load_model load_weights "
     "model_from_json model_from_config save_img save_model save_weights text_dataset_from_directory".split()
 )
+# Keras 2 registered its own optimizers without a package, which gave them the default one.
+_REGISTERED = "Custom>"
 _PACKAGES = frozenset({"keras", "keras_core", "keras_cv", "keras_hub", "keras_nlp", "tensorflow", "tf_keras"})
 
 
@@ -108,7 +110,8 @@ def is_harmful(item: KerasObject) -> bool:
 def _is_plain(item: KerasObject) -> bool:
     names, classes, functions = _listed()
     if item.module is LEGACY:
-        return item.kind == "class" and item.name in classes
+        optimizer = f"keras.optimizers.{item.name.removeprefix(_REGISTERED)}"
+        return item.kind == "class" and (item.name in classes or optimizer in names)
     if item.kind == "function":
         # Where the module is builtins, Keras looks through its own modules for the name.
         return f"{item.module}.{item.name}()" in names or (item.module == "builtins" and item.name in functions)

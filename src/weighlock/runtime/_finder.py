@@ -47,6 +47,8 @@ HOOKS: "dict[str, str | tuple[str, ...]]" = {
     "tensorflow.lite.python.interpreter": "tflite",
     "tensorflow.python.saved_model.load": "tensorflow",
     "tensorflow.python.saved_model.loader_impl": "tensorflow",
+    "tf_keras.src.saving.legacy.save": "tf_keras",
+    "tf_keras.src.saving.saving_lib": "tf_keras",
     "tflite_runtime.interpreter": "tflite",
     "torch._C": "torch_native",
     "torch.distributed.checkpoint._fsspec_filesystem": "torch_distributed",

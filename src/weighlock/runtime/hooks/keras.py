@@ -18,7 +18,7 @@
 - What a program reads as text itself and passes to `model_from_json` or `from_config`; Keras' own safe mode stands
   in between.
 - `h5py` by itself, and `keras.saving.KerasFileEditor`: both read data, and run nothing.
-- Keras 2, as the package `tf_keras` or in TensorFlow before 2.16.
+- Keras 2: the package `tf_keras` has a hook of its own; as the package ``keras``, from 2.13 on, its import is refused.
 - Custom classes: what an approved class does with its configuration is its own code.
 - With ``verify = "sealed"``, weights in HDF5 files of their own cannot be loaded: HDF5 asks for the name of the file,
   and a sealed copy has none. Models load.
