@@ -112,9 +112,10 @@ def locked(saved, tmp_path_factory):
     for path in sorted(bench.folder.rglob("*")):
         if path.is_file() and path.relative_to(bench.folder).parts[0] in {*HONEST, "plain", "code", "code.h5"}:
             inspection = inspect(BytesSource(path.read_bytes()), name=path.name)
-            approved = {"approved": inspection.needs} if path.name == "code.h5" or path.parent.name in {"plain", "code"} else {}
             facts = {"outcome": str(inspection.outcome), "imports": inspection.imports, "needs": inspection.needs}
-            bench.lock(path.relative_to(bench.folder), **({**facts, **approved} if inspection.needs else {}))
+            if path.name == "code.h5" or path.parent.name in {"plain", "code"}:
+                facts["approved"] = inspection.needs
+            bench.lock(path.relative_to(bench.folder), **(facts if inspection.needs else {}))
     return attempts(bench, ATTEMPTS.replace("EARLY", ""))
 
 

@@ -164,6 +164,7 @@ def test_native_code_is_not_loaded(project, unlocked):
         lambda: torch.export.load("native.pt2"),
         lambda: torch._C._aoti.AOTIModelPackageLoader("native.pt2", "model", NO, 1, -1),
         lambda: torch._C._aoti.AOTIModelContainerRunnerCpu("native.so", 1),
+        lambda: torch._C._aoti.AOTIModelContainerRunnerCpu(bytearray(b"native.so"), 1),
         lambda: torch._export.aot_load("native.so", "cpu"),
         lambda: torch._C._nativert.PyModelRunner("native.pt2", "model"),
     ):

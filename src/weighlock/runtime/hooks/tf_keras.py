@@ -23,7 +23,7 @@ import io
 import os
 import sys
 
-from weighlock.runtime import _admit
+from weighlock.runtime import _admit, _gate
 from weighlock.runtime._mirror import Mirror
 
 TYPE_CHECKING = False
@@ -52,13 +52,13 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 def _load_model(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for both functions `load_model`: that for archives, and that for HDF5 files and SavedModels."""
-    if not _admit.judging():
+    if not _gate.judging():
         return original(filepath, *args, **kwargs)
     if not isinstance(filepath, str | os.PathLike):
         return _load_open(original, filepath, args, kwargs)
     path = os.fspath(filepath)
     if "://" in path:
-        _admit.refuse(path, "only a file of this machine can be judged", "download it, and load it by its path")
+        _gate.refuse(path, "only a file of this machine can be judged", "download it, and load it by its path")
     if os.path.isdir(path):
         with Mirror(_MODEL, lasting=True) as mirror:
             mirror.add_folder(path)
@@ -86,13 +86,13 @@ def _load_open(original: Callable[..., Any], file: Any, args: tuple[Any, ...], k
 def _require_hdf5(data: bytes, label: str) -> None:
     """Refuse a file whose superblock stands behind other bytes, by which it could be taken for something else."""
     if not data.startswith(_HDF5):
-        _admit.refuse(label, "it does not begin as an HDF5 file, and Keras would search it for one")
+        _gate.refuse(label, "it does not begin as an HDF5 file, and Keras would search it for one")
 
 
 def _load_weights(original: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `load_weights_only` of archives, and for `load_weights` of all other files."""
     path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else ""
-    if not _admit.judging() or not os.path.isfile(path):
+    if not _gate.judging() or not os.path.isfile(path):
         return original(model, filepath, *args, **kwargs)
     name = os.path.basename(path)
     with Mirror(_WEIGHTS) as mirror:

@@ -27,8 +27,6 @@
 
 from __future__ import annotations
 
-import os
-
 from weighlock.runtime import _admit, _capabilities, _gate, _loads
 
 TYPE_CHECKING = False
@@ -144,8 +142,10 @@ def _guarded_type(original: Any, capability: str | None) -> Any:
         """Makes the constructor judge first, and keeps ``isinstance`` and attributes of the type as they were."""
 
         def __call__(cls, path: Any, *args: Any, **kwargs: Any) -> Any:
-            if not _gate.judging() or not isinstance(path, str | bytes | os.PathLike):
+            if not _gate.judging():
                 return original(path, *args, **kwargs)
+            if isinstance(path, bytearray):  # C++ takes it for text, too
+                path = bytes(path)
             loader = f"{original.__module__}.{original.__name__}"
             with _admit.admit_path(path, loader) as loading:
                 if capability is None:
