@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import safetensors
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from tests.formats.checkpoints import Called, legacy, raw, saved, storage, tensor, zipped
 from weighlock.convert import Choice
@@ -247,7 +247,55 @@ class TestRefusedEntries:
         refusal(made(tmp_path, saved(value)))
 
 
+class TestAdvice:
+    """The hint of the first refusal holds every option that is needed, so that one more attempt is enough."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        optimizer = {"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": []}
+        content = {"epoch": 3, "model": {"w": torch.ones(2)}, "ema": {"w": torch.ones(2)}, "optimizer": optimizer}
+        return made(tmp_path, saved(content), "last.pt")
+
+    @pytest.mark.parametrize("choice", [PLAIN, Choice(extras=True)])
+    def test_a_training_checkpoint_is_told_all_at_once(self, path, choice):
+        hint = refusal(path, choice=choice)[1].hint
+        assert "--key model (or ema)" in hint
+        assert "with --without ema --without optimizer" in hint
+        assert ("--extras" in hint) is not choice.extras
+
+    def test_what_the_hint_names_is_enough(self, path):
+        choice = Choice(keys=("model",), without=frozenset({"ema", "optimizer"}), extras=True)
+        assert convert(path, None, choice).tensors == 1
+
+    def test_tensors_are_never_advised_to_be_left_out_in_favour_of_nothing(self, tmp_path):
+        path = made(tmp_path, saved({"model": {"w": torch.ones(2)}, "epoch": 3}))
+        assert "--without" not in refusal(path, choice=Choice(extras=True))[1].hint
+
+    def test_extras_are_not_advised_for_what_they_cannot_keep(self, path):
+        choice = Choice(keys=("model",), without=frozenset({"ema", "epoch"}))
+        assert "--extras" not in refusal(path, choice=choice)[1].hint
+
+    def test_a_key_that_no_option_can_name(self, tmp_path):
+        assert "names of text" in refusal(made(tmp_path, saved({1: 2, "w": torch.ones(1)})))[1].hint
+
+    def test_a_hundred_entries_that_share_one_endless_value(self, tmp_path):
+        value = [1]
+        for _ in range(60):
+            value = [value, value]
+        path = made(tmp_path, saved({"w": torch.ones(1)} | {f"odd{i}": value for i in range(100)}))
+        assert "and 92 more" in refusal(path)[1].hint
+
+    def test_a_safetensors_file_is_not_told_to_write_another_one(self, tmp_path):
+        path = made(tmp_path, save({"w": torch.ones(1)}), "model.safetensors")
+        assert "needs no conversion" in refusal(path, UsageError)[1].hint
+
+
 class TestRefusedIndexes:
+    def test_a_shard_that_is_not_there_is_named_with_its_index(self, tmp_path):
+        made(tmp_path, saved({"a": torch.ones(1)}), "m-1.bin")
+        message = self.refusal(self.index(tmp_path, {"a": "m-1.bin", "b": "m-2.bin"}))
+        assert "m-2.bin: does not exist, and pytorch_model.bin.index.json names it" in message
+
     def index(self, folder, weights, name="pytorch_model.bin.index.json"):
         return made(folder, json.dumps({"metadata": {}, "weight_map": weights}).encode(), name)
 

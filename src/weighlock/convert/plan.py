@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from weighlock.convert.side_data import to_json
+from weighlock.convert.side_data import to_json, unfit
 from weighlock.errors import OverBudgetError, UnsupportedError
 from weighlock.finding import listing
 from weighlock.formats.torch_checkpoint import DictNode, ListNode, Node, Other, TensorView
@@ -153,23 +153,42 @@ class _Sorter:
         for key, value in items.items():
             if isinstance(key, str) and key in self._choice.without:
                 self.left_out.append(key)
-            else:
-                level[_name(key)] = self._side(key, value, among)
+                continue
+            try:
+                side = self._side(value)
+            except UnsupportedError as error:
+                error.where = key if isinstance(key, str) else repr(key)[:80]
+                error.hint = self._advice(items, among)
+                raise
+            level[_name(key)] = side
         self._levels.append(level)
 
-    def _side(self, key: object, value: Node, among: DictNode) -> Any:
-        where = key if isinstance(key, str) else repr(key)[:80]
-        without = f"leave it out with --without {shlex.quote(where)}"
+    def _side(self, value: Node) -> Any:
         if isinstance(value, Other):
-            raise UnsupportedError(f"is {value.what}, which safetensors cannot hold", where=where, hint=without)
+            raise UnsupportedError(f"is {value.what}, which safetensors cannot hold")
         if not self._choice.extras:
-            hint = (not self._choice.keys and _choose(among)) or f"keep it as JSON with --extras, or {without}"
-            raise UnsupportedError(f"is {_what(value)} and no tensor", where=where, hint=hint)
-        try:
-            return to_json(value)
-        except UnsupportedError as error:
-            error.where, error.hint = where, without
-            raise
+            raise UnsupportedError(f"is {_what(value)} and no tensor")
+        return to_json(value)
+
+    def _advice(self, items: Mapping[object, Node], among: DictNode) -> str:
+        """Name all options that this dict needs, so that one more attempt is enough."""
+        candidates = () if self._choice.keys else _candidates(among)
+        passed = self._choice.without.union(candidates[:1])
+        rest = {key: value for key, value in items.items() if key not in passed}
+        if not all(isinstance(key, str) for key in rest):
+            return "save the checkpoint with names of text"
+        homeless = unfit(rest)
+        steps = []
+        if candidates:
+            others = f" (or {listing(candidates[1:], _LISTED)})" if candidates[1:] else ""
+            steps.append(f"choose the tensors with --key {shlex.quote(candidates[0])}{others}")
+        if homeless:
+            options = " ".join(f"--without {shlex.quote(str(key))}" for key in homeless[:_LISTED])
+            more = f" and {len(homeless) - _LISTED} more" if len(homeless) > _LISTED else ""
+            steps.append(f"leave out what JSON cannot hold with {options}{more}")
+        if len(homeless) < len(rest) and not self._choice.extras:
+            steps.append(f"keep {'the rest' if homeless else 'what is no tensor'} as JSON with --extras")
+        return ", ".join(steps)
 
 
 def _name(key: object) -> str:
@@ -253,12 +272,11 @@ def _keys(node: Node) -> str:
     return f"it holds {listing(names, _LISTED)}; choose one with --key"
 
 
-def _choose(among: DictNode) -> str:
-    """Say which entry might be the dict of tensors that was meant."""
+def _candidates(among: DictNode) -> tuple[str, ...]:
+    """Return the entries that might be the dict of tensors that was meant."""
     if _holds_tensors(among):
-        return ""
-    names = [key for key, value in among.items.items() if isinstance(key, str) and _holds_tensors(value)]
-    return f"choose the tensors with --key {shlex.quote(names[0])}" if names else ""
+        return ()
+    return tuple(key for key, value in among.items.items() if isinstance(key, str) and _holds_tensors(value))
 
 
 def _holds_tensors(node: Node) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import OverBudgetError, UnsupportedError
 from weighlock.formats.torch_checkpoint import DictNode, ListNode, Node, Other, TensorView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # The same list may stand at many places, so that few bytes could become a document without end.
 _MOST_VALUES = 200_000
@@ -23,6 +26,18 @@ def to_json(node: Node) -> Any:
         OverBudgetError: It holds very many values.
     """
     return _Writer().value(node)
+
+
+def unfit(items: Mapping[object, Node]) -> list[object]:
+    """Return the keys of what JSON cannot hold; all values together have the budget of one document."""
+    writer = _Writer()
+    found = []
+    for key, item in items.items():
+        try:
+            writer.value(item)
+        except (UnsupportedError, OverBudgetError):
+            found.append(key)
+    return found
 
 
 class _Writer:

@@ -110,7 +110,11 @@ def prepare(
     """Write the files of one checkpoint and publish none; `stack` removes what is not published in the end."""
     _require_file(source)
     if place.exists() and source.exists() and place.samefile(source):
-        raise UsageError("is the checkpoint itself", where=str(place), hint="name another file with -o")
+        raise UsageError(
+            "is the checkpoint itself",
+            where=str(place),
+            hint="a safetensors file needs no conversion; for a checkpoint of that name, name another file with -o",
+        )
     require_free(place, force=force)
     with opened(source) as (descriptor, size):
         stamp = stamp_of(descriptor)

@@ -8,6 +8,7 @@ Source:
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,13 @@ def convert_shards(
     if not folder.is_dir():
         raise UsageError("is no folder", where=str(folder), hint="for an index, -o names a folder that is there")
     shards = _shards(source)
+    for shard in shards:
+        if not os.path.lexists(source.parent / shard):
+            raise UsageError(
+                f"does not exist, and {source.name} names it",
+                where=str(source.parent / shard),
+                hint="download or restore it; a checkpoint is converted as a whole",
+            )
     index = folder / f"{output_name(source.name.removesuffix(_INDEX))}{_INDEX}"
     places = {shard: folder / output_name(shard) for shard in shards}
     if len({*places.values()}) < len(places):
