@@ -63,7 +63,7 @@ def test_locked_code_runs_online_and_offline_and_a_poisoned_copy_of_it_does_not(
 
 def test_code_of_a_repository_that_is_locked_without_remote_code_does_not_run(workshop):
     workshop.serve("org/tiny", own())
-    assert refused(workshop.run(LOAD), "set remote-code = true for org/tiny")
+    assert refused(workshop.run(LOAD), "run `weighlock lock org/tiny --remote-code`")
 
 
 def test_code_of_another_repository_needs_a_lock_entry_of_its_own(workshop):

@@ -40,3 +40,11 @@ def test_nothing_is_said_about_code_that_is_admitted(lock, tmp_path):
     lockfile = (tmp_path / "models.lock").read_text()
     assert "remote-code = true" in lockfile
     assert 'path = "modeling.py"' in lockfile
+
+
+def test_code_that_becomes_admitted_is_told_and_stays_in_the_diff(lock, tmp_path):
+    lock({"AutoModel": "modeling.Model"})
+    output = lock({"AutoModel": "modeling.Model"}, "--remote-code")
+    assert "changed   ./model: its own code may run" in output
+    assert "# changed: its own code may run" in (tmp_path / "models.lock").read_text()
+    assert "its own code may run" not in lock({"AutoModel": "modeling.Model"}, "--remote-code")

@@ -30,6 +30,7 @@ class ModelChange:
         removed: Paths.
         changed: Paths whose digest or size is another.
         imports: Names that some file imports now and none did before.
+        remote_code: Its own code may run now, and could not before.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelChange:
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    remote_code: bool = False
 
 
 def compare(old: Lockfile, new: Lockfile, names: Sequence[str]) -> tuple[ModelChange, ...]:
@@ -83,6 +85,8 @@ def describe(change: ModelChange) -> str:
             parts.append(f"{word} {listing(paths, _MOST)}")
     if change.imports:
         parts.append(f"new imports {listing(change.imports, _MOST)}")
+    if change.remote_code:
+        parts.append("its own code may run")
     return "; ".join(parts) or change.kind
 
 
@@ -94,10 +98,11 @@ def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) 
     )
     added, removed = tuple(sorted(after.keys() - before.keys())), tuple(sorted(before.keys() - after.keys()))
     revision = _revisions(old, new)
+    remote_code = new is not None and new.remote_code and not (old is not None and old.remote_code)
     if old is None or new is None:
         kind = "added" if old is None else "removed"
     else:
-        kind = "changed" if added or removed or changed or revision else "unchanged"
+        kind = "changed" if added or removed or changed or revision or remote_code else "unchanged"
     return ModelChange(
         name=name,
         kind=kind,
@@ -106,6 +111,7 @@ def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) 
         removed=removed,
         changed=changed,
         imports=tuple(sorted(_imports(after.values()) - _imports(before.values()))),
+        remote_code=remote_code,
     )
 
 

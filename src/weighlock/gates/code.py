@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import shlex
 from typing import TYPE_CHECKING
 
 from weighlock.policy import path_argument
@@ -68,7 +69,7 @@ def admit_class(gate: LoadGate, name: str, model: str | None) -> None:
     if gate.mode == "off" or (model is not None and _admits_code(gate, model)):
         return
     why = f"its configuration names {name}, which is code of another package, and the lockfile does not admit code"
-    gate.refuse(model or name, LOADER, None, [("remote-code", why)], _lock_command(model or "MODEL"))
+    gate.refuse(model or name, LOADER, None, [("remote-code", why)], lock_command(model or "MODEL"))
 
 
 def _admits_code(gate: LoadGate, model: str) -> bool:
@@ -90,13 +91,12 @@ def _why(gate: LoadGate, name: str, located: tuple[Located, ...], model: str | N
     """Return the rule, the reason and the remedy for code that may not run."""
     if located and not any(one.remote_code for one, _ in located):
         why = "it is code of the model's author, which the lockfile does not admit"
-        remedy = f"set remote-code = true for {located[0][0].name} in the lockfile after reading the code"
-        return "remote-code", why, remedy
+        return "remote-code", why, lock_command(located[0][0].name)
     if model is None and gate.lockfile and _has_code_named(gate.lockfile, name):
         why = f"it is not the {name} that the lockfile lists"
         return "changed", why, "remove that file, so that the library copies it from the locked repository again"
     why = "it is code, and no model that is locked with remote-code = true has it"
-    return "not-in-lock", why, _lock_command(model or "MODEL")
+    return "not-in-lock", why, lock_command(model or "MODEL")
 
 
 def _has_code_named(lockfile: Lockfile, name: str) -> bool:
@@ -104,6 +104,7 @@ def _has_code_named(lockfile: Lockfile, name: str) -> bool:
     return any(posixpath.basename(file.path) == name for model in models for file in model.files)
 
 
-def _lock_command(model: str) -> str:
-    subject = path_argument(model) if os.path.isdir(model) else model
+def lock_command(model: str) -> str:
+    """Return the step that admits the code of a model, a repository or a folder."""
+    subject = path_argument(model) if os.path.isdir(model) else shlex.quote(model)
     return f"read the code, then run `weighlock lock {subject} --remote-code`"

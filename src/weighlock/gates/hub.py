@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from weighlock.gates.code import lock_command
 from weighlock.lockfile import HubSource
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ class Pin:
                 self._refuse(path, None, "not-in-lock", "the lockfile does not list it")
         elif file.path.endswith(".py") and not self.model.remote_code:
             why = "it is code of the model's author, which the lockfile does not admit"
-            remedy = f"set remote-code = true for {self.model.name} in the lockfile after reading the code"
-            self._refuse(path, file.sha256, "remote-code", why, remedy)
+            self._refuse(path, file.sha256, "remote-code", why, lock_command(self.model.name))
         return file
 
     def absence(self, path: str) -> str:
