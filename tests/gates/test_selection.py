@@ -57,3 +57,8 @@ def test_patterns() -> None:
         select(offers, ["*.bin", "*.onnx"])
     with pytest.raises(UsageError, match="no file is left"):
         select(offers, (), ["*"])
+
+
+def test_an_empty_source_is_not_blamed_on_patterns():
+    with pytest.raises(UsageError, match="there is no file to lock"):
+        select([])

@@ -58,8 +58,10 @@ def select(
         all_formats: Do not prefer safetensors.
 
     Raises:
-        UsageError: A pattern of `include` matches nothing, or nothing is left.
+        UsageError: There is no file, a pattern of `include` matches nothing, or nothing is left.
     """
+    if not offers:
+        raise UsageError("there is no file to lock", hint="name a file, or a folder or repository with files")
     for pattern in include:
         if not any(matches(offer.path, (pattern,)) for offer in offers):
             raise UsageError("matches no file of the model", where=pattern, hint="see --include")
