@@ -170,6 +170,17 @@ def test_what_is_not_covered_comes_from_every_hook_of_a_library_that_is_there(
     assert all(report["not_covered"].values())
 
 
+def test_what_is_not_covered_is_counted_and_listed_where_it_is_asked_for(project, python, capsys):
+    _, report = examined(capsys, python)
+    limits = [item for items in report["not_covered"].values() for item in items]
+    text = doctor(capsys, "--python", python)[1]
+    assert f"{len(limits)} limits of interpreters, pickle" in text
+    assert "`weighlock doctor --limits` lists them" in text
+    assert limits[0][:40] not in text
+    text = doctor(capsys, "--python", python, "--limits")[1]
+    assert all(item[:40] in text for item in limits)
+
+
 def test_a_library_that_lacks_another_one_is_not_unguarded(project, python, tmp_path, capsys, monkeypatch):
     place = library(tmp_path, "joblib", numpy_pickle="import a_library_that_nobody_has")
     monkeypatch.setenv("PYTHONPATH", str(place))

@@ -36,8 +36,9 @@ _TIMEOUT = 600
 
 @click.command("doctor", short_help="Say what is guarded in an interpreter, and what is not.")
 @click.option("--python", type=click.Path(dir_okay=False), help="The interpreter; by default this one.")
+@click.option("--limits", is_flag=True, help="List what is not covered, and not only how much it is.")
 @format_option("text", "json")
-def command(python: str | None, kind: str) -> int:
+def command(*, python: str | None, limits: bool, kind: str) -> int:
     """Say which libraries are guarded in a new interpreter, at which choke points, and what is not covered.
 
     Every guarded library is imported there. Where nothing activates the guard, the report shows what it would guard.
@@ -48,7 +49,7 @@ def command(python: str | None, kind: str) -> int:
     from weighlock.output.doctor import render
 
     report = examine(python or sys.executable)
-    click.echo(json.dumps(report, indent=2) if kind == "json" else render(report), nl=kind == "json")
+    click.echo(json.dumps(report, indent=2) if kind == "json" else render(report, limits=limits), nl=kind == "json")
     return 0 if report["guarded"] else 1
 
 

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 _WIDTH = 110
 
 
-def render(report: dict[str, Any]) -> str:
-    """Return the report as text, the answer first."""
-    lines = [*_summary(report), "", "Guarded libraries", *_libraries(report), "", "Not covered", *_limits(report)]
+def render(report: dict[str, Any], *, limits: bool = False) -> str:
+    """Return the report as text, the answer first.
+
+    Args:
+        report: As `weighlock doctor --format json` prints it.
+        limits: List what is not covered, instead of how much that is.
+    """
+    told = _limits(report) if limits else _count(report)
+    lines = [*_summary(report), "", "Guarded libraries", *_libraries(report), "", "Not covered", *told]
     return "\n".join(printable(line) for line in lines) + "\n"
 
 
@@ -67,6 +73,14 @@ def _libraries(report: dict[str, Any]) -> Iterator[str]:
     if report["audit_events"]:
         yield "  every unpickler (numpy, pandas, dill, cloudpickle, shelve and all others)"
         yield f"    audit events: {', '.join(report['audit_events'])}"
+
+
+def _count(report: dict[str, Any]) -> Iterator[str]:
+    """Say how many limits there are, and which hooks have them."""
+    limits = {hook: items for hook, items in report["not_covered"].items() if items}
+    total = sum(map(len, limits.values()))
+    yield from _wrapped("  ", f"{total} limits of {', '.join(limits)}", "    ")
+    yield "  `weighlock doctor --limits` lists them, as docs/limitations.md does"
 
 
 def _limits(report: dict[str, Any]) -> Iterator[str]:
