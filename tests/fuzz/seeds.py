@@ -181,8 +181,9 @@ def _vectors() -> Seeds:
 
 def _vectors_of(*checks: str) -> Seeds:
     for check in checks:
-        for path in sorted(_VECTORS.glob(f"{check}/*/*")):
-            yield path.name, path.read_bytes()
+        for path in sorted(_VECTORS.glob(f"{check}/*/**/*")):
+            if path.is_file():
+                yield path.name, path.read_bytes()
 
 
 def _keras() -> Seeds:

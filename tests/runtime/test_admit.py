@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from weighlock.runtime import _admit, _pending
+from weighlock.runtime import _loads, _pending
 
 
 def _interrupted(*_):
@@ -67,6 +67,6 @@ def test_after_each_refusal_and_error_nothing_is_admitted_and_no_file_is_open(be
     for attempt in ATTEMPTS.values():
         with pytest.raises(BaseException):  # noqa: B017, PT011 - each in its own way
             attempt(bench.payload)
-        assert (_admit.stack(), _admit.scope(), _pending.pending()) == ([], None, None)
+        assert (_loads.stack(), _loads.scope(), _pending.pending()) == ([], None, None)
         assert not bench.marker.exists()
     assert len(os.listdir("/proc/self/fd")) == opened

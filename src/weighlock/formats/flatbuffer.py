@@ -47,18 +47,39 @@ class Table:
         """
         return cls(source, _number(source, 0, "<I"))
 
-    def text(self, field: int) -> str:
-        """Return a text; empty where the field is missing."""
+    def number(self, field: int, code: str) -> int:
+        """Return a number; 0 where the field is missing.
+
+        Args:
+            field: Its number.
+            code: How `struct` reads it.
+
+        Raises:
+            FormatError: It lies outside of the buffer.
+        """
+        place = self._place(field)
+        return 0 if place is None else _number(self._source, place, code)
+
+    def text(self, field: int, longest: int = _LONGEST_TEXT) -> str:
+        """Return a text, in which bytes that are not UTF-8 are escaped; empty where the field is missing.
+
+        Raises:
+            FormatError: It lies outside of the buffer, or has more than `longest` bytes.
+        """
         place = self._target(field)
         if place is None:
             return ""
         size = _number(self._source, place, "<I")
-        if size > _LONGEST_TEXT:
+        if size > longest:
             raise FormatError("a text of the flatbuffer is too long")
-        return self._source.read_at(place + 4, size).decode("utf-8", "replace")
+        return self._source.read_at(place + 4, size).decode("utf-8", "backslashreplace")
 
     def tables(self, field: int) -> Iterator[Table]:
-        """Yield the tables of a vector."""
+        """Yield the tables of a vector.
+
+        Raises:
+            FormatError: One lies outside of the buffer, or there are too many.
+        """
         place = self._target(field)
         if place is None:
             return
@@ -68,14 +89,17 @@ class Table:
         for item in range(place + 4, place + 4 + 4 * count, 4):
             yield Table(self._source, item + _number(self._source, item, "<I"))
 
-    def _target(self, field: int) -> int | None:
+    def _place(self, field: int) -> int | None:
+        """Return where a field stands, or ``None`` where the table does not have it."""
         if field >= self._fields:
             return None
         offset = _number(self._source, self._layout + 4 + 2 * field, "<H")
-        if not offset:
-            return None
-        place = self._position + offset
-        return place + _number(self._source, place, "<I")
+        return self._position + offset if offset else None
+
+    def _target(self, field: int) -> int | None:
+        """Return where the offset that stands in a field leads to."""
+        place = self._place(field)
+        return None if place is None else place + _number(self._source, place, "<I")
 
 
 def _number(source: RandomAccess, offset: int, code: str) -> int:

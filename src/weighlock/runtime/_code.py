@@ -12,12 +12,13 @@ import sys
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
 
 from weighlock.runtime import _gate
+from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
-    from types import CodeType
+    from types import CodeType, ModuleType
     from typing import Any
 
     from weighlock.runtime._patch import Patches
@@ -94,15 +95,44 @@ def admit_class(name: str, model: str | None) -> None:
     code.admit_class(_gate.gate(), name, model)
 
 
-def require_importing(function: object) -> None:
+def guard_downloads(module: ModuleType, patches: Patches) -> None:
+    """Guard a module that takes Python files from a repository or a folder, and imports classes from them.
+
+    It also imports what such a file imports by name, so that a local file is judged before that.
+
+    Raises:
+        LookupError: A choke point is gone, or code is run in another way.
+    """
+    require_importing(module, "get_class_in_module")
+    patches.answer(module, "get_cached_module_file", _fetch)
+
+
+def require_importing(module: ModuleType, name: str) -> None:
     """Check that a function runs code through Python's own loaders, where it is judged.
 
     Raises:
-        LookupError: It runs code in another way: the library has changed.
+        LookupError: It is gone, or runs code in another way: the library has changed.
     """
+    function = getattr(module, name, None)
+    if function is None:
+        raise missing(module, name)
     names = set(getattr(getattr(function, "__code__", None), "co_names", ()))
     if not names & {"exec_module", "import_module", "load_module"} or names & {"exec", "eval", "compile"}:
         raise LookupError(f"{getattr(function, '__qualname__', function)} does not import modules as it used to")
+
+
+def _fetch(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Answer `get_cached_module_file`."""
+    from inspect import signature
+
+    arguments = signature(original).bind(*args, **kwargs).arguments
+    folder = os.fspath(arguments["pretrained_model_name_or_path"])
+    if arguments.get("subfolder"):
+        folder = os.path.join(folder, arguments["subfolder"])
+    place = os.path.join(folder, arguments["module_file"])
+    if os.path.isfile(place):
+        judged_source(place, folder)
+    return original(*args, **kwargs)
 
 
 def _answer(patches: Patches, owner: type, name: str, guard: Callable[..., Any]) -> None:

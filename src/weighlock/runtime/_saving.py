@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _LARGE = 4 << 20
 """Bytes that are worth a thread, which hashes them while they are written."""
 
+_COPIED = 8 << 20
+"""Bytes that are copied at once."""
+
 
 class Followed:
     """A file for a save function: what is written goes to another file, and into a digest.
@@ -132,6 +135,35 @@ def record(followed: Followed) -> None:
     digest = followed.sha256
     if digest is not None:
         _gate.record_save(followed.size, digest)
+
+
+def spool(beside: Any) -> Any:
+    """Return an open file without a name, or ``None`` where that cannot be made.
+
+    Args:
+        beside: The path on whose disk it lies; anything else for the disk of temporary files.
+    """
+    from tempfile import TemporaryFile
+
+    folder = os.path.dirname(beside) or os.curdir if is_path(beside) else None
+    try:
+        return TemporaryFile(dir=folder)
+    except OSError:
+        return None
+
+
+def copying(file: Any) -> Save:
+    """Return what saves by copying an open file from its beginning."""
+
+    def save(target: Any) -> None:
+        if not hasattr(target, "write"):  # it is a path that cannot be opened
+            with open(target, "wb"):
+                return
+        file.seek(0)
+        while data := file.read(_COPIED):
+            target.write(data)
+
+    return save
 
 
 def is_path(target: object) -> bool:

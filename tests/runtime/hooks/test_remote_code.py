@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -231,8 +232,12 @@ def test_a_library_that_runs_code_in_another_way_fails_the_import():
     def executes(source):
         exec(source)  # noqa: S102 - never called
 
+    library = ModuleType("library")
+    library.run = executes
     with pytest.raises(LookupError, match="does not import modules as it used to"):
-        _code.require_importing(executes)
+        _code.require_importing(library, "run")
+    with pytest.raises(LookupError, match="gone"):
+        _code.require_importing(library, "gone")
 
 
 def test_the_digest_is_that_of_what_is_compiled(modules):

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 from weighlock.runtime import _code
-from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +30,5 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: A choke point is gone, or code is run in another way.
     """
-    importer = getattr(module, "import_main_class", None)
-    if importer is None:
-        raise missing(module, "import_main_class")
-    _code.require_importing(importer)
+    _code.require_importing(module, "import_main_class")
     patches.points.append("import_main_class")

@@ -16,17 +16,11 @@
 
 from __future__ import annotations
 
-import os
-from inspect import signature
-
 from weighlock.runtime import _code
-from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
-    from typing import Any
 
     from weighlock.runtime._patch import Patches
 
@@ -37,18 +31,4 @@ def patch(module: ModuleType, patches: Patches) -> None:
     Raises:
         LookupError: A choke point is gone, or code is run in another way.
     """
-    importer = getattr(module, "get_class_in_module", None)
-    if importer is None:
-        raise missing(module, "get_class_in_module")
-    _code.require_importing(importer)
-    patches.answer(module, "get_cached_module_file", _fetch)
-
-
-def _fetch(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Answer `get_cached_module_file`, which also imports what the file imports by name."""
-    arguments = signature(original).bind(*args, **kwargs).arguments
-    folder = os.path.join(os.fspath(arguments["pretrained_model_name_or_path"]), arguments.get("subfolder") or "")
-    place = os.path.join(folder, arguments["module_file"])
-    if os.path.isfile(place):
-        _code.judged_source(place, folder)
-    return original(*args, **kwargs)
+    _code.guard_downloads(module, patches)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from weighlock.runtime._patch import Patches
 
-_COPIED = 8 << 20
-
 
 def patch(module: ModuleType, patches: Patches) -> None:
     """Follow what Keras writes.
@@ -46,12 +44,13 @@ def patch(module: ModuleType, patches: Patches) -> None:
 
 def _save_archive(original: Callable[..., Any], model: Any, fileobj: Any, *args: Any, **kwargs: Any) -> Any:
     """Stand in for `_save_model_to_fileobj`, which writes every archive."""
-    spool = _spool(getattr(fileobj, "name", None)) if _gate.records_saves() else None
+    nameless = os.name != "nt"  # there, a file that is open has a name under which others can write to it
+    spool = _saving.spool(getattr(fileobj, "name", None)) if nameless and _gate.records_saves() else None
     if spool is None:
         return original(model, fileobj, *args, **kwargs)
     with spool:
         original(model, spool, *args, **kwargs)
-        return _saving.into_file(fileobj, lambda target: _copy(spool, target))
+        return _saving.into_file(fileobj, _saving.copying(spool))
 
 
 def _save_weights(original: Callable[..., Any], model: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
@@ -93,7 +92,7 @@ def _save_path(
         if spool is None:
             return original(model, filepath, *args, **kwargs)
         with spool:
-            return _saving.into_path(path, lambda target: _copy(spool, target))
+            return _saving.into_path(path, _saving.copying(spool))
 
 
 def _folder_beside(path: Any) -> Any:
@@ -132,25 +131,3 @@ def _opened_in(folder: int, name: str) -> Any:
         return open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder), "rb")
     except OSError:
         return None
-
-
-def _spool(beside: Any) -> Any:
-    """Return an open file without a name on the disk of another one, or ``None`` where that cannot be made."""
-    from tempfile import TemporaryFile
-
-    folder = os.path.dirname(beside) or os.curdir if isinstance(beside, str | os.PathLike) else None
-    if os.name == "nt" or (folder is not None and not os.path.isdir(folder)):
-        return None
-    try:
-        return TemporaryFile(dir=folder)
-    except OSError:
-        return None
-
-
-def _copy(spool: Any, target: Any) -> None:
-    if not hasattr(target, "write"):  # it is a path that cannot be opened
-        with open(target, "wb"):
-            return
-    spool.seek(0)
-    while data := spool.read(_COPIED):
-        target.write(data)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from weighlock.runtime._patch import Patches
 
-_COPIED = 8 << 20
-
 
 def patch(module: ModuleType, patches: Patches) -> None:
     """Follow what numpy writes.
@@ -60,7 +58,7 @@ def _savez(original: Any, /, *args: Any, **kwargs: Any) -> Any:
         spool = _spooled(_named(file, ".npz"), lambda target: original(target, *args[1:], **rest))
         if spool is not None:
             with spool:
-                return _saving.into_path(_named(file, ".npz"), lambda target: _copy(spool, target))
+                return _saving.into_path(_named(file, ".npz"), _saving.copying(spool))
     return original(*args, **kwargs)
 
 
@@ -71,11 +69,8 @@ def _named(file: Any, extension: str) -> Any:
 
 def _spooled(path: str, save: _saving.Save) -> Any:
     """Return an open file without a name to which `save` saved, or ``None`` where that cannot be made."""
-    from tempfile import TemporaryFile
-
-    try:
-        spool = TemporaryFile(dir=os.path.dirname(path) or os.curdir)  # noqa: SIM115 - the caller closes it
-    except OSError:
+    spool = _saving.spool(path)
+    if spool is None:
         return None
     try:
         save(spool)
@@ -87,11 +82,3 @@ def _spooled(path: str, save: _saving.Save) -> Any:
         spool.close()
         raise
     return spool
-
-
-def _copy(spool: Any, target: Any) -> None:
-    if not hasattr(target, "write"):  # it is a path that cannot be opened
-        with open(target, "wb"):
-            return
-    while data := spool.read(_COPIED):
-        target.write(data)

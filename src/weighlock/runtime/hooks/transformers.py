@@ -20,11 +20,7 @@
 
 from __future__ import annotations
 
-import os
-from inspect import signature
-
 from weighlock.runtime import _code, _gate
-from weighlock.runtime._patch import missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,20 +40,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
     if module.__name__ == "transformers.safetensors_conversion":
         patches.answer(module, "auto_conversion", _convert)
         return
-    importer = getattr(module, "get_class_in_module", None)
-    if importer is None:
-        raise missing(module, "get_class_in_module")
-    _code.require_importing(importer)
-    patches.answer(module, "get_cached_module_file", _fetch)
-
-
-def _fetch(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Answer `get_cached_module_file`, which also imports what the file imports by name."""
-    arguments = signature(original).bind(*args, **kwargs).arguments
-    folder, file = os.fspath(arguments["pretrained_model_name_or_path"]), arguments["module_file"]
-    if os.path.isfile(os.path.join(folder, file)):
-        _code.judged_source(os.path.join(folder, file), folder)
-    return original(*args, **kwargs)
+    _code.guard_downloads(module, patches)
 
 
 def _convert(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
