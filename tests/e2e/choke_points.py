@@ -1,7 +1,7 @@
 """Are the choke points of the guard in other versions of the libraries, too? Read from wheels, nothing is installed.
 
 ``python tests/e2e/matrix.py --choke-points`` fetches each wheel and looks each name up in the syntax tree of its
-module (of an extension module, in its bytes).
+module (of an extension module, in its bytes). A choke point that a version lost makes it fail.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from packaging.version import Version
 
 from tests.e2e.matrix import NO_INDEX, NoIndexError
 
@@ -50,10 +52,47 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "keras.src.utils.python_utils": ("func_load",),
     "safetensors._safetensors_rust": ("safe_open", "deserialize", "serialize_file"),
     "sentence_transformers.util": ("import_from_string",),
+    "torch._C": ("import_ir_module", "import_ir_module_from_buffer"),
+    "torch.distributed.checkpoint._fsspec_filesystem": ("FileSystem.create_stream",),
+    "torch.distributed.checkpoint.filesystem": (
+        "FileSystem.create_stream",
+        "FileSystemReader._slice_file",
+        "_write_files_from_queue",
+    ),
+    "torch.export": ("load",),
+    "torch.export.pt2_archive._package": ("load_pt2",),
+    "torch.hub": ("_import_module", "download_url_to_file"),
+    "torch.package._package_unpickler": ("PackageUnpickler.find_class",),
+    "torch.package.package_importer": (
+        "PackageImporter.__init__",
+        "PackageImporter.load_pickle",
+        "PackageImporter._compile_source",
+        "PackageUnpickler",
+    ),
+    "torch.serialization": (
+        "load",
+        "save",
+        "_open_file_like",
+        "_load",
+        "_legacy_load",
+        "_open_zipfile_reader",
+        "_is_zipfile",
+    ),
     "transformers.dynamic_module_utils": ("get_cached_module_file", "get_class_in_module"),
     "transformers.safetensors_conversion": ("auto_conversion",),
 }
 """Module that is patched -> what its hook cannot do without."""
+
+SINCE = {
+    "torch.distributed.checkpoint._fsspec_filesystem": "2.4",
+    "torch.distributed.checkpoint.filesystem": "2.3",
+    "torch.export": "2.1",
+    "torch.export.pt2_archive._package": "2.8",
+}
+"""Module -> the version that brought its choke points; the hooks leave the module of an older one as it is."""
+
+# The Python package of torch links this library, in which the functions of its extension module are.
+_LINKED = {"torch._C": "torch/lib/libtorch_python."}
 
 WHEELS: dict[str, tuple[str, ...]] = {
     "datasets": ("2.21.0", "3.6.0", "4.0.0"),
@@ -63,16 +102,21 @@ WHEELS: dict[str, tuple[str, ...]] = {
     "keras": ("3.8.0",),
     "safetensors": ("0.4.5", "0.5.3", "0.6.2", "0.7.0"),
     "sentence_transformers": ("3.4.1", "4.1.0", "5.1.0"),
+    "torch": ("2.0.1", "2.3.1", "2.4.1", "2.7.1", "2.8.0"),
     "transformers": ("4.46.3", "4.49.0", "4.57.6", "5.0.0"),
 }
-"""Distribution -> versions that are looked at; what is installed is tested by running it. Wheels of torch hold hundreds
-of megabytes, so that of torch only the installed version is proved."""
+"""Distribution -> versions that are looked at; what is installed is tested by running it."""
+
+# Wheels of torch for Linux hold hundreds of megabytes of CUDA; those for macOS have the same modules.
+_PLATFORMS = {"torch": ("--platform", "macosx_11_0_arm64", "--python-version", "3.11")}
 
 
 def missing(distribution: str, wheel: Path) -> list[str]:
     """Return the choke points that a wheel does not have."""
+    version = Version(wheel.stem.split("-")[1])
     with zipfile.ZipFile(wheel) as archive:
         modules = [module for module in REQUIRED if module.partition(".")[0] == distribution]
+        modules = [module for module in modules if version >= Version(SINCE.get(module, "0"))]
         return [
             f"{module}.{name}"
             for module in modules
@@ -93,6 +137,7 @@ def fetch(distribution: str, version: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as staging:
         options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--retries", "1", "--timeout", "20"]
+        options += _PLATFORMS.get(distribution, ())
         command = [sys.executable, "-m", "pip", "download", *options, "--dest", staging, f"{distribution}=={version}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -111,11 +156,12 @@ def _names(archive: zipfile.ZipFile, module: str) -> Iterator[str]:
         if path in names:
             yield from _defined(ast.parse(archive.read(path)).body)
             return
+    ends = "\0" if module in _LINKED else ""
     for path in names:
-        if path.startswith(f"{place}.") and path.endswith((".so", ".pyd")):
-            # The names of an extension module stand in it as they are.
+        if path.startswith(_LINKED.get(module, f"{place}.")) and path.endswith((".so", ".pyd", ".dylib")):
+            # The names of an extension module stand in it as they are; those of C end with a zero byte.
             data = archive.read(path)
-            yield from (name for name in REQUIRED[module] if name.encode() in data)
+            yield from (name for name in REQUIRED[module] if f"{name}{ends}".encode() in data)
 
 
 def _defined(body: Iterable[ast.stmt]) -> Iterator[str]:

@@ -35,12 +35,16 @@ class Workshop:
         self._models: list[LockedModel] = []
         self._write()
 
-    def serve(self, repo: str, files: Mapping[str, bytes], *, lock: bool = True, **facts: object) -> str:
+    def serve(
+        self, repo: str, files: Mapping[str, bytes], *, kind: str = "model", lock: bool = True, **facts: object
+    ) -> str:
         """Put a repository on the Hub, and into the lockfile."""
-        commit = self.hub.add_repo(repo, files)
+        commit = self.hub.add_repo(repo, files, type=kind)
         if lock:
-            source = HubSource(repo=repo, revision=commit)
-            self._models.append(LockedModel(name=repo, source=source, files=locked(files), **facts))
+            source = HubSource(repo=repo, type=kind, revision=commit)
+            name = repo if kind == "model" else f"{kind}s/{repo}"
+            self._models = [model for model in self._models if model.name != name]
+            self._models.append(LockedModel(name=name, source=source, files=locked(files), **facts))
             self._write()
         return commit
 
@@ -69,9 +73,9 @@ class Workshop:
             check=False,
         )
 
-    def poison(self, repo: str, path: str) -> None:
+    def poison(self, repo: str, path: str, kind: str = "model") -> None:
         """Flip the last byte of a cached file where it lies, and put its times back."""
-        (place,) = (self.cache / f"models--{repo.replace('/', '--')}" / "snapshots").glob(f"*/{path}")
+        (place,) = (self.cache / f"{kind}s--{repo.replace('/', '--')}" / "snapshots").glob(f"*/{path}")
         place = place.resolve()
         status = place.stat()
         data = bytearray(place.read_bytes())

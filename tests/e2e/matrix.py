@@ -1,7 +1,13 @@
-"""Run the Hub tests under every supported generation of huggingface_hub, and look for choke points in other versions.
+"""Run the tests of a library's hooks under other versions of it, and look for choke points in still others.
 
 ``python tests/e2e/matrix.py [PYTEST-ARGUMENT…]`` puts each version into a folder of its own below ``.venv-matrix``
-and in front of the environment's packages; everything else, torch first of all, is the environment's own.
+and in front of the environment's packages; everything else, torch first of all, is the environment's own. It runs
+
+- all tests that are marked ``hub`` under each generation of huggingface_hub,
+- the tests of safetensors under each older version of it,
+- without arguments, or with ``--choke-points`` alone: the look at the choke points, see `tests.e2e.choke_points`.
+
+The suite runs a sample of these only, see ``test_matrix.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +17,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -25,6 +33,12 @@ VERSIONS = {
     "2.4.0": ("huggingface_hub==2.4.0",),
 }
 
+SAFETENSORS = ("0.4.5", "0.5.3", "0.6.2", "0.7.0")
+SAFETENSORS_TESTS = ("test_safetensors.py", "test_safetensors_lazy.py")
+
+# The last datasets that runs scripts, and the last pyarrow whose types may be pickles.
+SCRIPTS = ("datasets==3.6.0", "evaluate==0.4.6", "pyarrow==20.0.0")
+
 VISION = ("timm==1.0.31", "torchvision==0.28.0")
 
 # What pip says where no index answers or none has the package; anything else is a failure of the test.
@@ -36,7 +50,7 @@ class NoIndexError(Exception):
 
 
 def provide(version: str) -> Path | None:
-    """Return the folder with that version, installed where it is missing; None where the environment has it.
+    """Return the folder with that huggingface_hub, installed where it is missing; None where the environment has it.
 
     Raises:
         NoIndexError: It is missing and no package index answers.
@@ -44,6 +58,15 @@ def provide(version: str) -> Path | None:
     if installed_version("huggingface_hub") == version:
         return None
     return _provide(FOLDER / f"hub-{version}", VERSIONS[version])
+
+
+def provide_scripts() -> Path:
+    """Return a folder with libraries whose data may be scripts.
+
+    Raises:
+        NoIndexError: It is missing and no package index answers.
+    """
+    return _provide(FOLDER / "scripts", SCRIPTS)
 
 
 def provide_vision() -> Path:
@@ -88,28 +111,50 @@ def install(requirements: tuple[str, ...], *options: str, python: str = sys.exec
     raise RuntimeError(done.stderr)
 
 
-def environment(version: str) -> dict[str, str]:
-    """Return the variables under which an interpreter imports that version.
+def run(version: str, *arguments: str, files: Iterable[str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the tests that are marked ``hub`` under that version of huggingface_hub.
+
+    Args:
+        version: Which.
+        arguments: More for pytest.
+        files: Those of these files only.
 
     Raises:
         NoIndexError: It is missing and no package index answers.
+        RuntimeError: Another version is what would be imported.
     """
-    folder = provide(version)
+    # Files without such tests are not even imported: where torch and keras are, each start of the guard takes longer.
+    places = hub_files() if files is None else [str(ROOT / file) for file in files]
+    return _run("huggingface_hub", version, provide(version), "-m", "hub", *places, *arguments)
+
+
+def hub_files() -> list[str]:
+    """Return the files that have tests for the Hub."""
+    return sorted(str(path) for path in (ROOT / "tests").rglob("test_*.py") if "mark.hub" in path.read_text())
+
+
+def run_safetensors(version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of safetensors under that version.
+
+    Raises:
+        NoIndexError: It is missing and no package index answers.
+        RuntimeError: Another version is what would be imported.
+    """
+    folder = _provide(FOLDER / f"safetensors-{version}", (f"safetensors=={version}",))
+    tests = [str(ROOT / "tests" / "runtime" / "hooks" / name) for name in SAFETENSORS_TESTS]
+    return _run("safetensors", version, folder, *tests, *arguments)
+
+
+def _run(library: str, version: str, folder: Path | None, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest with a folder of packages in front of the environment's."""
     paths = [str(folder)] if folder else []
-    inherited = os.environ.get("PYTHONPATH")
-    paths += [inherited] if inherited else []
-    return {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
-
-
-def run(version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the tests that are marked ``hub`` under that version.
-
-    Raises:
-        NoIndexError: It is missing and no package index answers.
-    """
-    command = [sys.executable, "-m", "pytest", "-m", "hub", str(ROOT / "tests"), *arguments]
-    variables = {**os.environ, **environment(version)}
-    return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
+    variables = {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
+    start = partial(subprocess.run, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+    seen = start([sys.executable, "-c", f"import {library}; print({library}.__version__)"])
+    if seen.stdout.strip() != version:
+        raise RuntimeError(f"{library} {version} is not what is imported: {seen.stdout}{seen.stderr}")
+    return start([sys.executable, "-m", "pytest", *arguments])
 
 
 def _choke_points() -> int:
@@ -123,19 +168,21 @@ def _choke_points() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the Hub tests under each version; a version that no index has is skipped with a notice."""
+    """Run the tests under each version; a version that no index has is skipped with a notice."""
     failed = 0
     if not arguments or arguments == ["--choke-points"]:
         failed |= _choke_points()
     if arguments == ["--choke-points"]:
         return failed
-    for version in VERSIONS:
+    runs = [("safetensors", run_safetensors, version) for version in SAFETENSORS]
+    runs += [("huggingface_hub", run, version) for version in VERSIONS]
+    for library, start, version in runs:
         try:
-            done = run(version, *arguments)
+            done = start(version, *arguments)
         except NoIndexError as error:
-            print(f"huggingface_hub {version}: skipped: {error}")  # noqa: T201 - a script
+            print(f"{library} {version}: skipped: {error}")  # noqa: T201 - a script
             continue
-        print(f"huggingface_hub {version}:\n{done.stdout}{done.stderr}", flush=True)  # noqa: T201 - a script
+        print(f"{library} {version}:\n{done.stdout}{done.stderr}", flush=True)  # noqa: T201 - a script
         failed |= done.returncode
     return failed
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.e2e import choke_points
 from weighlock.runtime import _finder
+from weighlock.runtime.hooks import torch as torch_hook
+from weighlock.runtime.hooks import torch_distributed, torch_export, torch_hub, torch_native, torch_package
 
 # Patched where they exist; a version without them has nothing that could be reached so.
 OPTIONAL = {
@@ -28,6 +30,8 @@ import weighlock.runtime
 weighlock.runtime.install(lock=sys.argv[1])
 from importlib import import_module
 from weighlock.runtime import _finder
+from weighlock.runtime.hooks import torch as torch_hook
+from weighlock.runtime.hooks import torch_distributed, torch_export, torch_hub, torch_native, torch_package
 for module in json.loads(sys.argv[2]):
     import_module(module)
 print(json.dumps(_finder.choke_points()))
@@ -69,7 +73,54 @@ def test_a_choke_point_is_found_however_it_is_defined(tmp_path, source):
 
 def test_every_guarded_module_of_these_libraries_stands_in_the_table():
     guarded = {module for module in _finder.HOOKS if module.partition(".")[0] in choke_points.WHEELS}
-    assert guarded - {"sentence_transformers.SentenceTransformer"} == set(choke_points.REQUIRED)
+    guarded -= {"sentence_transformers.SentenceTransformer"}
+    # A class that is patched where it is imported, and looked up where it is defined.
+    assert guarded | {"torch.package._package_unpickler"} == set(choke_points.REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("module", "points"),
+    [
+        ("torch._C", torch_native.POINTS),
+        ("torch.distributed.checkpoint.filesystem", torch_distributed.POINTS),
+        ("torch.hub", torch_hub.POINTS),
+        ("torch.package.package_importer", [f"PackageImporter.{name}" for name in torch_package.POINTS]),
+        *((module, [name]) for module, name in torch_export.POINTS.items()),
+        ("torch.serialization", ["load", *torch_hook._CHOKE_POINTS]),
+    ],
+)
+def test_what_a_hook_of_torch_cannot_do_without_stands_in_the_table(module, points):
+    assert set(points) <= set(choke_points.REQUIRED[module])
+
+
+def library(tmp_path, version, functions):
+    path = tmp_path / f"torch-{version}-cp311-none-macosx_11_0_arm64.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("torch/_C.cpython-311-darwin.so", b"PyInit__C\0")
+        archive.writestr("torch/lib/libtorch_python.dylib", b"\0".join(functions) + b"\0")
+    return path
+
+
+def test_a_function_of_a_linked_library_is_not_taken_for_one_whose_name_it_begins(tmp_path):
+    functions = [b"import_ir_module", b"import_ir_module_from_buffer"]
+    gone = choke_points.missing("torch", library(tmp_path, "2.9", functions))
+    assert not [point for point in gone if point.startswith("torch._C.")]
+    gone = choke_points.missing("torch", library(tmp_path, "2.9", functions[1:]))
+    assert [point for point in gone if point.startswith("torch._C.")] == ["torch._C.import_ir_module"]
+
+
+def test_a_choke_point_is_wanted_from_the_version_that_brought_it(tmp_path):
+    assert "torch.export.load" not in choke_points.missing("torch", library(tmp_path, "2.0.1", []))
+    assert "torch.export.load" in choke_points.missing("torch", library(tmp_path, "2.1.0", []))
+    assert "torch.serialization.load" in choke_points.missing("torch", library(tmp_path, "2.0.1", []))
+
+
+def test_a_version_that_lost_a_choke_point_fails_the_matrix(tmp_path, monkeypatch):
+    monkeypatch.setattr(choke_points, "WHEELS", {"datasets": ("9.9.9",)})
+    wheel(tmp_path, "")
+    assert choke_points.report(tmp_path) == (["datasets 9.9.9: missing: ['datasets.load.import_main_class']"], True)
+    wheel(tmp_path, "def import_main_class(): ...")
+    assert choke_points.report(tmp_path) == (["datasets 9.9.9: every choke point is there"], False)
 
 
 @pytest.mark.timeout(240)

@@ -6,6 +6,7 @@ import importlib
 import io
 import re
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -378,3 +379,22 @@ def test_a_choke_point_that_is_gone_fails_the_import(hook, name):
     module = importlib.import_module(f"weighlock.runtime.hooks.{hook}")
     with pytest.raises(LookupError):
         module.patch(ModuleType(name), Patches())
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "guarded"),
+    [
+        ("2.2.2", "filesystem", False),
+        ("2.3.1", "filesystem", True),
+        ("2.3.1", "_fsspec_filesystem", False),
+        ("2.4.0", "_fsspec_filesystem", True),
+        ("unknown", "_fsspec_filesystem", True),
+    ],
+)
+def test_only_a_torch_that_never_had_the_choke_points_of_distributed_checkpoints_may_lack_them(
+    monkeypatch, version, name, guarded
+):
+    monkeypatch.setattr(torch, "__version__", version)
+    hook = importlib.import_module("weighlock.runtime.hooks.torch_distributed")
+    with pytest.raises(LookupError) if guarded else nullcontext():
+        hook.patch(ModuleType(f"torch.distributed.checkpoint.{name}"), Patches())

@@ -8,9 +8,10 @@
 
 ## Does not cover
 
-- Data itself: nothing of it is executed. Pickles inside it (extension types of old pyarrow) are held to names that do
-  no harm, like every pickle.
-- Caches of processed datasets on this machine, which are Arrow files.
+- Data itself: nothing of it is executed. Pickles inside it (extension types of pyarrow before 21, where a program asks
+  for them) are held to names that do no harm, like every pickle.
+- Data that do not come from a Hub, such as those of `load_from_disk`, and the Arrow files that the library has prepared
+  on this machine: nobody compares their bytes with the lockfile.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@
 - Parts that were compressed or encoded by an extension: they are held to names that do no harm, so that tensors in them
   do not load unless a person accepted the file with ``--unsafe``.
 - Storage readers of other libraries. What they give to `torch.load` is judged as any file or bytes in memory.
-- torch before 2.3 reads without the functions that are guarded here: its metadata are judged by `pickle.load`, and its
-  tensors are bytes in memory, which no lockfile lists.
+- torch before 2.3, and before 2.4 through fsspec, reads without the functions that are guarded here: its metadata are
+  judged by `pickle.load`, and its tensors are bytes in memory, which no lockfile lists.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LOADER = "torch.distributed.checkpoint"
 _KNOWN = "archives"
 
 POINTS = ("FileSystem.create_stream", "FileSystemReader._slice_file")
-"""In torch since 2.3; a later one without them fails to import."""
+"""In torch since 2.3, for fsspec since 2.4; a later one without them fails to import."""
 
 
 def patch(module: ModuleType, patches: Patches) -> None:
@@ -50,7 +50,7 @@ def patch(module: ModuleType, patches: Patches) -> None:
     local = module.__name__.endswith(".filesystem")
     system = getattr(module, "FileSystem", None)
     if system is None:
-        if _is_older_than_2_3():
+        if _version() < ([2, 3] if local else [2, 4]):
             return
         raise missing(module, "FileSystem")
     patches.answer(system, "create_stream", _open_local if local else _open_elsewhere)
@@ -61,9 +61,9 @@ def patch(module: ModuleType, patches: Patches) -> None:
         patches.answer(reader, "_slice_file", _slice)
 
 
-def _is_older_than_2_3() -> bool:
+def _version() -> list[int]:
     version = str(getattr(sys.modules.get("torch"), "__version__", "")).split(".")
-    return [int(part) if part.isdigit() else 99 for part in version[:2]] < [2, 3]
+    return [int(part) if part.isdigit() else 99 for part in version[:2]]
 
 
 def _open_local(original: Callable[..., Any], self: Any, path: Any, mode: str) -> Iterator[Any]:
