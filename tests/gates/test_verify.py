@@ -218,3 +218,31 @@ def test_a_path_source_outside_of_the_project(bench: Any, weights: dict[str, byt
     (tmp_path / "weights.bin").write_bytes(weights["data"])
     bench.lock("../weights.bin")
     assert bench.statuses() == {"../weights.bin:weights.bin": "good"}
+
+
+@pytest.mark.parametrize("spelling", ["./m", "m", "m/", "./x/../m"])
+def test_a_locked_folder_by_any_spelling_is_the_model_with_its_patterns_and_its_missing_files(
+    spelling: str, bench: Any, weights: dict[str, bytes]
+) -> None:
+    folder = bench.project.folder
+    (folder / "m").mkdir()
+    (folder / "x").mkdir()
+    (folder / "m" / "a.bin").write_bytes(weights["data"])
+    (folder / "m" / "b.bin").write_bytes(weights["data"] + b"\0")
+    (folder / "m" / "evil.pkl").write_bytes(weights["needs"])
+    (folder / "pyproject.toml").write_text('[tool.weighlock.models]\n"./m" = { exclude = ["evil.*"] }\n')
+    assert bench.run("lock").returncode == 0
+    done = bench.run("verify", spelling)
+    assert (done.returncode, "left-out    ./m:evil.pkl" in done.stdout) == (0, True)
+    (folder / "m" / "b.bin").unlink()
+    assert bench.run("verify", spelling).returncode == 1
+    (folder / "m" / "more.pkl").write_bytes(weights["needs"])
+    assert "extra       ./m:more.pkl" in bench.run("verify", spelling).stdout
+
+
+def test_a_folder_around_a_locked_file_is_not_taken_for_that_file(bench: Any, weights: dict[str, bytes]) -> None:
+    (bench.project.folder / "m").mkdir()
+    (bench.project.folder / "m" / "a.bin").write_bytes(weights["data"])
+    bench.lock("./m/a.bin")
+    (bench.project.folder / "m" / "evil.pkl").write_bytes(weights["needs"])
+    assert bench.run("verify", "./m").returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,12 @@ import click
 
 from weighlock._cli._options import engine_options, project_of, report_options
 from weighlock._cli._terminal import TerminalProgress, emit
+from weighlock.lockfile import PathSource
 
 if TYPE_CHECKING:
     from weighlock.executors.interface import Engine
+    from weighlock.gates.places import Places
+    from weighlock.lockfile import Lockfile
 
 
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
@@ -38,13 +42,14 @@ def command(
 
     project = project_of(lockfile)
     locked = project.read(required=True)
-    names = [path for path in paths if locked.by_name(path) is not None]
-    others = [Path(path) for path in paths if path not in names]
+    places = Places(folder=project.folder)
+    known = {path: name for path in paths if (name := _model_at(path, locked, places)) is not None}
+    names = list(dict.fromkeys(known.values()))
+    others = [Path(path) for path in paths if path not in known]
     files: list[VerifiedFile] = []
     with TerminalProgress() as progress:
         if names or not paths:
             models = choose(locked, names)
-            places = Places(folder=project.folder)
             intents = project.policy.models
             files += verify_models(
                 models, locked, places, intents=intents, deep=deep, engine=engine, progress=progress
@@ -55,3 +60,14 @@ def command(
     render = verify_json if kind == "json" else verify_text
     emit(render(report), output)
     return report.exit_code
+
+
+def _model_at(path: str, locked: Lockfile, places: Places) -> str | None:
+    """Return the locked model of a name, or the one whose folder a path is, however it is spelled."""
+    if locked.by_name(path) is not None:
+        return path
+    for model in locked.models:
+        root = places.root(model)
+        if isinstance(model.source, PathSource) and root.is_dir() and os.path.isdir(path) and root.samefile(path):
+            return model.name
+    return None
