@@ -48,3 +48,18 @@ def test_code_that_becomes_admitted_is_told_and_stays_in_the_diff(lock, tmp_path
     assert "changed   ./model: its own code may run" in output
     assert "# changed: its own code may run" in (tmp_path / "models.lock").read_text()
     assert "its own code may run" not in lock({"AutoModel": "modeling.Model"}, "--remote-code")
+
+
+def test_every_python_file_that_may_run_is_named_once(lock):
+    assert "may run   ./model: modeling.py" in lock({"AutoModel": "modeling.Model"}, "--remote-code")
+    assert "may run" not in lock({"AutoModel": "modeling.Model"})
+
+
+def test_admitted_code_that_changed_is_named_although_nobody_repeats_the_option(lock, tmp_path):
+    lock({"AutoModel": "modeling.Model"}, "--remote-code")
+    (tmp_path / "model" / "more.py").write_text("Y = 1\n")
+    assert "may run   ./model: more.py" in lock({"AutoModel": "modeling.Model"})
+
+
+def test_code_that_may_not_run_is_not_said_to(lock):
+    assert "may run" not in lock({"AutoModel": "modeling.Model"})

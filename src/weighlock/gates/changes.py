@@ -31,6 +31,7 @@ class ModelChange:
         changed: Paths whose digest or size is another.
         imports: Names that some file imports now and none did before.
         remote_code: Its own code may run now, and could not before.
+        code: Its Python files that may run now, and could not before, or not with these bytes.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelChange:
     changed: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     remote_code: bool = False
+    code: tuple[str, ...] = ()
 
 
 def compare(old: Lockfile, new: Lockfile, names: Sequence[str]) -> tuple[ModelChange, ...]:
@@ -112,6 +114,7 @@ def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) 
         changed=changed,
         imports=tuple(sorted(_imports(after.values()) - _imports(before.values()))),
         remote_code=remote_code,
+        code=_code(new, None if remote_code else old),
     )
 
 
@@ -121,6 +124,15 @@ def _revisions(old: LockedModel | None, new: LockedModel | None) -> tuple[str, s
     if old.source.revision == new.source.revision:
         return None
     return old.source.revision, new.source.revision
+
+
+def _code(new: LockedModel | None, old: LockedModel | None) -> tuple[str, ...]:
+    """Return the Python files of a model that may run and did not run with these bytes before."""
+    if new is None or not new.remote_code:
+        return ()
+    before = {file.path: _bytes(file) for file in old.files} if old else {}
+    files = (file for file in new.files if file.path.endswith(".py") and before.get(file.path) != _bytes(file))
+    return tuple(sorted(file.path for file in files))
 
 
 def _bytes(file: LockedFile) -> tuple[str, int]:

@@ -57,9 +57,18 @@ def lock_text(report: LockReport, place: str) -> str:
     for item in report.waiting:
         lines.append(f"waiting   {item.model}:{item.locked.path} needs {listing(item.locked.needs, _MOST)}")
         lines.append(f"          `weighlock approve {quote(f'{item.model}:{item.locked.path}')}` accepts these names")
+    lines += _may_run_lines(report)
     lines += _code_lines(report)
     lines.append(f"{'wrote' if report.written else 'unchanged':<10}{place}")
     return _lines(lines)
+
+
+def _may_run_lines(report: LockReport) -> Iterator[str]:
+    """Name every Python file that this lockfile admits anew, however many there are."""
+    for change in report.changes:
+        if change.code:
+            yield f"may run   {change.name}: {', '.join(change.code)}"
+            yield "          read them before you commit this lockfile"
 
 
 def _code_lines(report: LockReport) -> Iterator[str]:
