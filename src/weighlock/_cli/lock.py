@@ -70,7 +70,10 @@ def command(
     ]
     if not models:
         if ref or include or exclude or remote_code:
-            raise UsageError("--ref, --include, --exclude and --remote-code need a MODEL")
+            raise UsageError(
+                "--ref, --include, --exclude and --remote-code need a MODEL",
+                hint="name one, or write them for a model in [tool.weighlock.models] of pyproject.toml",
+            )
         if check and not project.policy.models:
             raise UsageError(
                 "the policy names no model that the lockfile could be compared with",
