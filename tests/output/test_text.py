@@ -54,6 +54,11 @@ def test_explanations_fit_narrow_terminals_and_commands_stay_whole(width: int):
     assert all(len(line) <= max(width, 40) or line.startswith(("  approve", "ALLOW")) for line in lines[:-1])
 
 
+def test_nobody_approves_again_and_again_because_scan_asks_no_lockfile():
+    assert "`scan` asks no lockfile" in render(report(judged("model.joblib", NEEDY)))
+    assert "lockfile" not in render(report(judged("dir/evil.bin", EVIL), judged("clean", CLEAN)))
+
+
 def test_a_thousand_findings_are_cut_and_counted():
     finding = EVIL.findings[0]
     many = Inspection(format="pickle", outcome=Outcome.REFUSED, findings=(finding,) * 1000)

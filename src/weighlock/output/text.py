@@ -19,6 +19,10 @@ _NARROWEST = 40
 _LABEL = 10
 _STYLES = {"ALLOW": "32", "DENY": "1;31"}
 _ORDER = (Outcome.DATA_ONLY, Outcome.NEEDS_APPROVAL, Outcome.UNVERIFIABLE, Outcome.REFUSED)
+_APPROVALS = (
+    "What you approve loads in guarded programs. `scan` asks no lockfile, so it goes on to say DENY; "
+    "names of a `--profile` count here, too."
+)
 _GRAVE = {Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL}
 
 
@@ -37,6 +41,8 @@ def render(report: Report, *, width: int = 100, color: bool = False) -> str:
         for item in report.judged:
             if not item.verdict.allowed and item.inspection.outcome is outcome:
                 lines += ["", *_denied(item, width, color=color)]
+    if any(not item.verdict.allowed and item.inspection.outcome is Outcome.NEEDS_APPROVAL for item in report.judged):
+        lines += ["", *textwrap.wrap(_APPROVALS, width, break_on_hyphens=False)]
     if lines:
         lines.append("")
     lines.append(_summary(report))
