@@ -16,8 +16,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench.guard import scratch
-from bench.row import Row, spread, write
+from bench.row import Row, report, spread
 from bench.worker import ROOT, unguarded_environ
 
 if TYPE_CHECKING:
@@ -163,14 +162,5 @@ def _run(folder: Path, script: str, *arguments: str) -> str:
     return done.stdout
 
 
-def main() -> None:
-    """Measure and write the rows."""
-    with scratch() as folder:
-        rows = measure(folder)
-    write(PART, rows)
-    for row in rows:
-        sys.stdout.write(f"{row.name}: {row.measured} (bar: {row.bar})\n")
-
-
 if __name__ == "__main__":
-    main()
+    report(PART, measure)

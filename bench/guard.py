@@ -12,18 +12,12 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench import correctness, when_hashed
-from bench.row import Row, spread, write
+from bench.row import Row, report, spread
 from bench.worker import Worker, guarded_environ, unguarded_environ
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PART = "guard"
 ROOT = Path(__file__).parent.parent
@@ -220,21 +214,5 @@ def weighlock(folder: Path, *words: str) -> None:
         raise SystemExit(f"error: weighlock {' '.join(words)}: {done.stderr}")
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Provide a folder that is removed in the end."""
-    with tempfile.TemporaryDirectory(prefix="weighlock-bench-") as folder:
-        yield Path(folder).resolve()
-
-
-def main() -> None:
-    """Measure and write the rows."""
-    with scratch() as folder:
-        rows = measure(folder)
-    write(PART, rows)
-    for row in rows:
-        sys.stdout.write(f"{row.name}: {row.measured} (bar: {row.bar})\n")
-
-
 if __name__ == "__main__":
-    main()
+    report(PART, measure)

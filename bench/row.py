@@ -5,8 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NO_BAR = "none: a price that is published"
 """The bar of what has none."""
@@ -43,6 +49,22 @@ def write(part: str, rows: list[Row]) -> Path:
     path = RESULTS / f"{part}.json"
     path.write_text(json.dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def report(part: str, measure: Callable[[Path], list[Row]]) -> None:
+    """Measure one part in a folder that is removed in the end, and write and show its rows."""
+    with scratch() as folder:
+        rows = measure(folder)
+    write(part, rows)
+    for row in rows:
+        sys.stdout.write(f"{row.name}: {row.measured} (bar: {row.bar})\n")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Provide a folder that is removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="weighlock-bench-") as folder:
+        yield Path(folder).resolve()
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -6,11 +6,9 @@ Two processes, one of them guarded, take turns; each has 2 GB of tensors and wri
 from __future__ import annotations
 
 import statistics
-import sys
 from typing import TYPE_CHECKING
 
-from bench.guard import scratch
-from bench.row import NO_BAR, Row, spread, write
+from bench.row import NO_BAR, Row, report, spread
 from bench.worker import Worker, guarded_environ, unguarded_environ
 
 if TYPE_CHECKING:
@@ -79,14 +77,5 @@ def _small(folder: Path) -> Row:
     )
 
 
-def main() -> None:
-    """Measure and write the rows."""
-    with scratch() as folder:
-        rows = measure(folder)
-    write(PART, rows)
-    for row in rows:
-        sys.stdout.write(f"{row.name}: {row.measured} (bar: {row.bar})\n")
-
-
 if __name__ == "__main__":
-    main()
+    report(PART, measure)

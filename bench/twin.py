@@ -11,8 +11,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench.guard import in_turns, scratch, weighlock
-from bench.row import Row, spread, write
+from bench.guard import in_turns, weighlock
+from bench.row import Row, report, spread
 from bench.worker import ROOT, Worker, guarded_environ, unguarded_environ
 
 if TYPE_CHECKING:
@@ -96,14 +96,5 @@ def first_load(folder: Path, path: str, locking: float) -> Row:
     )
 
 
-def main() -> None:
-    """Measure and write the rows."""
-    with scratch() as folder:
-        rows = measure(folder)
-    write(PART, rows)
-    for row in rows:
-        sys.stdout.write(f"{row.name}: {row.measured} (bar: {row.bar})\n")
-
-
 if __name__ == "__main__":
-    main()
+    report(PART, measure)

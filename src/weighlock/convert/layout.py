@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighlock.convert.plan import DTYPES
 from weighlock.errors import OverBudgetError
-from weighlock.formats.safetensors import DTYPES as BITS
+from weighlock.formats.safetensors import DTYPES, TORCH_DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +45,13 @@ def lay_out(plan: Plan) -> Layout:
     Source:
         https://github.com/huggingface/safetensors#format and ``prepare`` in safetensors/src/tensor.rs.
     """
-    names = sorted(plan.tensors, key=lambda name: (-BITS[DTYPES[plan.tensors[name].dtype]], name))
+    names = sorted(plan.tensors, key=lambda name: (-DTYPES[TORCH_DTYPES[plan.tensors[name].dtype]], name))
     tensors = {name: plan.tensors[name] for name in names}
     fields: dict[str, object] = {"__metadata__": {"format": "pt", **plan.tied}}
     position = 0
     for name, view in tensors.items():
         end = position + view.size
-        fields[name] = {"dtype": DTYPES[view.dtype], "shape": view.shape, "data_offsets": (position, end)}
+        fields[name] = {"dtype": TORCH_DTYPES[view.dtype], "shape": view.shape, "data_offsets": (position, end)}
         position = end
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)

@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, Any
 from weighlock.convert.side_data import to_json, unfit
 from weighlock.errors import OverBudgetError, UnsupportedError
 from weighlock.finding import listing
+from weighlock.formats.safetensors import TORCH_DTYPES
 from weighlock.formats.torch_checkpoint import DictNode, ListNode, Node, Other, TensorView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from weighlock.formats.torch_checkpoint import Checkpoint
-
-# safetensors' word for a data type of torch: those that `safetensors.torch` writes and loads.
-DTYPES = {
-    "bfloat16": "BF16", "bool": "BOOL", "complex64": "C64", "float16": "F16", "float32": "F32", "float64": "F64",
-    "float8_e4m3fn": "F8_E4M3", "float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2": "F8_E5M2",
-    "float8_e5m2fnuz": "F8_E5M2FNUZ", "float8_e8m0fnu": "F8_E8M0", "int16": "I16", "int32": "I32", "int64": "I64",
-    "int8": "I8", "uint16": "U16", "uint32": "U32", "uint64": "U64", "uint8": "U8",
-}  # fmt: skip
 
 # Of the header itself.
 _RESERVED = "__metadata__"
@@ -208,7 +201,7 @@ def _name(key: object) -> str:
 
 
 def _fitting(name: str, view: TensorView) -> TensorView:
-    if view.dtype not in DTYPES:
+    if view.dtype not in TORCH_DTYPES:
         raise UnsupportedError(
             f"is of the data type {view.dtype}, for which safetensors has no word",
             where=name,

@@ -39,6 +39,14 @@ DTYPES = {
     "U64": 64,
 }
 
+TORCH_DTYPES = {
+    "bfloat16": "BF16", "bool": "BOOL", "complex64": "C64", "float16": "F16", "float32": "F32", "float64": "F64",
+    "float8_e4m3fn": "F8_E4M3", "float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2": "F8_E5M2",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ", "float8_e8m0fnu": "F8_E8M0", "int16": "I16", "int32": "I32", "int64": "I64",
+    "int8": "I8", "uint16": "U16", "uint32": "U32", "uint64": "U64", "uint8": "U8",
+}  # fmt: skip
+"""Data type of torch -> data type here: those that `safetensors.torch` writes and loads."""
+
 _HEADER = 100_000_000  # MAX_HEADER_SIZE of the reference implementation
 _WORD = 1 << 64
 _METADATA = "__metadata__"

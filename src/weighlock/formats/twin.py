@@ -37,14 +37,6 @@ class Kind(StrEnum):
 OTHER_CONTENT = frozenset({Kind.BYTES, Kind.SHAPE})
 """What no honest conversion does to a tensor that keeps its name."""
 
-DTYPES = {
-    "bfloat16": "BF16", "bool": "BOOL", "complex64": "C64", "float16": "F16", "float32": "F32", "float64": "F64",
-    "float8_e4m3fn": "F8_E4M3", "float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2": "F8_E5M2",
-    "float8_e5m2fnuz": "F8_E5M2FNUZ", "float8_e8m0fnu": "F8_E8M0", "int16": "I16", "int32": "I32", "int64": "I64",
-    "int8": "I8", "uint16": "U16", "uint32": "U32", "uint64": "U64", "uint8": "U8",
-}  # fmt: skip
-"""Names of safetensors for data types of torch, as in ``safetensors.torch``."""
-
 _WORDS = {
     Kind.BYTES: "with other bytes",
     Kind.SHAPE: "with another shape",
@@ -227,7 +219,7 @@ def match(views: Mapping[str, TensorView], twin: Twin) -> tuple[dict[str, Stored
 
 
 def _difference(view: TensorView, tensor: safetensors.Tensor) -> Kind | None:
-    if DTYPES.get(view.dtype) != tensor.dtype:
+    if safetensors.TORCH_DTYPES.get(view.dtype) != tensor.dtype:
         return Kind.DTYPE
     return None if tuple(view.shape) == tensor.shape else Kind.SHAPE
 

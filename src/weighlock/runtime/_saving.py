@@ -137,6 +137,22 @@ def record(followed: Followed) -> None:
         _gate.record_save(followed.size, digest)
 
 
+def caller(*passed: str) -> str | None:
+    """Return the name of the module that called a save function.
+
+    Args:
+        passed: Modules of that function, which are passed over as the guard's own are.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way to the caller's frame
+    while frame.f_back is not None and _is_between(frame.f_globals.get("__name__"), passed):
+        frame = frame.f_back
+    return frame.f_globals.get("__name__")
+
+
+def _is_between(name: object, passed: tuple[str, ...]) -> bool:
+    return name in passed or (isinstance(name, str) and name.startswith("weighlock.runtime."))
+
+
 def spool(beside: Any) -> Any:
     """Return an open file without a name, or ``None`` where that cannot be made.
 

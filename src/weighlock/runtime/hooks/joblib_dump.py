@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from weighlock.runtime import _gate, _saving
 from weighlock.runtime._patch import missing
@@ -54,7 +53,7 @@ class _Dumper:
 
     def __call__(self, value: Any, filename: Any, compress: Any = 0, protocol: int | None = None) -> Any:
         path = _saving.is_path(filename)
-        if not (path or hasattr(filename, "write")) or not _gate.records_saves() or _is_message():
+        if not (path or hasattr(filename, "write")) or not _gate.records_saves() or self._is_message():
             return self.original(value, filename, compress, protocol)
         if not path:
             return _saving.into_file(filename, lambda file: self.original(value, file, compress, protocol))
@@ -62,6 +61,10 @@ class _Dumper:
         chosen = self._compress(name, compress)
         answer = _saving.into_path(name, lambda file: self.original(value, file, chosen, protocol))
         return answer or [name]
+
+    @staticmethod
+    def _is_message() -> bool:
+        return _saving.caller("joblib.numpy_pickle") == "joblib._memmapping_reducer"
 
     def _compress(self, name: Any, compress: Any) -> Any:
         """Return the compression of a file by its name, which `joblib.dump` cannot know of an open file."""
@@ -71,10 +74,3 @@ class _Dumper:
         if not found:
             return compress
         return found[-1], None if compress is True or not compress else compress
-
-
-def _is_message() -> bool:
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way to the caller's frame
-    while frame.f_back is not None and frame.f_globals.get("__name__") in {__name__, "joblib.numpy_pickle"}:
-        frame = frame.f_back
-    return frame.f_globals.get("__name__") == "joblib._memmapping_reducer"

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from weighlock.runtime import _gate, _saving
 from weighlock.runtime._patch import missing
@@ -58,11 +57,4 @@ def _save(original: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _is_part_of_a_pickle() -> bool:
     """Say whether a storage saves itself into memory because a pickle holds it; that is no file of its own."""
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way to the caller's frame
-    while frame.f_back is not None and frame.f_globals.get("__name__") in {
-        __name__,
-        "torch.serialization",
-        "weighlock.runtime._patch",
-    }:
-        frame = frame.f_back
-    return frame.f_globals.get("__name__") == "torch.storage"
+    return _saving.caller("torch.serialization") == "torch.storage"
