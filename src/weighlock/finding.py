@@ -84,6 +84,8 @@ class Inspection:
         outcome: The highest outcome of all findings.
         imports: Every name that a loader would import, ``module.name``, sorted; data-only names included.
         needs: The names among them that are not plain data and need an approval, sorted.
+        foremost: The names among `needs` that it takes to read the bytes as what they begin as. Bytes may be something
+            else as well, such as a zip behind an array, which nobody meant who saved the array.
         findings: In the order of their discovery.
     """
 
@@ -91,6 +93,7 @@ class Inspection:
     outcome: Outcome
     imports: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    foremost: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 

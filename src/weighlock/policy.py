@@ -141,7 +141,7 @@ class Policy:
             approved = frozenset().union(profile_names, *(approval.imports for approval in approvals))
             if saved:
                 inspection = _as_own(inspection)
-                approved = approved.union(inspection.needs)
+                approved = approved.union(inspection.foremost)
             reasons.extend(_judge_outcome(artifact, inspection, approved))
         if reasons:
             return Verdict(decision=Decision.DENY, reasons=tuple(reasons))

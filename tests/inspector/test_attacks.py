@@ -7,6 +7,7 @@ import io
 import lzma
 import pickle
 import struct
+import tarfile
 import zipfile
 
 import numpy as np
@@ -83,3 +84,32 @@ def test_an_item_size_in_the_place_of_a_shape_hides_no_second_array(kind: str):
     header = f"{{'descr': ('|{kind}', 100), 'fortran_order': False, 'shape': (1,), }}\n".encode()
     first = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(100 * (4 if kind == "U0" else 1))
     assert outcome(first + array_of_payload()) > Outcome.DATA_ONLY
+
+
+def tar_in_an_array(pickled: bytes) -> bytes:
+    """Return an array of bytes that is a checkpoint of the oldest torch as well: a tar."""
+    members = io.BytesIO()
+    with tarfile.open(fileobj=members, mode="w") as archive:
+        for name, data in {"storages": pickle.dumps(0, 2), "tensors": pickle.dumps(0, 2), "pickle": pickled}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    array = io.BytesIO()
+    np.save(array, np.frombuffer(bytes(384) + members.getvalue(), np.uint8))
+    file = bytearray(array.getvalue())
+    file[128:136], file[156:157], file[257:265] = b"0000000\0", b"0", b"ustar\x0000"
+    file[148:156] = b"%06o\0 " % (sum(file[:148]) + 8 * 32 + sum(file[156:512]))
+    return bytes(file)
+
+
+@pytest.mark.parametrize("hide", [tar_in_an_array, lambda data: array_of_payload()[:128] + zipped("data.pkl", data)])
+def test_a_second_format_behind_an_array_is_not_what_the_array_needs(hide):
+    found = inspect(BytesSource(hide(b"csome_package.code\nfunction\n(tR.")))
+    assert "some_package.code.function" in found.needs
+    assert "some_package.code.function" not in found.foremost
+
+
+@pytest.mark.parametrize("write", [lambda data: data, gzip.compress, lambda data: zipped("archive/data.pkl", data)])
+def test_what_a_file_needs_that_is_one_format_is_what_it_begins_as(write):
+    found = inspect(BytesSource(write(b"csome_package.code\nfunction\n(tR.")))
+    assert found.needs == found.foremost == ("some_package.code.function",)

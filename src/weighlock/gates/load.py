@@ -147,14 +147,14 @@ class LoadGate:
         Raises:
             LoadRefused: They may not be loaded.
         """
+        from weighlock.formats.source import BytesSource
+
         if self.mode == "off":
             return Admission(anything=True)
         if self.lockfile and self.lockfile.of_size(len(data)):
             located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
             if located:
-                return self.decide_locked(located, label, loader)
-        from weighlock.formats.source import BytesSource
-
+                return self.decide_locked(located, label, loader, BytesSource(data))
         source = BytesSource(data)
         return self._decide_unlocked(source, label, loader, self._saved_digest(source))
 
@@ -231,7 +231,8 @@ class LoadGate:
             reasons = [("changed", "the file was changed while it was judged")]
             raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
         if located:
-            return self.decide_locked(located, file.label, file.loader)
+            whole = source if source.size == located[0][1].size else file.source(0)
+            return self.decide_locked(located, file.label, file.loader, whole)
         return self._decide_unlocked(source, file.label, file.loader, saved)
 
     def _saved_digest(self, source: RandomAccess, file: OpenedFile | None = None) -> str | None:
@@ -260,26 +261,33 @@ class LoadGate:
         digest = file.sha256()
         return tuple(one for one in candidates if one[1].sha256 == digest)
 
-    def decide_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+    def decide_locked(
+        self, located: tuple[Located, ...], label: str, loader: str, source: RandomAccess | None = None
+    ) -> Admission:
         """Decide about bytes by their lock entries.
 
         Args:
             located: Every entry for these bytes.
             label: Name of the artifact, for messages.
             loader: Who loads it.
+            source: The bytes, where they may need an approval.
 
         Raises:
             LoadRefused: They may not be loaded.
         """
         recorded = max((file for _, file in located), key=_outcome)
+        saved = self._saves is not None and self._saves.holds(recorded.size, recorded.sha256)
         inspection = Inspection(
-            format=recorded.format, outcome=_outcome(recorded), imports=recorded.imports, needs=recorded.needs
+            format=recorded.format,
+            outcome=_outcome(recorded),
+            imports=recorded.imports,
+            needs=recorded.needs,
+            foremost=_foremost(source) if source and saved and recorded.needs else (),
         )
         evidence: list[Evidence] = []
         for model, file in located:
             evidence.append(LockEntry(model=model.name, path=file.path))
             evidence.append(Approval(imports=frozenset(file.approved), unsafe=file.unsafe))
-        saved = self._saves is not None and self._saves.holds(recorded.size, recorded.sha256)
         if saved:
             evidence.append(OwnSave())
         artifact = ModelFile(
@@ -293,7 +301,7 @@ class LoadGate:
         return Admission(
             digest=recorded.sha256,
             imports=None if recorded.outcome is None else frozenset(recorded.imports),
-            approved=profile_names.union(recorded.needs if saved else (), *(item.imports for item in approvals)),
+            approved=profile_names.union(inspection.foremost, *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
             models=tuple(one for one in located if one[1].equivalent_to),
             own=saved,
@@ -314,7 +322,7 @@ class LoadGate:
             if artifact.digest is None and source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
-        approved = profile_names.union(inspection.needs if saved else ())
+        approved = profile_names.union(inspection.foremost if saved else ())
         return Admission(digest=saved, imports=frozenset(inspection.imports), approved=approved, own=bool(saved))
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
@@ -371,6 +379,12 @@ def sha256_of(source: Source) -> str:
     while data := stream.read(1 << 20):
         hasher.update(data)
     return hasher.hexdigest()
+
+
+def _foremost(source: RandomAccess) -> tuple[str, ...]:
+    from weighlock.inspector import inspect
+
+    return inspect(source).foremost
 
 
 def _outcome(file: LockedFile) -> Outcome:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # The modules of the formats are imported where bytes begin like theirs: most files need none of them.
 _NPY_MAGIC = b"\x93NUMPY"
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _SEVEN_ZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 _ZFILE_MAGIC = b"ZF"
 _ZFILE_HEADER = 21
@@ -55,6 +56,7 @@ class Judging:
         self._formats: list[str] = []
         self._imports: set[str] = set()
         self._needs: set[str] = set()
+        self._foremost: set[str] | None = None
         self._findings: list[Finding] = []
         self._outcome = Outcome.NOT_A_MODEL
 
@@ -65,6 +67,7 @@ class Judging:
             outcome=self._outcome,
             imports=tuple(sorted(self._imports)),
             needs=tuple(sorted(self._needs)),
+            foremost=tuple(sorted(self._foremost or ())),
             findings=tuple(sorted(self._findings, key=lambda finding: -finding.outcome)),
         )
 
@@ -80,26 +83,32 @@ class Judging:
             head = source.head(512)
             if not head:
                 return
-            self._other_readings(source, head, name)
-            with self.obstacles("pickle"):
+            begins_as = _begins_as(head) if self._foremost is None else None  # what lies within begins nothing
+            self._foremost = self._foremost or set()
+            self._other_readings(source, head, name, begins_as)
+            as_pickle = begins_as == "pickle" and "safetensors" not in self._formats
+            with self.obstacles("pickle"), self.foremost(as_pickle):
                 self._pickles(source, loader)
 
     # Readings
 
-    def _other_readings(self, source: Source, head: bytes, name: str) -> None:
+    def _other_readings(self, source: Source, head: bytes, name: str, begins_as: str | None) -> None:
         """Judge every reading but that of a pickle."""
         codec = codec_of(head[:HEAD])
         if codec:
-            self._compressed(source, codec)
+            with self.foremost(begins_as == "compressed"):
+                self._compressed(source, codec)
         for reading in readings.of_bytes(head, name):
-            with self.obstacles(reading.__name__.rpartition(".")[2]):
+            kind = reading.__name__.rpartition(".")[2]
+            with self.obstacles(kind), self.foremost(begins_as == kind):
                 reading.read(self, source, head, name)
         if head.startswith(_ZFILE_MAGIC):
             self._zfile(source, head)
         if head.startswith(_SEVEN_ZIP_MAGIC):
             self._seven_zip(source)
         if head.startswith((_ZIP_MAGIC, _END_OF_ZIP)) or self._ends_like_zip(source):
-            self._zip(source)
+            with self.foremost(begins_as == "zip"):
+                self._zip(source)
         if _may_be_tar(head):
             self._tar(source)
 
@@ -309,6 +318,17 @@ class Judging:
             self._findings.append(finding)
 
     @contextmanager
+    def foremost(self, is_so: bool) -> Iterator[None]:  # noqa: FBT001 - its only argument
+        """Say that what follows reads the artifact as what it begins as."""
+        before, self._needs = self._needs, set()
+        try:
+            yield
+        finally:
+            if is_so and self._foremost is not None:
+                self._foremost |= self._needs
+            self._needs |= before
+
+    @contextmanager
     def member(self, name: str) -> Iterator[None]:
         """Say in findings that what follows lies in a member of an archive."""
         self._members = (*self._members, name)
@@ -336,6 +356,15 @@ class Judging:
         except FormatError:
             # The loader would fail as well, before it gets anything out of the bytes.
             return
+
+
+def _begins_as(head: bytes) -> str:
+    """Return the reading that bytes have by their first ones, which whoever chooses the content cannot choose."""
+    magics = {_NPY_MAGIC: "npy", _ZIP_MAGIC: "zip", _HDF5_MAGIC: "hdf5"}
+    for magic, kind in magics.items():
+        if head.startswith(magic):
+            return kind
+    return "compressed" if codec_of(head[:HEAD]) else "pickle"
 
 
 def _may_be_tar(head: bytes) -> bool:

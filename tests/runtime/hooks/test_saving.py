@@ -24,6 +24,7 @@ import safetensors
 import safetensors.numpy
 import safetensors.torch
 import torch
+import torch.package
 from joblib import dump as early_joblib_dump
 from numpy import save as early_numpy_save
 from numpy import savez as early_savez
@@ -32,6 +33,8 @@ from torch import save as early_save
 
 import weighlock.runtime
 from weighlock.errors import LoadRefused
+from weighlock.formats.source import BytesSource
+from weighlock.inspector import inspect
 from weighlock.own_saves import OwnSaves
 from weighlock.runtime import _gate, _saving
 
@@ -309,6 +312,42 @@ def test_a_tensor_that_holds_a_whole_malicious_file_does_not_become_that_file(pr
     with pytest.raises(LoadRefused):
         _unpickled("g.pkl")
     assert not project.marker.exists()
+
+
+def _behind(data, size):
+    """Return a zip archive whose offsets count from further ahead."""
+    data = bytearray(data)
+    place = data.find(b"PK\1\2")
+    while place >= 0:
+        _add(data, place + 42, size)
+        place = data.find(b"PK\1\2", place + 1)
+    _add(data, data.rfind(b"PK\5\6") + 16, size)
+    return bytes(data)
+
+
+def _add(data, place, number):
+    data[place : place + 4] = (int.from_bytes(data[place : place + 4], "little") + number).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_an_array_that_is_a_package_of_torch_from_its_129th_byte_on_does_not_become_that_package(project, locked):
+    packed, plain = io.BytesIO(), io.BytesIO()
+    with torch.package.PackageExporter(packed) as package:
+        package.save_source_string("planted", f"open({str(project.marker)!r}, 'w').close()")
+    with zipfile.ZipFile(packed) as package, zipfile.ZipFile(plain, "w") as archive:
+        for name in package.namelist():
+            archive.writestr(name, package.read(name))
+    np.save("array.npy", np.frombuffer(_behind(plain.getvalue(), 128), np.uint8))
+    if locked:
+        weighlock.runtime.uninstall()
+        found = inspect(BytesSource(pathlib.Path("array.npy").read_bytes()))
+        assert found.needs
+        project.lock("array.npy", outcome="needs-approval", imports=found.imports, needs=found.needs, format="npy")
+        project.guard()
+    with pytest.raises(LoadRefused, match=r"it imports torch\.package:code planted"):
+        torch.package.PackageImporter("array.npy").import_module("planted")
+    assert not project.marker.exists()
+    assert np.load("array.npy").dtype == np.uint8
 
 
 def test_an_object_whose_pickle_is_dangerous_is_refused_although_it_was_saved_here(project):
