@@ -42,7 +42,7 @@ def run(needs: SkopsNeeds) -> Iterator[Finding]:
         message = f"it says one name and loads another: {'; '.join(needs.lies[:_SHOWN])}"
         yield _finding(message, Severity.CRITICAL, Outcome.REFUSED, ())
     if needs.harmful:
-        message = f"loading it imports {', '.join(needs.harmful[:_SHOWN])}, which no honest model needs"
+        message = f"loading it imports {listing(needs.harmful)}, which no honest model needs"
         yield _finding(message, Severity.CRITICAL, Outcome.REFUSED, needs.harmful)
     if needs.names:
         message = f"loading it imports and may call {listing(needs.names)}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weighlock import inspector
 from weighlock.convert import Choice, lay_out, plan, require_used, write
 from weighlock.errors import AdmissionError, FormatError, SourceError, UsageError, WeighlockError
-from weighlock.finding import Outcome
+from weighlock.finding import Outcome, listing
 from weighlock.formats import safetensors
 from weighlock.formats.source import FileSource
 from weighlock.formats.torch_checkpoint import read_checkpoint
@@ -189,7 +189,7 @@ def _require_data_only(path: Path, source: FileSource) -> None:
         return
     reason = next((each.message for each in inspection.findings if each.outcome is inspection.outcome), "see the scan")
     if inspection.outcome is Outcome.NEEDS_APPROVAL and inspection.needs:
-        reason = f"it imports {', '.join(inspection.needs[:8])}"
+        reason = f"it imports {listing(inspection.needs, 8)}"
     raise AdmissionError(
         f"is not converted, because it is {inspection.outcome}: {reason}",
         where=str(path),

@@ -357,6 +357,14 @@ class Judging:
             # The loader would fail as well, before it gets anything out of the bytes.
             return
 
+    @contextmanager
+    def certain(self, loader: str) -> Iterator[None]:
+        """Judge what is sure to be of one format: that it is broken is a finding, and no reason to pass on."""
+        try:
+            yield
+        except FormatError as error:
+            self.check(Obstacle(loader, error.message))
+
 
 def _begins_as(head: bytes) -> str:
     """Return the reading that bytes have by their first ones, which whoever chooses the content cannot choose."""

@@ -22,7 +22,6 @@ _FLATBUFFER = re.compile(rb"(?s).{4}(?:ET\d\d|PTMF)")
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HDF5_NAMES = (".h5", ".hdf", ".hdf5", ".he5")
 
-
 _TFLITE_MAGIC = b"TFL3"
 _TENSORFLOW_HEAD = b"\x08\x01\x12"
 _TENSORFLOW_NAMES = (".pb", ".cpb", "saved_model.pbtxt")

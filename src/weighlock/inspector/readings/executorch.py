@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.errors import FormatError, UnsupportedError
 from weighlock.formats import executorch
 from weighlock.formats.flatbuffer import identifier
 from weighlock.formats.torch_program import SCRIPT_CODE, Program
@@ -19,12 +18,13 @@ def read(judging: Judging, source: Source, head: bytes, name: str) -> None:
     del name
     if executorch.MAGIC.match(identifier(head)):
         judging.note("executorch")
-        try:
-            program = executorch.parse(judging.random_access(source))
-        except FormatError as error:
-            raise UnsupportedError(error.message) from None
+        with judging.certain("executorch"):
+            _judge(judging, executorch.parse(judging.random_access(source)))
     else:
         judging.note("torchscript-flatbuffer")
-        program = Program((SCRIPT_CODE,))
+        _judge(judging, Program((SCRIPT_CODE,)))
+
+
+def _judge(judging: Judging, program: Program) -> None:
     judging.need(*program.capabilities)
     judging.check(program)

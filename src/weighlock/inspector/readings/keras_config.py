@@ -53,13 +53,10 @@ def judge_text(judging: Judging, data: bytes, *, again: bool = True) -> None:
         data: JSON.
         again: Also if the bytes show by themselves what they are, so that `read` judged them.
     """
-    try:
+    with judging.certain("keras"):
         value = keras.decode(data)
-    except FormatError as error:
-        judging.check(Obstacle("keras", error.message))
-        return
-    if again or not keras.is_model(value):
-        judge(judging, value)
+        if again or not keras.is_model(value):
+            judge(judging, value)
 
 
 def judge(judging: Judging, value: object) -> None:

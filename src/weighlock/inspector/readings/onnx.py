@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist import onnx as allowlist
-from weighlock.errors import FormatError
 from weighlock.formats import onnx
 from weighlock.formats.obstacle import Obstacle
 
@@ -29,10 +28,7 @@ def read(judging: Judging, source: Source, head: bytes, name: str) -> None:
     if not named and not onnx.looks_like_model(data, judging.budget):
         return
     judging.note("onnx")
-    try:
+    with judging.certain("onnx"):
         model = onnx.parse(data, judging.budget)
-    except FormatError as error:
-        judging.check(Obstacle("onnx", error.message))
-        return
-    judging.need(*allowlist.needs(model))
-    judging.check(model)
+        judging.need(*allowlist.needs(model))
+        judging.check(model)

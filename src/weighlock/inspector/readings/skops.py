@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist import skops as allowlist
-from weighlock.errors import FormatError
 from weighlock.formats import skops
-from weighlock.formats.obstacle import Obstacle
 
 if TYPE_CHECKING:
     from weighlock.formats.archive import Archive
@@ -19,12 +17,7 @@ def read_archive(judging: Judging, archive: Archive) -> None:
     for entry in archive.entries:
         if entry.name != skops.SCHEMA:
             continue
-        with judging.member(entry.name):
-            try:
-                tree = skops.parse(entry.open(judging.budget), judging.budget)
-            except FormatError as error:
-                judging.check(Obstacle("skops", error.message))
-                continue
-            needs = allowlist.examine(tree)
+        with judging.member(entry.name), judging.certain("skops"):
+            needs = allowlist.examine(skops.parse(entry.open(judging.budget), judging.budget))
             judging.need(*needs.names, *needs.harmful)
             judging.check(needs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from weighlock.allowlist import tensorflow as allowlist
@@ -12,8 +11,6 @@ from weighlock.formats.obstacle import Obstacle
 from weighlock.inspector.readings import keras_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from weighlock.allowlist.tensorflow import OpNeeds
     from weighlock.formats.source import RandomAccess, Source
     from weighlock.inspector.judging import Judging
@@ -34,25 +31,17 @@ def read(judging: Judging, source: Source, head: bytes, name: str) -> None:
         return
     file = judging.random_access(source)
     if head[4:8] == tflite.MAGIC:
-        with _known(judging, "tflite"):
+        judging.note("tflite")
+        with judging.certain("tflite"):
             _judge(judging, allowlist.examine_tflite(tflite.parse(file, judging.budget)))
     elif base == _METADATA:
-        with _known(judging, "keras-metadata"):
+        judging.note("keras-metadata")
+        with judging.certain("keras-metadata"):
             _metadata(judging, savedmodel.keras_metadata(file, judging.budget))
     elif base == _MODEL or head.startswith(_HEAD):
         _saved_model(judging, file, certain=base == _MODEL)
     else:
         _frozen(judging, file)
-
-
-@contextmanager
-def _known(judging: Judging, name: str) -> Iterator[None]:
-    """Judge what is sure to be such a file: if it is broken, that is a finding."""
-    judging.note(name)
-    try:
-        yield
-    except FormatError as error:
-        judging.check(Obstacle(name, error.message))
 
 
 def _saved_model(judging: Judging, file: RandomAccess, *, certain: bool) -> None:
