@@ -1,6 +1,6 @@
 """A Hugging Face Hub on the loopback interface, for the demonstration and for tests.
 
-It speaks as much of the Hub as reading clients use (huggingface_hub 0.36, 1.x and 2.x, and what stands on them),
+It speaks as much of the Hub as reading clients use (huggingface_hub 0.30, 1.x and 2.x, and what stands on them),
 over plain HTTP downloads. Uploads and Xet storage are not spoken.
 """
 

@@ -1,6 +1,6 @@
 """Repositories of a Hugging Face Hub: what they hold at a commit, and where their files are.
 
-The API is asked through huggingface_hub, with its endpoint, its token and its errors. Only what 0.36, 1.x and 2.x
+The API is asked through huggingface_hub, with its endpoint, its token and its errors. Only what 0.30, 1.x and 2.x
 have in common is used.
 """
 

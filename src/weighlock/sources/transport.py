@@ -1,6 +1,6 @@
 """HTTP GET for large files: bounded redirects, ranges, no silent decoding, and it can be stopped at any moment.
 
-The Hub's own client is used for its API. Bodies go through this file, because huggingface_hub 0.36, 1.x and 2.x
+The Hub's own client is used for its API. Bodies go through this file, because huggingface_hub 0.30, 1.x and 2.x
 stand on different HTTP clients, and because every redirect and every byte of a download has to be in our hands.
 """
 
