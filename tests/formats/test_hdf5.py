@@ -67,6 +67,14 @@ def test_a_superblock_behind_a_user_block_is_found():
     assert texts(read(data)) == {("/", "a"): (b"b",)}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_file_behind_bytes_that_it_does_not_know_of_is_read_as_the_library_reads_it(version: str):
+    data = bytes(1024) + write(lambda file: file.attrs.update({"a": "b"}), libver=version)
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file.attrs["a"] == "b"
+    assert texts(read(data)) == {("/", "a"): (b"b",)}
+
+
 def leaves(file) -> None:
     file["link"] = h5py.ExternalLink("other.h5", "/a")
     file["soft"] = h5py.SoftLink("/elsewhere")

@@ -57,6 +57,13 @@ def test_a_pickle_among_the_assets_is_judged():
     assert outcome(keras_zip(plain_model(), payload)) is Outcome.REFUSED
 
 
+@pytest.mark.parametrize("name", ["", "model.bin", "model.h5"])
+@pytest.mark.parametrize("size", [512, 1024, 1 << 20])
+def test_bytes_in_front_and_another_name_hide_no_model(size: int, name: str):
+    assert outcome(bytes(size) + keras_h5(LAMBDA), name) is Outcome.NEEDS_APPROVAL
+    assert outcome(bytes(size) + keras_h5(plain_model()), name) is Outcome.DATA_ONLY
+
+
 @pytest.mark.parametrize("value", [None, 7, ["a", "b"]])
 def test_a_configuration_that_is_no_text_is_unverifiable(value):
     file = io.BytesIO()

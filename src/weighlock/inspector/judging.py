@@ -111,6 +111,10 @@ class Judging:
                 self._zip(source)
         if _may_be_tar(head):
             self._tar(source)
+        if isinstance(source, RandomAccess):
+            for reading in readings.hdf5_behind(source, head, name):
+                with self.obstacles("hdf5"):
+                    reading.read(self, source, head, name)
 
     def _array(self, source: Source) -> None:
         """Judge bytes as arrays of numpy if they begin so."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from weighlock.formats.source import RandomAccess
+
 _NPY_MAGIC = b"\x93NUMPY"
 _FLATBUFFER = re.compile(rb"(?s).{4}(?:ET\d\d|PTMF)")
 
@@ -85,6 +87,19 @@ def of_bytes(head: bytes, name: str) -> Iterator[ModuleType]:
     for module, takes in BYTES.items():
         if takes(head, name):
             yield import_module(f"{__name__}.{module}")
+
+
+def hdf5_behind(source: RandomAccess, head: bytes, name: str) -> Iterator[ModuleType]:
+    """Return the reading of HDF5 where its superblock stands behind other bytes, if `of_bytes` does not have it.
+
+    The library looks for it behind 512, 1024, 2048 and so on bytes, whatever the file is called.
+    """
+    start = 512
+    while not BYTES["hdf5"](head, name.lower()) and start + len(_HDF5_MAGIC) <= source.size:
+        if source.read_at(start, len(_HDF5_MAGIC)) == _HDF5_MAGIC:
+            yield import_module(f"{__name__}.hdf5")
+            return
+        start *= 2
 
 
 def of_archive(*kinds: str) -> Iterator[ModuleType]:

@@ -126,7 +126,7 @@ def _load_h5(original: Callable[..., Any], filepath: Any, *args: Any, **kwargs: 
     filepath.flush()
     data = bytes(filepath.id.get_file_image())
     with (
-        _admit.admit_bytes(data, _files.label_of(filepath, str(filepath.filename)), _MODEL) as loading,
+        _admit.admit_bytes(data, str(filepath.filename), _MODEL) as loading,
         _Safety(loading),
         h5py.File(io.BytesIO(data), "r") as judged,
     ):
