@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import concurrent.futures.process
 import copyreg
 import io
+import multiprocessing.pool
 import pathlib
 import pickle
 import sys
 import threading
 
+import dill
+import joblib.externals.loky.process_executor
 import pytest
 
 import weighlock.runtime
@@ -224,6 +228,33 @@ def test_a_file_that_is_loaded_while_a_message_arrives_has_no_part_in_its_trust(
     sender.send(message)
     with pytest.raises(LoadRefused):
         receiver.recv()
+    assert not bench.marker.exists()
+
+
+def _pool(task, data):
+    return multiprocessing.pool.mapstar((task, [data]))
+
+
+def _starmap(task, data):
+    return multiprocessing.pool.starmapstar((task, [(data,)]))
+
+
+def _executor(task, data):
+    return concurrent.futures.process._process_chunk(task, [(data,)])
+
+
+def _loky(task, data):
+    return joblib.externals.loky.process_executor._process_chunk(task, [(data,)])
+
+
+@pytest.mark.parametrize("task", ["pickle", "dill", "pickle.load"])
+@pytest.mark.parametrize("run", [_pool, _starmap, _executor, _loky])
+def test_a_pool_that_is_told_to_unpickle_makes_no_message_of_what_it_is_given(bench, run, task):
+    pathlib.Path("evil.pkl").write_bytes(bench.payload)
+    bench.guard()
+    with open("evil.pkl", "rb") as file, pytest.raises(LoadRefused):
+        function = {"pickle": pickle.loads, "dill": dill.loads, "pickle.load": pickle.load}[task]
+        run(function, file if task == "pickle.load" else bench.payload)
     assert not bench.marker.exists()
 
 

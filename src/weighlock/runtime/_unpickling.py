@@ -27,32 +27,24 @@ if TYPE_CHECKING:
 
 _CHANNELS = frozenset(
     {
-        "concurrent.futures.process",
         "dask.tokenize",
         "distributed.protocol.pickle",
         "joblib.externals.loky.backend.popen_loky_posix",
         "joblib.externals.loky.backend.popen_loky_win32",
         "joblib.externals.loky.backend.queues",
         "joblib.externals.loky.backend.reduction",
-        "joblib.externals.loky.process_executor",
-        "joblib.pool",
         "loky.backend.popen_loky_posix",
         "loky.backend.popen_loky_win32",
         "loky.backend.queues",
         "loky.backend.reduction",
-        "loky.process_executor",
         "multiprocess.connection",
         "multiprocess.forkserver",
-        "multiprocess.managers",
-        "multiprocess.pool",
         "multiprocess.queues",
         "multiprocess.reduction",
         "multiprocess.resource_sharer",
         "multiprocess.spawn",
         "multiprocessing.connection",
         "multiprocessing.forkserver",
-        "multiprocessing.managers",
-        "multiprocessing.pool",
         "multiprocessing.queues",
         "multiprocessing.reduction",
         "multiprocessing.resource_sharer",
@@ -64,7 +56,11 @@ _CHANNELS = frozenset(
         "torch.multiprocessing.spawn",
     }
 )
-"""Modules whose code unpickles messages from other processes of the same program, or what it pickled just now."""
+"""Modules whose code unpickles messages from other processes of the same program, or what it pickled just now.
+
+Not those whose code also calls the functions that a program hands to its workers, such as pools: `pickle.loads` may be
+one of them. They get their messages through the queues and connections that stand here.
+"""
 
 _CARRIERS = frozenset(
     {
