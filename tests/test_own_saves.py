@@ -285,6 +285,7 @@ def test_a_place_that_is_a_file_is_an_error_and_no_record(environ):
     [
         ({"WEIGHLOCK_STATE": "/s", "XDG_STATE_HOME": "/x", "HOME": "/h"}, "/s/saved"),
         ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/weighlock/saved"),
+        ({"XDG_STATE_HOME": "in-whatever-project", "HOME": "/h"}, "/h/.local/state/weighlock/saved"),
         ({"HOME": "/h"}, "/h/.local/state/weighlock/saved"),
         ({}, None),
     ],

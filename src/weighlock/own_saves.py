@@ -145,7 +145,9 @@ def place(environ: Mapping[str, str]) -> str | None:
     folder = environ.get("WEIGHLOCK_STATE")
     if not folder:
         home = environ.get("HOME")
-        base = environ.get("XDG_STATE_HOME") or (home and os.path.join(home, ".local", "state"))
+        base = environ.get("XDG_STATE_HOME")
+        if not base or not os.path.isabs(base):  # a relative one does not count, and might lie in someone's project
+            base = home and os.path.join(home, ".local", "state")
         folder = base and os.path.join(base, "weighlock")
     return os.path.join(os.path.abspath(folder), "saved") if folder else None
 
