@@ -32,7 +32,7 @@ def measure() -> dict[str, dict[str, Any]]:
         name = corpus.__name__.rpartition(".")[2]
         summary: dict[str, Any] = {
             "files": len(cases),
-            "outcomes": Counter(str(one.outcome) for one in judged.values()),
+            "outcomes": dict(Counter(str(one.outcome) for one in judged.values())),
         }
         if name == "malicious":
             summary["reached"] = sum(loaded[case.name].proves(case) for case in cases)
