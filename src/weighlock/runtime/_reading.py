@@ -2,7 +2,8 @@
 
 1. A real file, also one behind a decompressor, is settled against the lockfile like any artifact.
 2. A message between processes is no artifact.
-3. Everything else is memory: it is inspected as a whole where its names alone do not settle it.
+3. Everything else, and what came with the interpreter, is memory: it is inspected as a whole where its names alone do
+   not settle it.
 """
 
 from __future__ import annotations
@@ -91,9 +92,23 @@ def _artifact(file: Any) -> int | None:
     descriptor = _files.artifact_descriptor(file)
     if descriptor is None or _files.is_nameless(descriptor) or not _gate.judging() or _loads.is_loading(descriptor):
         return None
+    if _is_of_python(file, descriptor):
+        return None
     from weighlock.runtime._unpickling import is_message
 
     return None if is_message(sys._getframe(1)) else descriptor  # noqa: SLF001 - there is no public way to the caller
+
+
+def _is_of_python(file: Any, descriptor: int) -> bool:
+    """Say whether a file came with the interpreter, as the grammars of lib2to3 did, which it unpickles when imported.
+
+    Whoever can write there needs no pickle. Names in it are judged all the same, as those of memory are.
+    """
+    name = os.path.realpath(_files.label_of(file))
+    folder = os.path.realpath(os.path.dirname(os.__file__)) + os.sep
+    if not name.startswith(folder) or name.startswith((f"{folder}site-packages", f"{folder}dist-packages")):
+        return False
+    return os.path.samestat(os.stat(name), os.fstat(descriptor))
 
 
 def _read_sealed(file: Any, descriptor: int, call: Callable[[Any], Any], *, bound: bool) -> Any:

@@ -6,9 +6,11 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import pathlib
 import pickle
 import shelve
+import sys
 import tempfile
 import zipfile
 
@@ -246,3 +248,30 @@ def test_taking_the_guard_away_restores_every_name(bench):
     bench.guard()
     weighlock.runtime.uninstall()
     assert (pickle.load, globals()["early_load"], pickle._Unpickler.load, cloudpickle.load) == before
+
+
+def test_a_grammar_that_came_with_the_interpreter_needs_no_lock_entry(bench):
+    done = bench.run(
+        """
+        import sys
+        import warnings
+
+        warnings.simplefilter("ignore")
+        if sys.version_info < (3, 13):
+            import lib2to3.pygram
+        print("IMPORTED")
+    """,
+        *(sys.executable, "-m", "weighlock", "run", "script.py"),
+        WEIGHLOCK_LOCK=str(bench.write_lock()),
+    )
+    assert done.stdout == "IMPORTED\n", done.stderr
+
+
+def test_a_file_that_is_called_like_one_of_the_interpreter_is_an_artifact(bench, monkeypatch):
+    """The name that a file object bears can be any; it has to lead to that very file."""
+    pathlib.Path("evil.pkl").write_bytes(pickle.dumps({"a": 1}))
+    bench.guard()
+    with open("evil.pkl", "rb") as file:
+        file.raw.name = os.__file__
+        with pytest.raises(LoadRefused, match="not in the lockfile"):
+            pickle.load(file)

@@ -30,7 +30,9 @@
   C cannot be changed, and Python tells nobody when a class is made. Such a class is guarded from the next time on that
   any file is opened; one that reads from memory, and imports by itself, is not. Activate the guard before the program
   is imported.
-- An unpickler that is not derived from Python's, or that replaces how opcodes are executed.
+- An unpickler that is not derived from Python's, or that replaces how opcodes are executed; one of a second copy of
+  pickle.py under another name whose ``find_class`` imports by itself; a class that is in copyreg's cache of extensions
+  already; what a ``persistent_load`` of the program returns for a pickle in memory.
 - Temporary files without a name, which count as memory.
 """
 
