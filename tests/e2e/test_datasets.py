@@ -179,7 +179,7 @@ def test_a_loading_script_runs_only_when_it_is_locked_with_remote_code(workshop,
     workshop.serve("org/data", files, kind="dataset", lock=False)
     assert refused(workshop.run(program), "hint: weighlock lock datasets/org/data")
     workshop.serve("org/data", files, kind="dataset")
-    assert refused(workshop.run(program), "set remote-code = true for datasets/org/data")
+    assert refused(workshop.run(program), "weighlock lock datasets/org/data --remote-code")
     workshop.serve("org/data", files, kind="dataset", remote_code=True)
     workshop.hub.commit("org/data", {"part.py": PART + harmful(workshop)}, type="dataset")
     assert loaded(workshop.run(program))
@@ -204,7 +204,9 @@ def test_a_loading_script_in_a_local_folder_runs_only_when_the_folder_is_locked_
 def test_a_metric_of_evaluate_runs_only_when_its_space_is_locked_with_remote_code(workshop, scripts):
     files = {"mine.py": METRIC}
     workshop.serve("evaluate-metric/mine", files, kind="space")
-    assert refused(workshop.run(scripts + MEASURE), "mine.py", "set remote-code = true for spaces/evaluate-metric/mine")
+    assert refused(
+        workshop.run(scripts + MEASURE), "mine.py", "weighlock lock spaces/evaluate-metric/mine --remote-code"
+    )
     workshop.serve("evaluate-metric/mine", files, kind="space", remote_code=True)
     done = workshop.run(scripts + MEASURE)
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,7 @@ WITHOUT_ROWS = {
     "remote_code": "it reads the code that the rows of transformers, diffusers and sentence-transformers are about",
     "safetensors_save": "it records what is saved, and loads nothing",
     "tensorflow": "TensorFlow is proved in an environment of its own, by `make matrix`",
+    "tf_keras": "likewise",
     "tflite": "likewise",
     "torch_distributed_save": "it records what is saved, and loads nothing",
     "torch_save": "it records what is saved, and loads nothing",
