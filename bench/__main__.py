@@ -9,8 +9,7 @@ import subprocess
 import sys
 
 from bench import render
-
-PARTS = ("corpus", "fuzz", "scan", "guard", "saved", "twin", "convert")
+from bench.row import PARTS
 
 
 def main(parts: list[str]) -> int:

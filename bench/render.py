@@ -7,20 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.row import NO_BAR, RESULTS
+from bench.row import NO_BAR, PARTS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-_ORDER = ("corpus", "fuzz", "scan", "guard", "saved", "twin", "convert")
 _MET = {True: "yes", False: "**no**", None: "not measured here"}
 
 
 def rows() -> Iterator[dict[str, Any]]:
     """Read the rows of every part that was measured, in the order of the page."""
     parts = {path.stem: path for path in RESULTS.glob("*.json")}
-    for part in sorted(parts, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
+    for part in sorted(parts, key=lambda name: (PARTS.index(name) if name in PARTS else len(PARTS), name)):
         yield from json.loads(parts[part].read_text("utf-8"))
 
 
