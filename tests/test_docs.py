@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from weighlock import errors
+from weighlock.install_policy import InstallPolicy
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
@@ -93,6 +94,8 @@ def test_every_policy_key_is_documented():
     for name in ("README.md", "docs/policy.md"):
         for key in keys:
             assert f"| `{key}` |" in _text(name)
+    for key in InstallPolicy.__dataclass_fields__:
+        assert f"| `{key.replace('_', '-')}` |" in _text("docs/policy.md")
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.vectors.build import vectors
-from weighlock import inspector
+from tests.vectors.candidates import candidate_from
+from weighlock import checks, inspector
 from weighlock.formats.source import BytesSource
 from weighlock.gates.scan import Judge, scan
 from weighlock.gates.twins import Party, prove_model
@@ -19,7 +20,7 @@ from weighlock.sources.interface import Silence
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
 VECTORS = ROOT / "tests" / "vectors"
-CHECKS = sorted((SOURCE / "checks").glob("[!_]*.py"))
+CHECKS = sorted([*(SOURCE / "checks").glob("[!_]*.py"), *(SOURCE / "checks" / "packages").glob("[!_]*.py")])
 HOOKS = sorted((SOURCE / "runtime" / "hooks").glob("[!_]*.py"))
 
 
@@ -43,6 +44,8 @@ def _findings(path: Path) -> set[str]:
         with Modelscan() as second:
             report = scan([str(path)], Judge(), second=second)
         return {finding.check for judged in report.judged for finding in judged.inspection.findings}
+    if path.suffix == ".json" and (SOURCE / "checks" / "packages" / f"{path.parts[-3].replace('-', '_')}.py").exists():
+        return {finding.check for finding in checks.run(candidate_from(path), checks.PACKAGES)}
     if path.is_dir():  # what only several files together show
         parties = {file.name: Party(place=file) for file in path.iterdir()}
         return {finding.check for proof in prove_model("", parties, Silence()) for finding in proof.findings}

@@ -53,9 +53,11 @@ def documents() -> dict[Path, str]:
 
 def checks() -> str:
     """Collect the documentation of every check."""
-    lines = ["# Checks", "", _GENERATED, "A check turns the structure of a file into findings; it never judges."]
-    for name, text in docstrings("checks"):
-        lines += ["", f"## {name}", "", demoted(text)]
+    lines = ["# Checks", "", _GENERATED, "A check turns structure into findings; it never judges."]
+    for title, folder in (("Of models", "checks"), ("Of packages", "checks/packages")):
+        lines += ["", f"# {title}"]
+        for name, text in docstrings(folder):
+            lines += ["", f"## {name}", "", demoted(text)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,8 +65,12 @@ def limitations() -> str:
     """Collect what hooks do not cover and where checks end."""
     lines = ["# Limitations", "", _GENERATED, "What the guard does not cover, library by library. `weighlock doctor`"]
     lines += ["says what holds in one interpreter; `docs/threat-model.md` says what follows from it."]
-    for folder, heading in (("runtime/hooks", "Does not cover"), ("checks", "Known limits")):
-        lines += ["", "## Guarded libraries" if folder == "runtime/hooks" else "## Checks"]
+    for title, folder, heading in (
+        ("Guarded libraries", "runtime/hooks", "Does not cover"),
+        ("Checks of models", "checks", "Known limits"),
+        ("Checks of packages", "checks/packages", "Known limits"),
+    ):
+        lines += ["", f"## {title}"]
         for name, text in docstrings(folder):
             section = sections(text).get(heading)
             if section:

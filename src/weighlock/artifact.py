@@ -51,3 +51,37 @@ class ModelFile:
     size: int
     digest: Digest | None = None
     format: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFile:
+    """A wheel or an sdist that an installer would install.
+
+    Args:
+        name: Of its project, canonical as in PEP 503.
+        version: Canonical as in PEP 440.
+        filename: The last part of its URL or path.
+        digest: Of all its bytes, where it is known: from the index before the download, from the bytes after it.
+        size: Bytes, where it is known.
+        url: Where it comes from, without credentials.
+    """
+
+    name: str
+    version: str
+    filename: str
+    digest: Digest | None = None
+    size: int | None = None
+    url: str | None = None
+
+    @property
+    def pin(self) -> str:
+        """The exact requirement, ``name==version``."""
+        return f"{self.name}=={self.version}"
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it installs without running anything of it."""
+        return self.filename.endswith(".whl")
+
+
+Artifact = ModelFile | PackageFile

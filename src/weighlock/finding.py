@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from weighlock.advisory import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from weighlock.advisory import Advisory
 
-class Severity(StrEnum):
-    """How bad a finding is, from `INFO` to `CRITICAL`."""
-
-    INFO = "info"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
+__all__ = ["MOST_FINDINGS", "Finding", "Inspection", "Location", "Outcome", "Severity", "listing", "unverifiable"]
 
 
 class Outcome(IntEnum):
@@ -65,6 +61,7 @@ class Finding:
         location: Where.
         outcome: What this finding makes of the whole file.
         imports: Exact names (``module.name``) that the finding is about.
+        advisory: What was published, where the finding is that an advisory applies.
     """
 
     check: str
@@ -73,6 +70,7 @@ class Finding:
     location: Location = Location()
     outcome: Outcome = Outcome.DATA_ONLY
     imports: tuple[str, ...] = ()
+    advisory: Advisory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.errors import PolicyError
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import MOST_FINDINGS, Outcome, listing
+from weighlock.install_policy import InstallPolicy
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Policy:
         trust_saved: A file that a guarded program of this user saved in this project needs no lock entry, and no
             approval of the names that it imports.
         models: The models that the lockfile must list.
+        install: What is required of packages.
     """
 
     mode: str = "enforce"
@@ -74,6 +76,7 @@ class Policy:
     lock: str | None = None
     trust_saved: bool = True
     models: tuple[ModelIntent, ...] = field(default=())
+    install: InstallPolicy = field(default_factory=InstallPolicy)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, profiles: Collection[str] | None = None) -> Policy:
@@ -89,7 +92,7 @@ class Policy:
         Source:
             ``docs/policy.md``.
         """
-        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models")
+        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models", "install")
         _refuse_unknown(data, known, "tool.weighlock")
         names = _strings(data.get("profiles", []), "tool.weighlock.profiles")
         for name in names:
@@ -107,6 +110,7 @@ class Policy:
             lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
             trust_saved=_boolean(data.get("trust-saved", True), "tool.weighlock.trust-saved"),
             models=_models(data.get("models", {})),
+            install=InstallPolicy.from_dict(data.get("install", {})),
         )
 
     def decide(

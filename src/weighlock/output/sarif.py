@@ -27,6 +27,7 @@ _LEVELS = {
     Severity.MEDIUM: "warning",
     Severity.HIGH: "error",
     Severity.CRITICAL: "error",
+    Severity.UNKNOWN: "error",
 }
 # GitHub sorts by this number: above 9.0 is critical, 7.0 high, 4.0 medium.
 _SCORES = {
@@ -35,6 +36,7 @@ _SCORES = {
     Severity.MEDIUM: "5.0",
     Severity.HIGH: "8.0",
     Severity.CRITICAL: "9.5",
+    Severity.UNKNOWN: "8.0",
 }
 
 
