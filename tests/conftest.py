@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tests.index_faults import FaultyIndex
+
 _NOBODY = 65534
 
 _HOME = tempfile.mkdtemp(prefix="weighlock-tests-")
@@ -77,6 +79,25 @@ def unprivileged() -> Callable[[Path], AbstractContextManager[None]]:
                 parent.chmod(mode)
 
     return drop
+
+
+@pytest.fixture
+def package_index() -> Iterator[FaultyIndex]:
+    """Return an empty package index on the loopback interface that is running; see `tests.index_faults`."""
+    from tests.index_faults import FaultyIndex
+
+    with FaultyIndex() as index:
+        yield index
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a certificate for 127.0.0.1 that nobody trusts, and its key."""
+    from tests import index_faults
+
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificates, and there is none")
+    return index_faults.certificate(tmp_path_factory.mktemp("certificate"))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from weighlock.demo import answers
 
 if TYPE_CHECKING:
-    from weighlock.demo.hub import HubServer
+    from weighlock.demo.hub import LoopbackHub
     from weighlock.demo.repository import Commit, Repository
+    from weighlock.demo.server import Server
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 _TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
@@ -38,10 +39,15 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of the s
 class HubHandler(BaseHTTPRequestHandler):
     """Answers the part of the Hub's interface that reading clients use."""
 
-    server: HubServer
+    server: Server
     protocol_version = "HTTP/1.1"
     # Headers and body are two writes; without this, each answer would wait for a delayed acknowledgement.
     disable_nagle_algorithm = True
+
+    @property
+    def _hub(self) -> LoopbackHub:
+        hub: LoopbackHub = self.server.owner
+        return hub
 
     def do_GET(self) -> None:
         """Answer a download or a question."""
@@ -70,7 +76,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self._send(refusal.status, json.dumps({"error": refusal.code}).encode(), headers)
 
     def _authorize(self) -> None:
-        token = self.server.hub.token
+        token = self._hub.token
         given = self.headers.get("Authorization")
         if token is None or given == f"Bearer {token}":
             return
@@ -95,7 +101,7 @@ class HubHandler(BaseHTTPRequestHandler):
 
     def _find(self, kind: str, segments: list[str]) -> tuple[Repository, list[str]]:
         for length in (2, 1):
-            repository = self.server.hub.repositories.get((kind, "/".join(segments[:length])))
+            repository = self._hub.repositories.get((kind, "/".join(segments[:length])))
             if repository is not None:
                 return repository, segments[length:]
         raise Refusal(HTTPStatus.NOT_FOUND, "RepoNotFound")
@@ -170,7 +176,7 @@ class HubHandler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:
-        self.server.hub.record(self.command, self.path, status)
+        self._hub.record(self.command, self.path, status)
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
