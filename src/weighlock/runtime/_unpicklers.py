@@ -128,7 +128,10 @@ def _descendants(kind: Any) -> Iterator[Any]:
 
 
 def guard_python(module: ModuleType, patches: Patches) -> None:
-    """Guard the unpickler that is written in Python.
+    """Guard the unpickler that is written in Python, and those that were made by the same code before it.
+
+    Reloading pickle, or importing it anew, makes another one; whoever bound or derived from the old one keeps it, as
+    joblib does.
 
     Raises:
         LookupError: The module has no such unpickler, or one that works in another way.
@@ -136,6 +139,18 @@ def guard_python(module: ModuleType, patches: Patches) -> None:
     unpickler: Any = getattr(module, "_Unpickler", None)
     if unpickler is None:
         raise missing(module, "_Unpickler")
+    code = _code_of_load(unpickler)
+    kinds: list[Any] = object.__subclasses__()
+    earlier = [kind for kind in kinds if kind.__name__ == "_Unpickler" and _code_of_load(kind) == code]
+    for kind in dict.fromkeys([unpickler, *earlier]):
+        _guard_python(kind, patches)
+
+
+def _code_of_load(unpickler: Any) -> Any:
+    return getattr(getattr(unpickler, "load", None), "__code__", None)
+
+
+def _guard_python(unpickler: Any, patches: Patches) -> None:
     stock = unpickler.find_class
 
     def ask(self: Any, name: str, attribute: str) -> Any:

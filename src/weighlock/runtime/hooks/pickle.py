@@ -6,7 +6,8 @@
   `numpy.load` with ``allow_pickle=True``, `pandas.read_pickle`, dill, cloudpickle, and everything else that calls
   them. The file's digest is settled against the lockfile; what it unpickles may import the admitted names only. Several
   loads from one file are judged from where each of them begins.
-- The pure Python unpickler, and so joblib's and the one that pandas falls back to.
+- The pure Python unpickler, and so joblib's and the one that pandas falls back to; also the one from before pickle was
+  reloaded or imported anew, which those libraries keep.
 - Pickles in memory, read by `pickle.loads` or from something that is no file, such as the values of a shelf: names that
   do no harm pass, other names of plain data after an inspection of the whole pickle.
 - Unpicklers that override ``find_class``, whether it calls the original or imports by itself: each name is judged
@@ -31,8 +32,9 @@
   any file is opened; one that reads from memory, and imports by itself, is not. Activate the guard before the program
   is imported.
 - An unpickler that is not derived from Python's, or that replaces how opcodes are executed; one of a second copy of
-  pickle.py under another name whose ``find_class`` imports by itself; a class that is in copyreg's cache of extensions
-  already; what a ``persistent_load`` of the program returns for a pickle in memory.
+  pickle.py that is imported under another name after the guard started, and whose ``find_class`` imports by itself; the
+  one of C from before ``_pickle`` was imported anew, which is another type since Python 3.12; a class that is in
+  copyreg's cache of extensions already; what a ``persistent_load`` of the program returns for a pickle in memory.
 - Temporary files without a name, which count as memory.
 """
 
