@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.measured import drop_torn
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -105,6 +107,16 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     if isinstance(val, bytes) and not (len(val) <= 16 and val.isascii()):
         return f"{len(val)}-bytes"
     return None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Drop what killed children left of their coverage, right before pytest-cov combines it."""
+    result = yield
+    if session.config.pluginmanager.hasplugin("_cov") and not hasattr(session.config, "workerinput"):
+        for name in drop_torn(session.config.rootpath / os.environ.get("COVERAGE_FILE", ".coverage")):
+            session.config.get_terminal_writer().line(f"\na child was killed over {name}, which is dropped")
+    return result
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
