@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,17 @@ from bench.row import Row, write
 
 def measure() -> dict[str, dict[str, Any]]:
     """Load every file with its real loader, judge it, and compare."""
-    warnings.simplefilter("ignore")
-    from tests.corpus import benign, classes, malicious
     from tests.corpus.expectation import needed
-    from tests.corpus.reach import load_all
+    from tests.corpus.reach import write_and_load
     from weighlock.finding import Outcome
     from weighlock.formats.source import BytesSource
     from weighlock.inspector import inspect
 
     results: dict[str, dict[str, Any]] = {}
-    for corpus in (benign, classes, malicious):
-        cases = corpus.cases()
+    for name in ("benign", "classes", "malicious"):
         with tempfile.TemporaryDirectory() as folder:
-            loaded = load_all(cases, Path(folder))
+            cases, loaded = write_and_load(name, Path(folder))
         judged = {case.name: inspect(BytesSource(case.data)) for case in cases}
-        name = corpus.__name__.rpartition(".")[2]
         summary: dict[str, Any] = {
             "files": len(cases),
             "outcomes": dict(Counter(str(one.outcome) for one in judged.values())),

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def run(count: int, processes: int, seed: int) -> dict[str, Any]:
     """Share the streams among processes, each with a seed of its own, and add up what they saw."""
-    from tests.fuzz.run import write_honest
+    from tests.fuzz.honest import write_honest
 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         honest = Path(folder, "honest")
-        warnings.simplefilter("ignore")
         write_honest(honest)
         shares = [count // processes + (number < count % processes) for number in range(processes)]
         command = [sys.executable, "-m", "tests.fuzz.run", str(honest)]

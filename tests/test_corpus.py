@@ -1,20 +1,20 @@
 """The corpora against the inspector: nothing malicious gets in, no plain data is refused, needed classes are named."""
 
-import warnings
 from collections import Counter
 
 import pytest
 
-from tests.corpus import benign, classes, malicious
 from tests.corpus.benign.others import NOT_MODELS
 from tests.corpus.expectation import needed
-from tests.corpus.reach import load_all
+from tests.corpus.reach import write_and_load
 from weighlock.allowlist import profile
 from weighlock.artifact import ModelFile
 from weighlock.finding import Inspection, Outcome
 from weighlock.formats.source import BytesSource
 from weighlock.inspector import inspect
 from weighlock.policy import Policy
+
+pytestmark = pytest.mark.e2e
 
 SCANNING = Policy.from_dict({"unlocked": "inspect"})
 
@@ -29,57 +29,53 @@ def admitted(name: str, inspection: Inspection) -> bool:
 
 
 @pytest.fixture(scope="session")
-def malicious_cases():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # libraries warn while they are imported
-        return malicious.cases()
+def written(tmp_path_factory):
+    """The files of a corpus, and what happened when their real loaders loaded them; made once."""
+    made = {}
+
+    def written(corpus):
+        if corpus not in made:
+            made[corpus] = write_and_load(corpus, tmp_path_factory.mktemp(corpus))
+        return made[corpus]
+
+    return written
 
 
-@pytest.fixture(scope="session")
-def class_cases():
-    return classes.cases()
-
-
-@pytest.fixture(scope="session")
-def benign_cases():
-    return benign.cases()
-
-
-def test_no_malicious_file_is_admitted(malicious_cases, record_property):
-    judged = inspections(malicious_cases)
+def test_no_malicious_file_is_admitted(written, record_property):
+    judged = inspections(written("malicious")[0])
     assert not [name for name, inspection in judged.items() if admitted(name, inspection)]
     for outcome, count in Counter(str(inspection.outcome) for inspection in judged.values()).items():
         record_property(outcome, count)
 
 
-def test_malicious_corpus_covers_every_class_of_attack(malicious_cases):
-    assert len(malicious_cases) >= 650
-    families = {case.name.partition("-")[0] for case in malicious_cases}
+def test_malicious_corpus_covers_every_class_of_attack(written):
+    cases, _ = written("malicious")
+    assert len(cases) >= 650
+    families = {case.name.partition("-")[0] for case in cases}
     assert families >= {
         *("gadget", "advisory", "text", "frame", "proto", "python2", "stream", "name", "operand", "extension", "edge"),
         *("confused", "nested", "torch", "joblib", "npy", "npz", "layers", "pandas", "archived", "polyglot", "suffix"),
     }
 
 
-@pytest.mark.e2e
-def test_every_payload_is_reached_by_a_real_loader(malicious_cases, tmp_path):
-    reached = load_all(malicious_cases, tmp_path / "reach")
-    assert not [case.name for case in malicious_cases if not reached[case.name].proves(case)]
+def test_every_payload_is_reached_by_a_real_loader(written):
+    cases, reached = written("malicious")
+    assert not [case.name for case in cases if not reached[case.name].proves(case)]
 
 
-def test_no_data_only_file_is_refused(benign_cases):
-    assert len(benign_cases) >= 120
-    judged = inspections(benign_cases)
+def test_no_data_only_file_is_refused(written):
+    cases, _ = written("benign")
+    assert len(cases) >= 120
+    judged = inspections(cases)
     assert {name: str(one.outcome) for name, one in judged.items() if one.outcome is not Outcome.DATA_ONLY} == {}
     assert not [name for name, one in judged.items() if not admitted(name, one)]
     assert not [name for name, one in judged.items() if one.needs]
 
 
-@pytest.mark.e2e
-def test_every_data_only_file_loads(benign_cases, tmp_path):
-    loaded = load_all(benign_cases, tmp_path / "reach")
-    assert {case.name: loaded[case.name].error for case in benign_cases if loaded[case.name].error.strip()} == {}
-    assert not [case.name for case in benign_cases if needed(loaded[case.name].asked)]
+def test_every_data_only_file_loads(written):
+    cases, loaded = written("benign")
+    assert {case.name: loaded[case.name].error for case in cases if loaded[case.name].error.strip()} == {}
+    assert not [case.name for case in cases if needed(loaded[case.name].asked)]
 
 
 @pytest.mark.parametrize("name", NOT_MODELS)
@@ -87,18 +83,17 @@ def test_neighbour_of_a_model_is_not_a_model(name):
     assert inspect(BytesSource(NOT_MODELS[name])).outcome is Outcome.NOT_A_MODEL
 
 
-@pytest.mark.e2e
-def test_files_that_need_classes_name_exactly_those(class_cases, tmp_path):
-    assert len(class_cases) >= 90
-    loaded = load_all(class_cases, tmp_path / "reach")
+def test_files_that_need_classes_name_exactly_those(written):
+    cases, loaded = written("classes")
+    assert len(cases) >= 90
     assert {name: one.error for name, one in loaded.items() if one.error.strip()} == {}
-    expected = {case.name: ("needs-approval", needed(loaded[case.name].asked)) for case in class_cases}
-    judged = {name: (str(one.outcome), one.needs) for name, one in inspections(class_cases).items()}
+    expected = {case.name: ("needs-approval", needed(loaded[case.name].asked)) for case in cases}
+    judged = {name: (str(one.outcome), one.needs) for name, one in inspections(cases).items()}
     assert {name: judged[name] for name in expected if judged[name] != expected[name]} == {}
     assert all(needs for _, needs in expected.values())
 
 
-def test_one_profile_is_enough_for_frames_that_pyarrow_keeps(class_cases):
-    needs = {name: one.needs for name, one in inspections(class_cases).items() if name.startswith("arrow-")}
+def test_one_profile_is_enough_for_frames_that_pyarrow_keeps(written):
+    needs = {name: one.needs for name, one in inspections(written("classes")[0]).items() if name.startswith("arrow-")}
     assert len(needs) >= 15
     assert not set().union(*needs.values()) - profile("pandas-arrow")

@@ -1,9 +1,10 @@
-"""Prove that payloads are reached: load each file with its real loader, in a child process, and look for the marker.
+"""Write a corpus, and prove that payloads are reached: load each file with its real loader, and look for the marker.
 
-One process imports the libraries once and forks per file; the fork works in a folder of its own, with nothing on
-standard input, a time limit and a file size limit. An audit hook writes down every name that an unpickler asks for.
+One process imports the libraries once and forks: once to write the corpus, so that it does not depend on what else this
+program imported, and told pickle; then per file. The fork works in a folder of its own, with nothing on standard input,
+a time limit and a file size limit. An audit hook writes down every name that an unpickler asks for.
 
-Run as ``python -m tests.corpus.reach FOLDER``: reads ``FOLDER/jobs.json``, writes ``FOLDER/results.json``.
+Run as ``python -m tests.corpus.reach CORPUS FOLDER``: writes ``FOLDER/cases.pkl`` and ``FOLDER/results.json``.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import ctypes
 import gc
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import traceback
 import warnings
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +31,7 @@ from tests.corpus.case import MARKER, Case
 from tests.corpus.loaders import LOADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     Loader = Callable[[Path], object]
 
@@ -48,22 +52,28 @@ class Reached:
         return self.marker if case.asks is None else case.asks in self.asked
 
 
-def load_all(cases: Iterable[Case], folder: Path) -> dict[str, Reached]:
-    """Load every case with its real loader in a child process, by way of `folder`, and say what happened."""
-    jobs = {}
-    (folder / "files").mkdir(parents=True)
-    for case in cases:
-        (folder / "files" / case.name).write_bytes(case.data)
-        jobs[case.name] = [case.loader, list(case.asks or ())]
-    (folder / "jobs.json").write_text(json.dumps(jobs))
+def write_and_load(corpus: str, folder: Path) -> tuple[list[Case], dict[str, Reached]]:
+    """Write every file of a corpus, load it with its real loader, and say what happened; all of it in child processes.
+
+    Args:
+        corpus: Name of a package beside this module.
+        folder: An empty one, for whatever is needed on the way.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-m", "tests.corpus.reach", str(folder)]
+    command = [sys.executable, "-m", "tests.corpus.reach", corpus, str(folder)]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=1200)
+    cases = _cases(folder)
     results = json.loads((folder / "results.json").read_text())
-    return {name: Reached(r["marker"], frozenset(map(tuple, r["asked"])), r["error"]) for name, r in results.items()}
+    return cases, {
+        name: Reached(r["marker"], frozenset(map(tuple, r["asked"])), r["error"]) for name, r in results.items()
+    }
 
 
-def _main(folder: Path) -> None:
+def _cases(folder: Path) -> list[Case]:
+    return [Case(*fields) for fields in pickle.loads((folder / "cases.pkl").read_bytes())]
+
+
+def _main(corpus: str, folder: Path) -> None:
     import dill
     import joblib
     import numpy
@@ -76,32 +86,53 @@ def _main(folder: Path) -> None:
     # Imported ahead of the forks, so that not each of them has to.
     assert all((dill, joblib, numpy, pandas, py7zr, sklearn, torch))
     gc.freeze()
-    jobs = list(json.loads((folder / "jobs.json").read_text()).items())
+    _await(_begin(lambda: _write(corpus, folder)))
+    jobs = [(case.name, case.loader, case.asks or ()) for case in _cases(folder)]
     workers = os.cpu_count() or 1
-    pids = [_worker(folder, jobs[number::workers], number) for number in range(workers)]
-    results = {}
+    pids = [_begin(lambda n=n: _work(folder, jobs[n::workers], n)) for n in range(workers)]
+    results: dict[str, object] = {}
     for number, pid in enumerate(pids):
-        os.waitpid(pid, 0)
+        _await(pid)
         results.update(json.loads((folder / f"results-{number}.json").read_text()))
     (folder / "results.json").write_text(json.dumps(results))
 
 
-def _worker(folder: Path, jobs: list[tuple[str, list[object]]], worker: int) -> int:
-    """Fork a worker that forks once more for each of its jobs."""
+def _begin(work: Callable[[], None]) -> int:
+    """Fork a process that does this and nothing else."""
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        _adopt_orphans()
-        results = {}
-        for number, (name, (loader, asks)) in enumerate(jobs):
-            place = folder / "run" / f"{worker}-{number}"
-            results[name] = _fork(place, folder / "files" / name, LOADERS[loader], tuple(asks))
-        (folder / f"results-{worker}.json").write_text(json.dumps(results))
+        work()
         status = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _await(pid: int) -> None:
+    if os.waitpid(pid, 0)[1]:
+        raise RuntimeError("a child failed, and said why above")
+
+
+def _write(corpus: str, folder: Path) -> None:
+    (folder / "files").mkdir(parents=True)
+    cases = import_module(f"tests.corpus.{corpus}").cases()
+    for case in cases:
+        (folder / "files" / case.name).write_bytes(case.data)
+    (folder / "cases.pkl").write_bytes(pickle.dumps([astuple(case) for case in cases]))
+
+
+def _work(folder: Path, jobs: list[tuple[str, str, tuple[str, ...]]], worker: int) -> None:
+    """Fork once more for each job."""
+    _adopt_orphans()
+    results = {}
+    for number, (name, loader, asks) in enumerate(jobs):
+        place = folder / "run" / f"{worker}-{number}"
+        results[name] = _fork(place, folder / "files" / name, LOADERS[loader], asks)
+    (folder / f"results-{worker}.json").write_text(json.dumps(results))
 
 
 def _fork(place: Path, path: Path, loader: Loader, asks: tuple[str, ...]) -> dict[str, object]:
@@ -169,4 +200,4 @@ def _child(place: Path, path: Path, loader: Loader, asks: tuple[str, ...]) -> No
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main(sys.argv[1], Path(sys.argv[2]))

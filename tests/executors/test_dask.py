@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import json
 import os
 import pickle
@@ -68,15 +67,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-@pytest.fixture(autouse=True)
-def _no_other_pickles():
-    """Take back what distributed tells every pickler of this process about exceptions."""
-    before = dict(copyreg.dispatch_table)
-    yield
-    copyreg.dispatch_table.clear()
-    copyreg.dispatch_table.update(before)
 
 
 @pytest.fixture

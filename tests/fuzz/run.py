@@ -16,24 +16,10 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz.generator import Generator, tokens
+from tests.fuzz.generator import Generator
 from tests.fuzz.oracle import broken_promise
 
 _MEMORY = 3 << 30
-
-
-def write_honest(path: Path) -> None:
-    """Write the pickles of the data-only corpus that are plain pickles, for the children to mutate."""
-    from tests.corpus import benign
-
-    honest = []
-    for case in benign.cases():
-        if case.name.endswith((".pkl", ".pickle")) and case.data[:1] in b"\x80(]}cSVKL" and len(case.data) < 50_000:
-            try:
-                honest.append(tokens(case.data))
-            except ValueError:
-                continue  # several pickles, or arrays in the stream
-    path.write_bytes(pickle.dumps(honest))
 
 
 def fuzz(honest: Path, seed: int, count: int | None, seconds: float | None) -> dict[str, object]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.generator import Generator, tokens
+from tests.fuzz.honest import write_honest
 from tests.fuzz.oracle import StandIn, broken_promise, requests
-from tests.fuzz.run import write_honest
 from weighlock.finding import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
