@@ -34,3 +34,14 @@ def _escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def inert(line: str) -> str:
+    """Make a line of a report safe in the log of a build: what the system there would obey as a command is not.
+
+    GitHub obeys a line that begins with ``::``, spaces or not, and ``##[`` anywhere; others obey ``##vso[`` and
+    ``##teamcity[``. A name or a summary may hold these, and a wrapped line may begin with any word of it.
+    """
+    line = line.replace("##", "#\\x23")
+    start = len(line) - len(line.lstrip())
+    return f"{line[:start]}\\x3a{line[start + 1 :]}" if line.startswith("::", start) else line

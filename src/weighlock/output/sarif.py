@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from weighlock.gates.scan import Judged, Report
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_LEVELS = {
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {
     Severity.INFO: "note",
     Severity.LOW: "note",
     Severity.MEDIUM: "warning",
@@ -30,7 +30,7 @@ _LEVELS = {
     Severity.UNKNOWN: "error",
 }
 # GitHub sorts by this number: above 9.0 is critical, 7.0 high, 4.0 medium.
-_SCORES = {
+SCORES = {
     Severity.INFO: "0.0",
     Severity.LOW: "2.0",
     Severity.MEDIUM: "5.0",
@@ -49,7 +49,7 @@ def render(report: Report) -> str:
         for finding in _findings(item):
             results.append(_result(item, finding))
             known = worst.get(finding.check, Severity.INFO)
-            worst[finding.check] = max(known, finding.severity, key=lambda severity: float(_SCORES[severity]))
+            worst[finding.check] = max(known, finding.severity, key=lambda severity: float(SCORES[severity]))
     driver = {
         "name": "weighlock",
         "version": __version__,
@@ -62,7 +62,7 @@ def render(report: Report) -> str:
         "columnKind": "unicodeCodePoints",
         "results": results,
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _findings(item: Judged) -> Iterator[Finding]:
@@ -80,8 +80,8 @@ def _rule(check: str, severity: Severity) -> dict[str, object]:
         "name": check,
         "shortDescription": {"text": check.replace("-", " ")},
         "help": {"text": f"docs/checks.md explains {check}"},
-        "defaultConfiguration": {"level": _LEVELS[severity]},
-        "properties": {"security-severity": _SCORES[severity], "tags": ["security"]},
+        "defaultConfiguration": {"level": LEVELS[severity]},
+        "properties": {"security-severity": SCORES[severity], "tags": ["security"]},
     }
 
 
@@ -91,7 +91,7 @@ def _result(item: Judged, finding: Finding) -> dict[str, object]:
     text = "; ".join([finding.message, *(reason for reason in reasons if finding.message not in reason), *remedies])
     return {
         "ruleId": finding.check,
-        "level": _LEVELS[finding.severity],
+        "level": LEVELS[finding.severity],
         "message": {"text": printable(text)},
         "locations": [_location(item, finding)],
         "partialFingerprints": {"weighlock/v1": _fingerprint(item, finding)},
