@@ -10,10 +10,12 @@ import pytest
 
 from tests.vectors.build import vectors
 from tests.vectors.candidates import candidate_from
+from tests.vectors.wheels import SURROUNDINGS
 from weighlock import checks, inspector
 from weighlock.formats.source import BytesSource
 from weighlock.gates.scan import Judge, scan
 from weighlock.gates.twins import Party, prove_model
+from weighlock.inspector.packages import inspect_wheel
 from weighlock.scanners.modelscan import Modelscan
 from weighlock.sources.interface import Silence
 
@@ -46,6 +48,9 @@ def _findings(path: Path) -> set[str]:
         return {finding.check for judged in report.judged for finding in judged.inspection.findings}
     if path.suffix == ".json" and (SOURCE / "checks" / "packages" / f"{path.parts[-3].replace('-', '_')}.py").exists():
         return {finding.check for finding in checks.run(candidate_from(path), checks.PACKAGES)}
+    if path.suffix == ".whl":
+        inspection = inspect_wheel(BytesSource(path.read_bytes()), path.name, **SURROUNDINGS.get(path.name, {}))
+        return {finding.check for finding in inspection.findings}
     if path.is_dir():  # what only several files together show
         parties = {file.name: Party(place=file) for file in path.iterdir()}
         return {finding.check for proof in prove_model("", parties, Silence()) for finding in proof.findings}

@@ -26,6 +26,8 @@ class Member:
         size: Uncompressed size in the central directory; the true one by default.
         version: "Version needed to extract".
         extra: Extra field of the local header.
+        central_extra: Extra field in the central directory.
+        mode: Of Unix, in the central directory.
         listed: Whether the central directory has it.
     """
 
@@ -41,6 +43,8 @@ class Member:
     size: int | None = None
     version: int = 20
     extra: bytes = b""
+    central_extra: bytes = b""
+    mode: int = 0
     listed: bool = True
 
 
@@ -109,14 +113,14 @@ def _central(member: Member, crc: int, packed: int, size: int, start: int) -> by
         packed,
         size,
         len(name),
+        len(member.central_extra),
         0,
         0,
         0,
-        0,
-        0,
+        member.mode << 16,
         start,
     )
-    return struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *fields) + name
+    return struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *fields) + name + member.central_extra
 
 
 def tar_bytes(files: dict[str, bytes], mode: str = "w", form: int = tarfile.USTAR_FORMAT) -> bytes:

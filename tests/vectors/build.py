@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
-from tests.vectors import configurations, keras_family, onnx_family, torch_family
+from tests.vectors import configurations, keras_family, onnx_family, torch_family, wheels
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -202,6 +202,7 @@ CHECKS = {
     **keras_family.CHECKS,
     **onnx_family.CHECKS,
     **torch_family.CHECKS,
+    **wheels.CHECKS,
 }
 
 

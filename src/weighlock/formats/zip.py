@@ -8,6 +8,7 @@ lets them differ is an anomaly; archives that the libraries write have none.
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from weighlock.formats.source import Budget, RandomAccess, Source
     from weighlock.formats.zip_records import Directory
 
-_STORED = 0
+_STORED, _DEFLATED = 0, 8
 _DATA_DESCRIPTOR = 0x0008
 _ENCRYPTED = 0x2041  # encrypted, strongly encrypted, masked headers
 _PATCHED = 0x0020
@@ -45,6 +46,9 @@ class ZipEntry:
         compressed_size: Bytes in the archive, as the archive says.
         method: Of compression, the number of the specification.
         offset: Where the data begin, or ``None`` where the entry has no local header.
+        crc: Of the content, as the directory says.
+        attributes: The external ones, as the directory says: the mode of Unix in the upper half.
+        alias: Another name that some readers would see in its place.
     """
 
     name: str
@@ -53,6 +57,28 @@ class ZipEntry:
     method: int
     offset: int | None
     _source: RandomAccess = field(repr=False, compare=False)
+    crc: int = field(default=0, compare=False)
+    attributes: int = field(default=0, compare=False)
+    alias: bytes | None = field(default=None, compare=False)
+
+    def read(self, budget: Budget) -> bytes:
+        """Return the whole content in one piece, for entries that are known to be small; the quick way.
+
+        Raises:
+            FormatError: It is not of the size or has not the checksum that the directory says, or cannot be opened.
+            OverBudgetError: The budget for unpacked bytes is spent.
+            UnsupportedError: The method of compression is not supported.
+        """
+        if self.method != _DEFLATED or self.offset is None:
+            data = self.open(budget).open().read_exactly(self.size)
+        else:
+            budget.spend("inflated", self.size)
+            data = _inflated(self._source.read_at(self.offset, self.compressed_size), self.size)
+        if len(data) != self.size:
+            raise FormatError("the zip entry does not unpack to the size that the directory says")
+        if zlib.crc32(data) != self.crc:
+            raise FormatError("the zip entry has another checksum than the directory says")
+        return data
 
     def open(self, budget: Budget) -> Source:
         """Return the content; what is unpacked is charged to the budget as it is read.
@@ -243,6 +269,9 @@ def _entry(source: RandomAccess, header: Header, offset: int | None) -> ZipEntry
         method=header.method,
         offset=offset,
         _source=source,
+        crc=header.crc,
+        attributes=header.attributes,
+        alias=header.alias,
     )
 
 
@@ -273,13 +302,21 @@ def _examine_names(entries: Iterable[ZipEntry], anomalies: set[str]) -> None:
             anomalies.add("unsafe-name")
 
 
+def _inflated(data: bytes, size: int) -> bytes:
+    try:
+        # One byte more shows that there is more.
+        return zlib.decompressobj(-15).decompress(data, size + 1)
+    except zlib.error as error:
+        raise FormatError(f"the compressed data is damaged: {error}") from error
+
+
 def _lzma(data: Input) -> Iterator[bytes]:
     head = data.take(4)
     properties = data.take(int.from_bytes(head[2:], "little"))
     return raw_lzma(data, [lzma1_filter(properties)], end_mark=False)
 
 
-_METHODS: dict[int, Decode] = {8: DECODERS["deflate"], 12: bz2_stream, 14: _lzma}
+_METHODS: dict[int, Decode] = {_DEFLATED: DECODERS["deflate"], 12: bz2_stream, 14: _lzma}
 
 
 def _sized(decode: Decode, size: int, data: Input) -> Iterator[bytes]:

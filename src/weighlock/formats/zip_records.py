@@ -36,6 +36,7 @@ _DIRECTORY = 32 << 20
 _FULL32 = 0xFFFFFFFF
 _FOLDER = 0x10  # of DOS, which is all that miniz looks at
 _SPARE = 128  # of a name, more than was expected
+_WIDE, _UNICODE_PATH = 0x0001, 0x7075  # tags of extra fields
 _EXTRA = 8 << 10  # of extra fields that are searched; torch may pad them to a page
 
 
@@ -73,6 +74,9 @@ class Header:
         offset: Of the local header, for a central header; of the data, for a local one.
         saturated: A size or offset should be in a zip64 field that is not there.
         folder: It is marked as a folder, by its attributes or its name; miniz reads no content of one.
+        crc: Of the content, in a central header.
+        attributes: The external ones of a central header: of Unix in the upper half.
+        alias: The name in a Unicode path field of a central header, which newer releases of zipfile take for the name.
     """
 
     name: bytes
@@ -83,6 +87,9 @@ class Header:
     offset: int
     saturated: bool = False
     folder: bool = False
+    crc: int = 0
+    attributes: int = 0
+    alias: bytes | None = None
 
 
 def directories(source: RandomAccess, anomalies: set[str]) -> list[Directory]:
@@ -202,16 +209,22 @@ def _central(data: bytes, position: int, shift: int) -> tuple[Header, int]:
     name_end = position + _ENTRY.size + fields[10]
     extra_end = name_end + fields[11]
     saturated = False
+    extra = data[name_end:extra_end]
     if _FULL32 in (size, packed, offset):
-        (size, packed, offset), saturated = _wide(data[name_end:extra_end], [size, packed, offset])
+        (size, packed, offset), saturated = _wide(extra, [size, packed, offset])
     name = data[position + _ENTRY.size : name_end]
-    folder = bool(fields[15] & _FOLDER) or name.endswith(b"/")
-    return Header(name, flags, method, packed, size, offset + shift, saturated, folder), extra_end + fields[12]
+    attributes = fields[15]
+    folder = bool(attributes & _FOLDER) or name.endswith(b"/")
+    alias = _extra_field(extra, _UNICODE_PATH)[5:] if extra else b""  # behind a version and a checksum
+    header = Header(
+        name, flags, method, packed, size, offset + shift, saturated, folder, fields[7], attributes, alias or None
+    )
+    return header, extra_end + fields[12]
 
 
 def _wide(extra: bytes, values: list[int]) -> tuple[list[int], bool]:
     """Replace saturated values, in their order, by those of the zip64 field; tell whether one is missing."""
-    field = _zip64_field(extra)
+    field = _extra_field(extra, _WIDE)
     for index, value in enumerate(values):
         if value == _FULL32:
             if len(field) < 8:
@@ -221,12 +234,12 @@ def _wide(extra: bytes, values: list[int]) -> tuple[list[int], bool]:
     return values, False
 
 
-def _zip64_field(extra: bytes) -> bytes:
+def _extra_field(extra: bytes, wanted: int) -> bytes:
     position = 0
     while position + 4 <= len(extra):
         tag, length = struct.unpack_from("<HH", extra, position)
         position += 4
-        if tag == 1:
+        if tag == wanted:
             return extra[position : position + length]
         position += length
     return b""
