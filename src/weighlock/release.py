@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
+    from weighlock.advisory import Advisory
     from weighlock.artifact import PackageFile
 
 
@@ -188,3 +189,16 @@ class Candidate:
 
     release: Release
     surroundings: Surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvisedRelease:
+    """A release and what was published about it: what the checks of advisories read.
+
+    Args:
+        artifact: The file, or what is installed.
+        advisories: Those that apply to exactly this version, each once, whatever it is called.
+    """
+
+    artifact: PackageFile
+    advisories: tuple[Advisory, ...] = ()

@@ -11,11 +11,11 @@ import pickle
 import struct
 import zlib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
-from tests.vectors import configurations, keras_family, onnx_family, torch_family, wheels
 
 HERE = Path(__file__).parent
 Vectors = Iterator[tuple[str, bytes]]
@@ -28,10 +28,18 @@ _ORDERED = op.glob("collections", "OrderedDict")
 def vectors() -> dict[str, bytes]:
     """Return every vector by its path."""
     found: dict[str, bytes] = {}
-    for check, (bad, good) in CHECKS.items():
+    for check, (bad, good) in (item for family in _families() for item in family.items()):
         for kind, files in (("bad", bad), ("good", good)):
             found |= {f"{check}/{kind}/{name}": data for name, data in files()}
     return found
+
+
+def _families() -> Iterator[dict]:
+    """Yield the checks of this file and of every file beside it that has some: there is no list to edit."""
+    yield CHECKS
+    for path in sorted(HERE.glob("[!_]*.py")):
+        if path.stem != Path(__file__).stem:
+            yield getattr(import_module(f"tests.vectors.{path.stem}"), "CHECKS", {})
 
 
 def safetensors(header: object, body: bytes = b"") -> bytes:
@@ -198,11 +206,6 @@ CHECKS = {
     "twin-differs": (_twin_differs, _twins),
     "unfinished-pickle": (_unfinished_pickle, _plain),
     "unverifiable": (_unverifiable, _archives),
-    **configurations.CHECKS,
-    **keras_family.CHECKS,
-    **onnx_family.CHECKS,
-    **torch_family.CHECKS,
-    **wheels.CHECKS,
 }
 
 

@@ -1,0 +1,40 @@
+"""Vectors of the checks that compare what an index says with what it said before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+Vectors = Iterator[tuple[str, bytes]]
+
+_INDEX = "https://index.example/simple"
+_NAME = "tool-1.0-py3-none-any.whl"
+_HONEST, _OTHER = "1" * 64, "2" * 64
+
+
+def _changed() -> Vectors:
+    """Write listings that differ from what the installer was given."""
+    yield "exchanged.json", _candidate(_HONEST, _page(_INDEX, _OTHER))
+    yield "second-index.json", _candidate(_HONEST, _page(_INDEX, _HONEST), _page("https://other.example", _OTHER))
+
+
+def _unchanged() -> Vectors:
+    """Write listings that agree, or say nothing."""
+    yield "same.json", _candidate(_HONEST, _page(_INDEX, _HONEST))
+    yield "without-digest.json", _candidate(_HONEST, _page(_INDEX, None))
+    yield "other-file.json", _candidate(_HONEST, _page(_INDEX, _OTHER, filename="tool-0.9-py3-none-any.whl"))
+    yield "not-yet-known.json", _candidate(None, _page(_INDEX, _OTHER))
+
+
+def _candidate(sha256: str | None, *pages: dict) -> bytes:
+    artifact = {"name": "tool", "version": "1.0", **({"digest": sha256} if sha256 else {})}
+    release = {"artifact": artifact, "pages": pages, "asked": True}
+    return json.dumps({"release": release}, indent=1).encode() + b"\n"
+
+
+def _page(index: str, sha256: str | None, filename: str = _NAME) -> dict:
+    file = {"filename": filename, "url": f"{index}/files/{filename}", "sha256": sha256}
+    return {"index": index, "name": "tool", "files": [file]}
+
+
+CHECKS = {"changed-listing": (_changed, _unchanged)}
