@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighlock.errors import SourceError
-from weighlock.files import read_regular, write_atomically
+from weighlock.files import read_regular
 from weighlock.install_policy import canonical_name
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def correct(wheels: Iterable[JudgedWheel], destination: Destination, *, before: 
 
     Raises:
         SourceError: A wheel is not there, or its record cannot be read.
-        WeighlockError: The file system refused.
+        OSError: The file system refused.
 
     Source:
         PEP 376 and PEP 627 (``RECORD``, ``REQUESTED``), PEP 610 (``direct_url.json``).
@@ -90,7 +90,7 @@ def _take(folder: Path, name: str) -> None:
 
 def _add(folder: Path, name: str, data: bytes) -> None:
     """Write a file, and a row for it where pip's order puts it."""
-    write_atomically(folder / name, data)
+    (folder / name).write_bytes(data)  # under the journal, so that it need not be atomic
     rows, end = _rows(folder)
     own = f"{folder.name}/{name}"
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -111,4 +111,4 @@ def _rows(folder: Path) -> tuple[list[list[str]], str]:
 def _write(folder: Path, rows: list[list[str]], end: str) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=end).writerows(rows)
-    write_atomically(folder / _RECORD, text.getvalue().encode("utf-8"))
+    (folder / _RECORD).write_bytes(text.getvalue().encode("utf-8"))
