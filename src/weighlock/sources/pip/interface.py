@@ -5,12 +5,70 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from weighlock.release import Origin
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from weighlock.artifact import PackageFile
-    from weighlock.release import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A requirement or a constraint that a wheel can satisfy, in the one spelling that pip gets to read.
+
+    Args:
+        line: For a requirements file, made from the parsed requirement and never a copy of what was read.
+        origin: Where it was written.
+        name: Canonical name of the project.
+        url: Of a wheel, with credentials, where it names one.
+    """
+
+    line: str = field(repr=False)
+    origin: Origin
+    name: str
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build(Origin):
+    """A requirement that nothing but a build can satisfy. Its ``text`` is what the user wrote, without credentials.
+
+    Args:
+        kind: ``vcs``, ``folder``, ``sdist`` or ``url`` (of a file that is no wheel).
+        location: An absolute path or a URL, with credentials.
+        name: Canonical name of the project, where the requirement says it.
+        extras: That were asked for.
+        editable: It was given with ``-e``.
+        constraint: It stands among the constraints.
+    """
+
+    kind: str
+    location: str = field(repr=False)
+    name: str | None = None
+    extras: tuple[str, ...] = ()
+    editable: bool = False
+    constraint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How indexes are to be reached, as the user's pip would.
+
+    Args:
+        cert: A file or folder of certificates to trust instead of the system's.
+        client_cert: A file with a key and a certificate of our own.
+        proxy: For every request, instead of what the environment says.
+        trusted_hosts: ``host`` or ``host:port`` whose certificates are not looked at, and that may be asked over HTTP.
+        timeout: Seconds of silence, as written.
+    """
+
+    cert: str | None = None
+    client_cert: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    trusted_hosts: tuple[str, ...] = ()
+    timeout: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,28 +77,42 @@ class PipRequest:
 
     Args:
         python: The interpreter of the environment that is installed into.
-        resolving: Arguments for ``pip install --dry-run`` that select packages: requirements, files, constraints,
-            indexes, ``--pre``, ``--upgrade`` and the like, all paths absolute.
-        installing: Arguments that say how the judged wheels are installed: ``--target``, ``--user``, ``--prefix``,
-            ``--root``, ``--no-compile``, ``--force-reinstall``, ``--upgrade`` and the like.
-        environ: The environment variables for resolving, which carry the user's settings of pip.
+        requirements: All of them, from everywhere, that a wheel can satisfy.
+        constraints: The same.
+        builds: Requirements that nothing but a build can satisfy: an sdist, a folder, an editable, a version control
+            URL. pip never hears of these.
+        resolving: Options for ``pip install --dry-run`` that select packages, such as ``--pre`` and ``--upgrade``; no
+            requirements, files or indexes.
+        fetching: Options about indexes and the network, with credentials, for everything that asks an index.
+        installing: Options that say how the judged wheels are installed: ``--target``, ``--user``, ``--prefix``,
+            ``--root``, ``--no-compile``, ``--force-reinstall``, ``--upgrade`` and the like. All paths are absolute.
+        environ: The environment variables for pip, without one that pip or Python would take as a setting.
         indexes: Every index that pip would ask, in its order, with credentials as the user wrote them.
         find_links: Folders and pages of links that pip would look into.
-        builds: Requirements that nothing but a build can satisfy, by what the user wrote: each an sdist, a folder, an
-            editable or a version control URL.
+        network: The same as in `fetching`, for who asks the indexes without pip.
         origins: Where the user wrote each requirement, by canonical name.
         quiet: How often ``-q`` was given.
+        verbose: How often ``-v`` was given.
+        dry_run: Nothing is to be installed.
+        report: The file for pip's report, ``-`` for standard output.
     """
 
     python: str
-    resolving: tuple[str, ...] = field(repr=False)
+    requirements: tuple[Wanted, ...] = ()
+    constraints: tuple[Wanted, ...] = ()
+    builds: tuple[Build, ...] = ()
+    resolving: tuple[str, ...] = ()
+    fetching: tuple[str, ...] = field(default=(), repr=False)
     installing: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     indexes: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
-    builds: tuple[Origin, ...] = ()
+    network: Network = Network()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     quiet: int = 0
+    verbose: int = 0
+    dry_run: bool = False
+    report: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +148,13 @@ class Resolution:
         packages: Only what would change in the environment.
         pip_version: Of the pip that resolved.
         markers: The environment markers (PEP 508) of the target.
+        report: pip's own report, for ``--report``.
     """
 
     packages: tuple[Resolved, ...]
     pip_version: str
     markers: Mapping[str, str]
+    report: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,102 @@
+"""Requirements that stand in TOML: dependency groups of a ``pyproject.toml``, and the block at the top of a script.
+
+Source:
+    PEP 735 (dependency groups), PEP 723 (inline script metadata).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from weighlock.errors import UsageError
+from weighlock.release import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_MOST_BYTES = 4 << 20
+_MOST_NESTED = 50
+
+
+def read(value: str, folder: str) -> Iterator[tuple[str, Origin]]:
+    """Return the requirements of ``--group [PATH:]GROUP``.
+
+    Raises:
+        UsageError: There is no such group, or it is not understood.
+    """
+    place, _, name = value.rpartition(":")
+    path = os.path.join(folder, place or "pyproject.toml")
+    if os.path.basename(path) != "pyproject.toml":
+        raise UsageError("--group reads only files of the name pyproject.toml", where=value)
+    text = _text(path)
+    data = _loaded(text, path).get("dependency-groups", {})
+    groups: dict[str, Any] = {}
+    for key, rows in data.items() if isinstance(data, dict) else ():
+        if groups.setdefault(canonicalize_name(key), rows) is not rows:
+            raise UsageError(f"has two groups of the name {key!r}", where=path)
+    for row in _rows(canonicalize_name(name), groups, path, ()):
+        yield row, Origin(path=path, line=_line_with(text, row), text=row)
+
+
+def _rows(name: str, groups: dict[str, Any], path: str, above: tuple[str, ...]) -> Iterator[str]:
+    if name in above or len(above) > _MOST_NESTED:
+        raise UsageError(f"the dependency group {name!r} is nested in itself, or too deeply", where=path)
+    rows = groups.get(name)
+    if not isinstance(rows, list):
+        raise UsageError(f"has no dependency group {name!r}", where=path)
+    for row in rows:
+        if isinstance(row, str):
+            yield row
+        elif isinstance(row, dict) and set(row) == {"include-group"} and isinstance(row["include-group"], str):
+            yield from _rows(canonicalize_name(row["include-group"]), groups, path, (*above, name))
+        else:
+            raise UsageError(f"the dependency group {name!r} holds what is no requirement", where=path)
+
+
+def read_script(path: str) -> Iterator[tuple[str, Origin]]:
+    """Return the dependencies that a script names at its top.
+
+    Raises:
+        UsageError: There is no such block, or it is not understood.
+    """
+    text = _text(path)
+    blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
+    if len(blocks) != 1:
+        raise UsageError("has no block `# /// script`, or more than one", where=path)
+    lines = blocks[0]["content"].splitlines()
+    data = _loaded("\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines), path)
+    rows = data.get("dependencies", [])
+    if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+        raise UsageError("its dependencies are no list of strings", where=path)
+    for row in rows:
+        yield row, Origin(path=path, line=_line_with(text, row), text=row)
+
+
+def _line_with(text: str, row: str) -> int | None:
+    return next((number for number, line in enumerate(text.splitlines(), start=1) if row in line), None)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise UsageError("is too large", where=path)
+        return data.decode()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=path) from None
+    except UnicodeDecodeError:
+        raise UsageError("is not text in UTF-8", where=path) from None
+
+
+def _loaded(text: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"is not TOML: {str(error).splitlines()[0]}", where=path) from None
