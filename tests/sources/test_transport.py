@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from weighlock.errors import SourceError
-from weighlock.sources.transport import TransientError, Transport, shown_url
+from weighlock.sources.transport import TransientError, Transport
+from weighlock.sources.trust import shown_url
 
 SECRET = "hf_this_is_a_secret"  # noqa: S105 - it is not
 HEADERS = {"Authorization": f"Bearer {SECRET}", "User-Agent": "test"}

@@ -13,7 +13,8 @@ from weighlock.digests import StreamHasher
 from weighlock.errors import DigestMismatchError, SourceError, WeighlockError
 from weighlock.sources.interface import Fetched
 from weighlock.sources.quarantine import discard, validator_of
-from weighlock.sources.transport import NoSuchRangeError, TransientError, shown_url
+from weighlock.sources.transport import NoSuchRangeError, TransientError
+from weighlock.sources.trust import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,28 +6,27 @@ stand on different HTTP clients, and because every redirect and every byte of a 
 
 from __future__ import annotations
 
-import base64
 import http.client
-import os
 import socket
-import ssl
 import threading
+import time
 from typing import TYPE_CHECKING, Self
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from weighlock.errors import SourceError
+from weighlock.sources.trust import Trust, is_loopback, port_of, proxy_headers, shown_url, why
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from types import TracebackType
 
 _REDIRECTS = 8
+_STEP = 1 << 16
 _TIMEOUT = 30.0
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class TransientError(SourceError):
@@ -38,21 +37,34 @@ class NoSuchRangeError(TransientError):
     """The file has no bytes from there on; only starting over can help."""
 
 
+class NotFoundError(SourceError):
+    """The server says that there is no such thing."""
+
+
+class UnauthorizedError(SourceError):
+    """The server wants to know who asks."""
+
+
+_ANSWERS = {401: UnauthorizedError, 404: NotFoundError}
+
+
 class Transport:
     """Makes GET requests.
 
     Args:
         allow_http: Whether other hosts than this machine may be asked without encryption.
         timeout: Seconds of silence after which a server counts as unreachable.
+        trust: Certificates and proxies that are not those of this system.
     """
 
-    def __init__(self, *, allow_http: bool = False, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, *, allow_http: bool = False, timeout: float = _TIMEOUT, trust: Trust | None = None) -> None:
         self._allow_http = allow_http
+        self._trust = trust or Trust()
         self._timeout = timeout
         self._stopped = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
+        self._tls: dict[bool, ssl.SSLContext] = {}
 
     def get(self, url: str, headers: Mapping[str, str], *, offset: int = 0, validator: str | None = None) -> Body:
         """Start a GET request and follow its redirects.
@@ -115,7 +127,8 @@ class Transport:
             raise SourceError("is not a URL", where=shown_url(url)) from None
         if not host or not is_printable(url) or not url.isascii() or " " in url:
             raise SourceError("is not a URL", where=shown_url(url))
-        if parts.scheme == "http" and not self._allow_http and host not in _LOOPBACK:
+        allowed = self._allow_http or is_loopback(host) or self._trust.believes(parts)
+        if parts.scheme == "http" and not allowed:
             raise SourceError(
                 "would be fetched without encryption",
                 where=shown_url(url),
@@ -142,7 +155,7 @@ class Transport:
         self, parts: SplitResult, headers: Mapping[str, str]
     ) -> tuple[socket.socket, http.client.HTTPResponse]:
         connection, target = self._connection(parts)
-        headers = {**headers, **_proxy_headers(connection, parts)}
+        headers = {**headers, **self._proxy_headers(connection, parts)}
         used: socket.socket | None = None
         try:
             connection.connect()
@@ -156,31 +169,34 @@ class Transport:
             if self._stopped.is_set():
                 raise SourceError("stopped") from None
             raise TransientError(
-                f"cannot be reached: {_why(error)}", where=shown_url(parts.geturl()), hint="is the network up?"
+                f"cannot be reached: {why(error)}", where=shown_url(parts.geturl()), hint="is the network up?"
             ) from None
 
     def _connection(self, parts: SplitResult) -> tuple[http.client.HTTPConnection, str]:
         target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-        host, port = parts.hostname or "", parts.port
-        proxy = _proxy(parts)
+        host, port, wait = parts.hostname or "", parts.port, self._timeout
+        proxy = self._trust.proxy_for(parts)
         if parts.scheme == "http":
             if proxy is None:
-                return http.client.HTTPConnection(host, port, timeout=self._timeout), target
+                return http.client.HTTPConnection(host, port, timeout=wait), target
             whole = parts._replace(fragment="").geturl()
-            return http.client.HTTPConnection(proxy.hostname or "", proxy.port, timeout=self._timeout), whole
+            return http.client.HTTPConnection(proxy.hostname or "", proxy.port, timeout=wait), whole
+        context = self._context(blind=self._trust.believes(parts))
         if proxy is None:
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context()), target
-        tunnel = http.client.HTTPSConnection(
-            proxy.hostname or "", proxy.port, timeout=self._timeout, context=self._context()
-        )
-        tunnel.set_tunnel(host, port, _credentials(proxy))
+            return http.client.HTTPSConnection(host, port, timeout=wait, context=context), target
+        tunnel = http.client.HTTPSConnection(proxy.hostname or "", proxy.port, timeout=wait, context=context)
+        tunnel.set_tunnel(host, port, proxy_headers(proxy))
         return tunnel, target
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, *, blind: bool) -> ssl.SSLContext:
         with self._lock:
-            if self._tls is None:
-                self._tls = _tls_context()
-            return self._tls
+            if blind not in self._tls:
+                self._tls[blind] = self._trust.context(blind=blind)
+            return self._tls[blind]
+
+    def _proxy_headers(self, connection: http.client.HTTPConnection, parts: SplitResult) -> dict[str, str]:
+        proxy = self._trust.proxy_for(parts) if parts.scheme == "http" else None
+        return proxy_headers(proxy) if proxy is not None and connection.host == proxy.hostname else {}
 
     def _remember(self, used: socket.socket) -> None:
         with self._lock:
@@ -196,6 +212,7 @@ class Body:
         offset: Where in the whole its first byte stands.
         size: Bytes of the whole, where the server says so.
         headers: Lower-case names; ``x-linked-etag`` also from before a redirect.
+        url: Where it came from at last.
     """
 
     def __init__(
@@ -207,8 +224,10 @@ class Body:
         headers: Mapping[str, str],
         offset: int,
         size: int | None,
+        url: str,
     ) -> None:
         self.offset = offset
+        self.url = url
         self.size = size
         self.headers = headers
         self._transport = transport
@@ -233,20 +252,37 @@ class Body:
         try:
             return self._response.readinto(buffer)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise TransientError(f"the connection broke: {_why(error)}") from None
+            raise TransientError(f"the connection broke: {why(error)}") from None
 
+    def read_all(self, most: int, seconds: float) -> bytes:
+        """Return the whole body.
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine."""
-    return host in _LOOPBACK
+        Args:
+            most: Bytes; a larger body is an error.
+            seconds: As long as it may take, however often something comes.
 
+        Raises:
+            SourceError: It is larger, slower or shorter than it should be.
+        """
+        if (self.size or 0) > most:
+            raise SourceError(f"is larger than {most >> 20} MB", where=shown_url(self.url))
+        parts, total, end = list[bytes](), 0, time.monotonic() + seconds
+        while part := self._some():
+            parts.append(part)
+            total += len(part)
+            if total > most:
+                raise SourceError(f"is larger than {most >> 20} MB", where=shown_url(self.url))
+            if time.monotonic() > end:
+                raise TransientError(f"did not come within {seconds:.0f} seconds", where=shown_url(self.url))
+        if self.size is not None and total != self.size:
+            raise TransientError("the connection broke in the middle", where=shown_url(self.url))
+        return b"".join(parts)
 
-def shown_url(url: str) -> str:
-    """Return a URL without credentials and query, which may be secrets."""
-    head, separator, rest = url.partition("://")
-    rest = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = rest.partition("/")
-    return f"{head}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    def _some(self) -> bytes:
+        try:
+            return self._response.read1(_STEP)  # what is there, and not as much as fits: a slow server is noticed
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise TransientError(f"the connection broke: {why(error)}") from None
 
 
 def _body(
@@ -264,7 +300,7 @@ def _body(
         response.close()
         transport.forget(used)
         raise
-    return Body(transport, used, response, headers=headers, offset=start, size=size)
+    return Body(transport, used, response, headers=headers, offset=start, size=size, url=url)
 
 
 def _extent(
@@ -274,7 +310,7 @@ def _extent(
     if response.status == 416 and offset:
         raise NoSuchRangeError("has no bytes from there on", where=where)
     if response.status not in (200, 206):
-        kind = TransientError if response.status in _TRANSIENT else SourceError
+        kind = TransientError if response.status in _TRANSIENT else _ANSWERS.get(response.status, SourceError)
         raise kind(f"the server answers {response.status} {response.reason}", where=where, hint=_remedy(response))
     if headers.get("content-encoding", "identity") != "identity":
         raise SourceError("the server sends encoded bytes that were not asked for", where=where)
@@ -299,44 +335,7 @@ def _linked(seen: Mapping[str, str]) -> dict[str, str]:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _proxy(parts: SplitResult) -> SplitResult | None:
-    host = parts.hostname or ""
-    url = getproxies().get(parts.scheme) or getproxies().get("all")
-    if not url or is_loopback(host) or proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
-        return None
-    proxy = urlsplit(url if "://" in url else f"http://{url}")
-    if proxy.scheme not in ("http", "https"):
-        raise SourceError("only HTTP proxies are known", where=shown_url(url))
-    return proxy
-
-
-def _proxy_headers(connection: http.client.HTTPConnection, parts: SplitResult) -> dict[str, str]:
-    proxy = _proxy(parts) if parts.scheme == "http" else None
-    return _credentials(proxy) if proxy is not None and connection.host == proxy.hostname else {}
-
-
-def _credentials(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
-        return {}
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        bundle = os.environ.get(variable)
-        if bundle:
-            context.load_verify_locations(**({"capath": bundle} if os.path.isdir(bundle) else {"cafile": bundle}))
-    paths = ssl.get_default_verify_paths()
-    if not context.cert_store_stats()["x509_ca"] and not paths.capath:
-        import certifi  # huggingface_hub brings it; a Python without a system store needs it
-
-        context.load_verify_locations(cafile=certifi.where())
-    return context
+    return parts.scheme, parts.hostname, port_of(parts)
 
 
 def _shut(used: socket.socket) -> None:
@@ -344,11 +343,3 @@ def _shut(used: socket.socket) -> None:
         used.shutdown(socket.SHUT_RDWR)
     except OSError:
         return  # It was closed in the meantime.
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -11,7 +11,7 @@ from weighlock.lockfile import UrlSource
 from weighlock.lockfile_schema import check_path
 from weighlock.sources.download import Wanted
 from weighlock.sources.interface import Listing, Offer
-from weighlock.sources.transport import is_loopback, shown_url
+from weighlock.sources.trust import is_loopback, shown_url
 
 _SECRETS = frozenset({"token", "access_token", "sig", "signature", "x-amz-signature", "x-goog-signature", "api_key"})
 
