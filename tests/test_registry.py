@@ -17,6 +17,7 @@ from weighlock.gates.scan import Judge, scan
 from weighlock.gates.twins import Party, prove_model
 from weighlock.inspector.packages import inspect_wheel
 from weighlock.scanners.modelscan import Modelscan
+from weighlock.sources.environment import read_folders
 from weighlock.sources.interface import Silence
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +52,10 @@ def _findings(path: Path) -> set[str]:
     if path.suffix == ".whl":
         inspection = inspect_wheel(BytesSource(path.read_bytes()), path.name, **SURROUNDINGS.get(path.name, {}))
         return {finding.check for finding in inspection.findings}
+    if path.parts[-3] in {"installed-files", "stray-files"}:  # the library folder of an environment
+        found = read_folders([str(path)], str(path))
+        structures = (*found.distributions, *found.strays)
+        return {finding.check for structure in structures for finding in checks.run(structure, checks.PACKAGES)}
     if path.is_dir():  # what only several files together show
         parties = {file.name: Party(place=file) for file in path.iterdir()}
         return {finding.check for proof in prove_model("", parties, Silence()) for finding in proof.findings}
@@ -79,7 +84,7 @@ def test_a_check_finds_every_bad_vector_and_no_good_one(path: Path):
 
 
 def test_the_vectors_are_what_their_builder_writes():
-    files = [path for depth in ("*/*/*", "*/*/*/*") for path in VECTORS.glob(depth) if path.is_file()]
+    files = [path for depth in ("*/*/*", "*/*/*/*", "*/*/*/*/*") for path in VECTORS.glob(depth) if path.is_file()]
     there = {str(path.relative_to(VECTORS)): path.read_bytes() for path in files}
     assert there == vectors(), "run python -m tests.vectors.build"
 
