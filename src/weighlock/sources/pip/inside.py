@@ -48,20 +48,25 @@ class _OnlyPip:
 
 
 def main() -> None:
-    """Answer one question, wait, and be pip."""
-    asked = json.loads(sys.stdin.readline())
-    if asked["pip"]:
-        sys.meta_path.insert(0, _OnlyPip(asked["pip"]))
-    answer = json.dumps(_where(asked["options"], asked["names"]))
-    sys.stdout.write("{}{}\n".format(asked["mark"], answer))
-    sys.stdout.flush()
-    told = json.loads(sys.stdin.readline() or "null")
-    hold = told and _hold(told["hold"])
+    """Answer as often as asked, and then be pip."""
+    while True:
+        told = json.loads(sys.stdin.readline() or "null")
+        if told is None:
+            sys.exit(3)
+        if "hold" in told:
+            break
+        if told["pip"] and not any(isinstance(finder, _OnlyPip) for finder in sys.meta_path):
+            sys.meta_path.insert(0, _OnlyPip(told["pip"]))
+        options = told["options"]
+        answer = json.dumps(_where(options, told["names"]))
+        sys.stdout.write("{}{}\n".format(told["mark"], answer))
+        sys.stdout.flush()
+    hold = _hold(told["hold"])
     if not hold:
         sys.exit(3)
     tempfile.tempdir = told["temporary"]
     os.environ["TMPDIR"] = told["temporary"]
-    sys.argv = ["pip", "--isolated", "--no-input", "--disable-pip-version-check", "install", *asked["options"]]
+    sys.argv = ["pip", "--isolated", "--no-input", "--disable-pip-version-check", "install", *options]
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
 

@@ -89,13 +89,19 @@ def install(
     pins = quarantine / "pins.txt"
     pins.write_text("".join(f"{wheel.artifact.pin} --hash={wheel.artifact.digest}\n" for wheel in wheels), "utf-8")
     options = [*_ISOLATED, "--find-links", str(shown), "-r", str(pins), *_reinstalling(request), *request.installing]
+    names = [wheel.artifact.name for wheel in wheels]
     with Pip(request.python, isolated(environ, quarantine), pip_folder) as pip:
-        destination = pip.ask(options, [wheel.artifact.name for wheel in wheels])
-        left = _left_alone(destination, request.installing)
-        paths = {*footprint(wheels, destination), *destination.installed}
+        destination = pip.ask(options, names)
+        written = footprint(wheels, destination)
         with transaction(
-            destination.folder, paths, destination.roots, environ=environ, progress=progress or Silence()
+            destination.folder,
+            # Asked again when nobody else can change it any more.
+            lambda: {*written, *pip.ask(options, names).installed},
+            destination.roots,
+            environ=environ,
+            progress=progress or Silence(),
         ) as hold:
+            left = _left_alone(destination, request.installing)
             output = pip.work(hold)
             records.correct(wheels, destination, before=left)
     return Installed(destination=destination.folder, output=output, notices=tuple(_notices(output)))

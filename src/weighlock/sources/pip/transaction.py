@@ -28,7 +28,7 @@ from weighlock.sources.pip.footprint import JOURNAL_FOLDER
 from weighlock.sources.pip.journal import JOURNAL, begin, read, roll_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from weighlock.sources.interface import Progress
 
@@ -54,7 +54,7 @@ class Hold:
 @contextlib.contextmanager
 def transaction(
     destination: str,
-    paths: Iterable[str],
+    paths: Callable[[], Iterable[str]],
     roots: Iterable[str],
     *,
     environ: Mapping[str, str],
@@ -64,7 +64,7 @@ def transaction(
 
     Args:
         destination: The folder of its packages.
-        paths: What may be written.
+        paths: Says, when the environment is held, what may be written.
         roots: The folders of the environment.
         environ: Says where this user's state lies.
         progress: Told when another installation is waited for.
@@ -85,7 +85,7 @@ def transaction(
         hold = Hold(temporary=folder / "tmp", file=folder / f"{_PIP}{secrets.token_hex(8)}")
         hold.temporary.mkdir()
         hold.file.touch()
-        journal = begin(folder, paths, roots, made)
+        journal = begin(folder, paths(), roots, made)
         try:
             yield hold
         except BaseException:
