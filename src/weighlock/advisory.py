@@ -35,6 +35,7 @@ class Advisory:
         malware: It reports the package itself as malicious.
         source: The database that has it, such as ``osv``.
         url: A page about it.
+        unclear: It names the package, and whether this version is meant cannot be told: it may be.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Advisory:
     malware: bool = False
     source: str = "osv"
     url: str | None = None
+    unclear: bool = False
 
     @property
     def names(self) -> frozenset[str]:

@@ -41,6 +41,10 @@ class SourceError(WeighlockError):
     """A model source (Hub, URL, folder) cannot be reached or answers nonsense."""
 
 
+class AdvisoryError(WeighlockError):
+    """A source of advisories is missing, broken or too old, or cannot be asked."""
+
+
 class DigestMismatchError(WeighlockError):
     """Bytes are not the bytes that the lockfile expects."""
 

@@ -198,7 +198,9 @@ class AdvisedRelease:
     Args:
         artifact: The file, or what is installed.
         advisories: Those that apply to exactly this version, each once, whatever it is called.
+        problem: Why there may be more, such as the age of the database, in one sentence without a full stop.
     """
 
     artifact: PackageFile
     advisories: tuple[Advisory, ...] = ()
+    problem: str | None = None

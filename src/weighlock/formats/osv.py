@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class Affected:
         name: Canonical name of the project.
         versions: Keys (`pypi_versions.key`) of versions that are listed one by one, sorted.
         intervals: Versions from one to another; a version is affected by being listed or by lying in one of these.
-        fixed: Versions that the ranges call fixed, as spelled there, in their order.
+        fixed: Versions that a range calls fixed and that no other range covers, as spelled there, in their order.
     """
 
     name: str
@@ -195,12 +195,12 @@ def _about(entry: dict[str, Any], name: Any, where: str) -> Affected:
             raise FormatError("it is a range without events", where=f"{where}.ranges[{number}]")
         found += intervals(events)
         fixed += [version for kind, version in events if kind == "fixed"]
-    return Affected(
+    known = Affected(
         name=canonical_name(name.strip()),
         versions=tuple(sorted({key(version) for version in listed})),
         intervals=tuple(dict.fromkeys(found)),
-        fixed=tuple(dict.fromkeys(fixed)),
     )
+    return replace(known, fixed=tuple(version for version in dict.fromkeys(fixed) if not known.covers(version)))
 
 
 def _ranges(entry: dict[str, Any], where: str) -> Iterator[list[tuple[str, str]]]:

@@ -45,7 +45,11 @@ class UnauthorizedError(SourceError):
     """The server wants to know who asks."""
 
 
-_ANSWERS = {401: UnauthorizedError, 404: NotFoundError}
+class NotModifiedError(SourceError):
+    """The server says that nothing has changed since what the request names."""
+
+
+_ANSWERS = {304: NotModifiedError, 401: UnauthorizedError, 404: NotFoundError}
 
 
 class Transport:
