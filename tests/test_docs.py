@@ -56,6 +56,8 @@ def test_every_command_is_documented(name: str):
         "in the README's list of commands, by make docs"
     )
     assert f"## weighlock {name}\n" in _text("docs/cli.md")
+    for part in _generator().parts_of(name):
+        assert f"### weighlock {name} {part}\n" in _text("docs/cli.md")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem.replace("_", "-") for path in (SOURCE / "checks").glob("[!_]*.py")))
@@ -128,7 +130,8 @@ def _shell_lines(name: str, *, marked: bool) -> list[str]:
     return [line for mark, block in blocks if bool(mark) == marked for line in block.splitlines() if line.strip()]
 
 
-def _options() -> dict[str, set[str]]:
+def _options() -> dict[tuple[str, ...], set[str]]:
+    """Return the options of every command, and of every part of a command that has parts."""
     import click
 
     from weighlock._cli import commands
@@ -138,9 +141,11 @@ def _options() -> dict[str, set[str]]:
     for name in COMMANDS:
         command = commands.get_command(context, name)
         assert command is not None
-        found[name] = {
-            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
-        }
+        parts = {(name, part): inner for part, inner in getattr(command, "commands", {}).items()}
+        for words, inner in {(name,): command, **parts}.items():
+            found[words] = {
+                option for parameter in inner.params for option in (*parameter.opts, *parameter.secondary_opts)
+            }
     return found
 
 
@@ -151,12 +156,14 @@ def test_every_command_that_people_are_told_to_type_exists_with_its_options(name
         words = line.split(" # ")[0].split()
         if words[0] != "weighlock":
             continue
-        assert words[1] in options, line
+        assert (words[1],) in options, line
+        command = tuple(words[1:3]) if tuple(words[1:3]) in options else (words[1],)
+        assert len(command) == 2 or not any(other[0] == words[1] for other in options if len(other) == 2), line
         for word in words[2:]:
             if words[1] == "run":
                 break
             if word.startswith("-"):
-                assert word.split("=")[0] in options[words[1]], line
+                assert word.split("=")[0] in options[command], line
 
 
 @pytest.mark.e2e

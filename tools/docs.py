@@ -101,6 +101,8 @@ def command_line() -> str:
     lines = ["# Commands", "", _GENERATED, "```text", help_of([]), "```"]
     for name in command_names():
         lines += ["", f"## weighlock {name}", "", "```text", help_of([name]), "```"]
+        for part in parts_of(name):
+            lines += ["", f"### weighlock {name} {part}", "", "```text", help_of([name, part]), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -128,6 +130,17 @@ def command_names() -> list[str]:
     return sorted(path.stem for path in (SOURCE / "_cli").glob("*.py") if not path.name.startswith("_"))
 
 
+def parts_of(name: str) -> list[str]:
+    """Return the names of the subcommands of a subcommand, sorted."""
+    import click
+
+    from weighlock._cli import commands
+
+    context = click.Context(commands)
+    command = commands.get_command(context, name)
+    return sorted(command.list_commands(context)) if isinstance(command, click.Group) else []
+
+
 def help_of(words: list[str]) -> str:
     """Return what ``weighlock … --help`` prints in a terminal of 80 columns."""
     import click
@@ -137,7 +150,7 @@ def help_of(words: list[str]) -> str:
     context = click.Context(commands, info_name="weighlock", terminal_width=80, **commands.context_settings)
     command: click.Command = commands
     for word in words:
-        found = commands.get_command(context, word)
+        found = command.get_command(context, word) if isinstance(command, click.Group) else None
         if found is None:
             raise SystemExit(f"error: there is no command {word!r}")
         command = found

@@ -1,20 +1,46 @@
-"""Candidates as JSON: what the checks of metadata read, written down field by field."""
+"""Candidates and advised releases as JSON: what the checks of metadata read, written down field by field."""
 
 import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from weighlock.advisory import Advisory, Severity
 from weighlock.artifact import Digest, PackageFile
-from weighlock.release import Candidate, IndexFile, Origin, ProjectPage, Provenance, Publisher, Release, Surroundings
+from weighlock.release import (
+    AdvisedRelease,
+    Candidate,
+    IndexFile,
+    Origin,
+    ProjectPage,
+    Provenance,
+    Publisher,
+    Release,
+    Surroundings,
+)
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def candidate_from(path: Path) -> Candidate:
+def candidate_from(path: Path) -> Candidate | AdvisedRelease:
     """Read one; a field that is left out has its default, and a project has no more than a name and a version."""
     data = json.loads(path.read_text(encoding="utf-8"))
+    if "release" not in data:
+        return _advised(data)
     return Candidate(release=_release(data["release"]), surroundings=_surroundings(data.get("surroundings", {})))
+
+
+def _advised(data: dict) -> AdvisedRelease:
+    advisories = tuple(
+        Advisory(
+            **_known(Advisory, advisory, "severity", "aliases", "fixed"),
+            severity=Severity(advisory.get("severity", "unknown")),
+            aliases=tuple(advisory.get("aliases", [])),
+            fixed=tuple(advisory.get("fixed", [])),
+        )
+        for advisory in data["advisories"]
+    )
+    return AdvisedRelease(artifact=_artifact(data["artifact"]), advisories=advisories, problem=data.get("problem"))
 
 
 def _release(data: dict) -> Release:

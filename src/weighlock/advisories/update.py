@@ -23,7 +23,8 @@ from weighlock.advisories.database import Database
 from weighlock.advisories.interface import Origin
 from weighlock.errors import AdvisoryError, SourceError
 from weighlock.files import read_regular, sync_folder, unfinished_file_errors
-from weighlock.sources.transport import NotModifiedError, TransientError, shown_url
+from weighlock.sources.transport import NotModifiedError, TransientError
+from weighlock.sources.trust import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
