@@ -17,6 +17,7 @@ from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 from weighlock.finding import Finding, Location, Outcome, Severity
 from weighlock.formats.record import STRONG
 from weighlock.formats.wheel import Content, Recorded
+from weighlock.inspector.code_members import read_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,5 +99,5 @@ def _unreadable(member: Member, why: str) -> Finding:
     )
 
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (read_code,)
 """Everything that looks into the content of members."""

@@ -1,0 +1,50 @@
+"""Python of a package that could not be read, though a program would run it.
+
+## What it does
+
+It tells of Python files that could not be looked through: in an encoding that can hide what they say, of an absurd
+size, nested too deeply, with names that lead in circles without an end, or with a syntax error although the text names
+both something that executes and something that decodes. Compiled modules (``.pyc``) count where an import would take
+them in place of their text, and are only mentioned where none does.
+
+## Why it matters
+
+A file that is skipped because it cannot be read is the best place to hide in.
+
+## Known limits
+
+A file with a syntax error that names nothing of the kind is passed over: templates, test data and files for Python 2
+are common. Files for a newer Python than the one that judges them look like syntax errors too, so judge with the
+newest version that you install for. A compiled module of a time stamp is taken by Python if an installer gives its
+text the same time, which pip does not.
+
+## Sources
+
+PEP 263 (encodings), PEP 552 (compiled modules that are not compared with their text). No file of 298 popular wheels
+has such an encoding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.finding import Finding, Location, Outcome, Severity
+from weighlock.formats.python.source import PythonFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STRUCTURE = PythonFile
+
+
+def run(file: PythonFile) -> Iterator[Finding]:
+    """Yield a finding for a file that could not be read."""
+    if file.problem is None:
+        return
+    yield Finding(
+        check="unread-python",
+        severity=Severity.LOW if file.idle else Severity.HIGH,
+        message=f"it could not be looked through: {file.problem}",
+        location=Location(members=(file.path,)),
+        outcome=Outcome.DATA_ONLY if file.idle else Outcome.UNVERIFIABLE,
+    )

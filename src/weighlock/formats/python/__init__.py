@@ -1,0 +1,1 @@
+"""Python files of packages, read through `ast` alone: never compiled, executed or imported."""

@@ -1,0 +1,86 @@
+"""Which calls start programs, reach the network or change what starts with Python: names, as a file resolves them.
+
+Source:
+    The standard library's documentation of those modules; the documentation of requests, httpx, urllib3 and aiohttp.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PROCESS = "starts a program"
+NETWORK = "reaches the network"
+STARTUP = "changes what starts by itself"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Behaviour:
+    """A call that does more than define things.
+
+    Args:
+        kind: `PROCESS`, `NETWORK` or `STARTUP`.
+        name: The dotted name of what is called.
+        path: The file.
+        line: From 1.
+    """
+
+    kind: str
+    name: str
+    path: str
+    line: int
+
+
+_VERBS = r"(?:request|get|post|put|patch|delete|head|options|send|stream|open|urlopen|fetch|ws_connect)"
+_SOCKET = r"socket\.socket(?:\(\))?\.?(?:connect|connect_ex|sendto|sendmsg)"
+_PROCESS = re.compile(
+    r"""
+    (?:\w+\.)*subprocess\.(?:run|Popen|call|check_call|check_output|getoutput|getstatusoutput|_execute_child)
+    | (?:os|posix|nt)\.(?:system|popen|popen[234]|startfile|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?)
+    | pty\.spawn | _posixsubprocess\.fork_exec | _winapi\.CreateProcess | commands\.\w+ | popen2\.\w+
+    | asyncio\.(?:subprocess\.)?create_subprocess_(?:exec|shell)
+    | ctypes\.windll\.(?:shell32\.ShellExecute\w*|kernel32\.(?:WinExec|CreateProcess\w*)) | webbrowser\.open\w*
+    """,
+    re.VERBOSE,
+)
+_NETWORK = re.compile(
+    rf"""
+    (?:urllib\.request|urllib2|urllib|six\.moves\.urllib\.request)\.(?:urlopen|urlretrieve)
+    | (?:urllib\.request|urllib2)\.(?:build_opener|OpenerDirector)\(\)\.open
+    | urllib\.request\.(?:URLopener|FancyURLopener)\(\)\.(?:open|retrieve)
+    | socket\.(?:create_connection|getaddrinfo|gethostbyname|gethostbyname_ex|gethostbyaddr) | {_SOCKET}
+    | http\.client\.HTTPS?Connection(?:\(\)\.(?:request|connect|putrequest))?
+    | requests\.(?:api\.)?{_VERBS} | requests\.(?:sessions\.)?[Ss]ession\(\)\.{_VERBS}
+    | httpx\.{_VERBS} | httpx\.(?:Async)?Client\(\)\.{_VERBS}
+    | urllib3\.request | urllib3\.(?:poolmanager\.)?\w*(?:Pool|Manager)\w*\(\)\.(?:request|urlopen|request_encode_\w+)
+    | aiohttp\.request | aiohttp\.ClientSession\(\)\.{_VERBS} | pycurl\.Curl\(\)\.perform
+    | ftplib\.FTP(?:_TLS)? | smtplib\.SMTP(?:_SSL)? | telnetlib\.Telnet | xmlrpc\.client\.ServerProxy
+    | (?:websocket|websockets(?:\.\w+)*)\.(?:create_connection|connect) | asyncio\.open_connection
+    """,
+    re.VERBOSE,
+)
+
+STARTUP_PLACES = re.compile(
+    r"""
+    \.(?:bashrc|bash_profile|bash_login|profile|zshrc|zshenv|zprofile)\b | config\.fish | authorized_keys
+    | (?:site|user)customize | \.pth\b | LaunchAgents | LaunchDaemons | \.config/autostart | Start\ Menu
+    | CurrentVersion\\+Run | /etc/(?:cron|systemd|init|rc\.local|profile|ld\.so\.preload) | systemd/user | crontab
+    """,
+    re.VERBOSE,
+)
+_WRITERS = re.compile(
+    r"(?:io\.|pathlib\.)?open|os\.(?:open|rename|replace|link|symlink)|shutil\.(?:copy\w*|move)"
+    r"|.*\.(?:write_text|write_bytes|symlink_to|rename|replace|open)|winreg\.SetValueEx?"
+)
+
+
+def kind_of(name: str) -> str | None:
+    """Return what a call of that dotted name does, or `None`."""
+    if _PROCESS.fullmatch(name):
+        return PROCESS
+    return NETWORK if _NETWORK.fullmatch(name) else None
+
+
+def may_write(name: str) -> bool:
+    """Say whether a call of that name may create or change a file that its arguments name."""
+    return _WRITERS.fullmatch(name) is not None

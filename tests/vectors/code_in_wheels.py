@@ -1,0 +1,127 @@
+"""Wheels with Python that does what a check of packages looks for; nothing of it is ever run."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+from collections.abc import Iterator
+
+from tests.corpus.archives import Member
+from tests.vectors.wheels import wheel
+
+Vectors = Iterator[tuple[str, bytes]]
+
+_INERT = "print('a vector')"
+_B64 = base64.b64encode(_INERT.encode()).decode()
+_BLOB = base64.b64encode(bytes(range(256)) * 8).decode()
+
+
+def module(name: str, text: str | bytes) -> tuple[str, bytes]:
+    """Write a wheel of one package whose `__init__` is that text."""
+    return wheel(name, {f"{name}/__init__.py": text})
+
+
+def _decodes_and_executes() -> Vectors:
+    yield module("exec_base64", f"import base64\nexec(base64.b64decode('{_B64}'))\n")
+    hidden = f"exec(_z.decompress(_b.b64decode(b'{_B64}')[::-1]))\n"
+    yield module("like_aiocpa", f"import zlib as _z, base64 as _b\ndef _hook(x):\n    return x\n{hidden}")
+    yield module(
+        "like_litellm",
+        "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', "
+        f"\"import base64; exec(base64.b64decode('{_B64}'))\"])\n",
+    )
+    yield module("alias", f"from base64 import b64decode as d\ne = eval\ne(compile(d('{_B64}'), 'x', 'exec'))\n")
+    yield module("name_in_pieces", "import builtins\ngetattr(builtins, 'ex' + 'ec')('x = 1')\n")
+    yield module("globals", f"import base64\nglobals()['__builtins__']['exec'](base64.b64decode('{_B64}'))\n")
+    yield module("numbers", "exec(''.join(chr(c ^ 1) for c in [113, 115]))\n")
+    yield module("bytes_of_numbers", "exec(bytes([120, 61, 49]))\n")
+    yield module("hexadecimal", "exec(bytes.fromhex('783d31'))\n")
+    yield module("rot13", f"import codecs\nexec(codecs.decode('{codecs.encode('x = 1', 'rot13')}', 'rot13'))\n")
+    yield module("fetched", "import urllib.request as u\nexec(u.urlopen('http://127.0.0.1/x').read())\n")
+    yield module("marshalled", "import marshal\nexec(marshal.loads(b'N'))\n")
+    yield module("wide_letters", f"import base64\n\uff45\uff58\uff45\uff43(base64.b64decode('{_B64}'))\n")
+    yield module("imported_by_name", f"exec(__import__('base' + '64').b64decode('{_B64}'))\n")
+    yield module("mapped", f"import base64\nlist(map(exec, [base64.b64decode('{_B64}')]))\n")
+    yield module("lambda_at_once", f"import base64\n(lambda f: f(base64.b64decode('{_B64}')))(exec)\n")
+
+
+def _honest_code() -> Vectors:
+    yield module(
+        "plugins",
+        "import importlib\n\ndef load(name):\n    return importlib.import_module(name.replace('-', '_'))\n",
+    )
+    yield module(
+        "decodes", f"import base64\n\nICON = base64.b64decode('{_B64}')\n\ndef run(text):\n    exec(text, {{}})\n"
+    )
+    yield module("template", "SOURCE = 'def f(x):\\n    return x\\n'\nexec(compile(SOURCE, '<made>', 'exec'))\n")
+    yield module("model", "def evaluate(model, data):\n    model.eval()\n    return [model(bytes(x)) for x in data]\n")
+    yield module(
+        "regular",
+        "import re, sys\n\nPATTERN = re.compile('x')\nCODE = PATTERN.sub('', 'abc'[::-1])\nDATA = b'abc'.hex()\n",
+    )
+
+
+def _credential_paths() -> Vectors:
+    yield module(
+        "collector",
+        "PLACES = ['~/.ssh/id_rsa', '~/.aws/credentials', '~/.netrc', '~/.pypirc', '~/.kube/config', '~/.gnupg']\n",
+    )
+
+
+def _one_service() -> Vectors:
+    yield module("client", "KEY = '~/.ssh/id_rsa'\nCONFIG = '~/.aws/config'\n")
+
+
+def _hidden_text() -> Vectors:
+    yield module("turned", "x = 1  # \u202e not a comment \u2066\n")
+    yield module("selectors", "x = '" + "\U000e0101" * 9 + "'\n")
+    yield module("far_away", "x = 1;" + " " * 200 + "y = 2\n")
+
+
+def _shown_text() -> Vectors:
+    yield module("letters", "NAMES = ['\u05d0\u05d1', '\u0627\u0628', '\u26a0\ufe0f']\n")
+    yield module("aligned", "x = 1" + " " * 200 + "# a comment\n")
+
+
+def _encoded_blob() -> Vectors:
+    yield module("icon", f"ICON = '{_BLOB}'\n")
+
+
+def _no_blob() -> Vectors:
+    yield module("long_line", "NAMES = '" + "word " * 600 + "'\n")
+
+
+def _unread_python() -> Vectors:
+    yield module("utf_7", b"# coding: utf-7\nx = 1\n")
+    yield module("escapes", b"# -*- coding: unicode_escape -*-\nx = 1\n")
+    yield module("second_line", b"#!/usr/bin/python\r# coding: raw_unicode_escape\nx = 1\n")
+    yield module("deep", "import base64\nx = " + "-" * 5000 + "1\nexec(base64.b64decode(x))\n")
+    yield module("newer_syntax", f"import base64\nx = 1 such as no Python\nexec(base64.b64decode('{_B64}'))\n")
+    by_hash = {"by_hash/a.py": "", "by_hash/__pycache__/a.cpython-311.pyc": b"\xa7\r\r\n\x01" + bytes(11)}
+    yield wheel("by_hash", {"by_hash/__init__.py": "", **by_hash})
+    yield wheel("compiled", {"compiled/__init__.py": "", "compiled/hidden.pyc": bytes(16)})
+
+
+def _read_python() -> Vectors:
+    yield module("latin", b"# -*- coding: latin-1 -*-\nNAME = '\xe9'\n")
+    yield module("cookie_in_text", b'"""\nText.\n\n# coding: utf-7\n"""\n')
+
+
+def _foreign_scripts() -> Vectors:
+    yield wheel("shell", {"shell/__init__.py": "", "shell/run.sh": "echo a vector\n"})
+    yield wheel("first_line", {"first_line/__init__.py": "", "first_line/run": "#!/usr/bin/env node\n"})
+
+
+def _python_scripts() -> Vectors:
+    script = Member(name="python_script-1.0.data/scripts/tool", data=b"#!python\nprint('a vector')\n")
+    yield wheel("python_script", members=[script])
+
+
+CHECKS = {
+    "credential-paths": (_credential_paths, _one_service),
+    "decodes-and-executes": (_decodes_and_executes, _honest_code),
+    "encoded-blob": (_encoded_blob, _no_blob),
+    "foreign-scripts": (_foreign_scripts, _python_scripts),
+    "hidden-text": (_hidden_text, _shown_text),
+    "unread-python": (_unread_python, _read_python),
+}
