@@ -10,7 +10,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.corpus import opcodes as op
 from tests.corpus.archives import Member, zip_bytes
+from weighlock.artifact import PackageFile
+from weighlock.formats.record import keys
 
 Vectors = Iterator[tuple[str, bytes]]
 Files = dict[str, bytes | str]
@@ -126,9 +129,242 @@ def _wheel_structure() -> Vectors:
     yield wheel("long_name", members=[_module("a" * 300 + ".py")])
 
 
-SURROUNDINGS: dict[str, dict[str, Any]] = {}
+def _listed(name: str, *rows: str, module: str = "") -> str:
+    """Return a RECORD of a plain wheel: all right but for what stands in `rows` and for the module's row."""
+    info = f"{name}-1.0.dist-info"
+    metadata = Member(name=f"{info}/METADATA", data=f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n".encode())
+    about = Member(name=f"{info}/WHEEL", data=ABOUT.format(pure="true", tag="py3-none-any").encode())
+    module = module or row(_module(f"{name}.py"))
+    return "".join([module, row(metadata), row(about), *rows, f"{info}/RECORD,,\n"])
+
+
+def _wheel_record() -> Vectors:
+    size, code = len(MODULE), MODULE.encode()
+    yield wheel("unlisted_file", members=[_module("extra.py")], record=_listed("unlisted_file"))
+    yield wheel("absent_file", record=_listed("absent_file", row(_module("gone.py"))))
+    name = "other_digest"
+    yield wheel(name, record=_listed(name, module=f"{name}.py,sha256={digest(b'other')},{size}\n"))
+    name = "other_size"
+    yield wheel(name, record=_listed(name, module=f"{name}.py,sha256={digest(code)},{size + 1}\n"))
+    name = "weak_digest"
+    yield wheel(name, record=_listed(name, module=f"{name}.py,md5={digest(code, 'md5')},{size}\n"))
+    name = "no_digest"
+    yield wheel(name, record=_listed(name, module=f"{name}.py,,\n"))
+    name = "two_rows"
+    yield wheel(name, record=_listed(name, f"{name}.py,sha256={digest(b'other')},{size}\n"))
+    name = "other_ends"
+    yield wheel(name, record=_listed(name).replace("\n", "\x85", 1))
+    name = "four_fields"
+    yield wheel(name, record=_listed(name, "a,,,more\n"))
+    yield wheel("second_info", {"second_info.py": MODULE, "other-1.0.dist-info/METADATA": "Name: other\n"})
+    name = "no_record"
+    yield (file_name(name), zip_bytes([_module(f"{name}.py"), Member(name=f"{name}-1.0.dist-info/METADATA", data=b"")]))
+
+
+def _records() -> Vectors:
+    yield from _plain()
+    name = "windows_lines"
+    yield wheel(name, record=_listed(name).replace("\n", "\r\n"))
+    name = "quoted"
+    yield wheel(
+        name, {"quoted.py": MODULE}, record=_listed(name, module=f'"{name}.py",{row(_module(name)).split(",", 1)[1]}')
+    )
+    name = "padded"
+    yield wheel(
+        name, record=_listed(name, module=row(_module(f"{name}.py")).replace(f",{len(MODULE)}\n", f"=,{len(MODULE)}\n"))
+    )
+    files: Files = {"vendors.py": MODULE, "vendors/other-2.0.dist-info/METADATA": "Name: other\n"}
+    yield wheel("vendors", files)
+
+
+def _wheel_metadata() -> Vectors:
+    start = "Metadata-Version: 2.4\n"
+    yield wheel("other_name", metadata=f"{start}Name: else\nVersion: 1.0\n")
+    yield wheel("other_version", metadata=f"{start}Name: other_version\nVersion: 1.1\n")
+    yield wheel("no_version", metadata=f"{start}Name: no_version\n")
+    yield wheel("two_names", metadata=f"{start}Name: two_names\nName: else\nVersion: 1.0\n")
+    yield wheel("not_text", metadata=b"Name: not_text\nVersion: 1.0\n\n\xff\xfe")
+    yield wheel("too_long", metadata="Name: too_long\nVersion: 1.0\n" + "K: v\n" * 20_001)
+    yield wheel("direct_url", {"direct_url.py": MODULE, "direct_url-1.0.dist-info/direct_url.json": "{}"})
+    yield file_name("called_else"), wheel("other_folder")[1]
+    yield wheel("not_asked_for")
+    yield wheel("signed", {"signed.py": MODULE, "signed-1.0.dist-info/RECORD.jws": "{}"})
+
+
+def _metadata() -> Vectors:
+    yield from _plain()
+    yield wheel("asked_for")
+    yield wheel("Spelled_Other", metadata="Metadata-Version: 2.4\nName: spelled.other\nVersion: 1.0.0\n\nName: body\n")
+
+
+def _url_dependencies() -> Vectors:
+    yield wheel("by_url", fields=["Requires-Dist: other @ https://example.org/other-1.0.tar.gz"])
+    yield wheel("by_repository", fields=["Requires-Dist: other[x]@git+https://example.org/other ; python_version>'3'"])
+    yield wheel("by_file", fields=["Requires-Dist: other @ file:///tmp/other"])
+    yield wheel("not_a_requirement", fields=["Requires-Dist: other @@ https://example.org/other-1.0.tar.gz"])
+
+
+def _dependencies() -> Vectors:
+    yield from _plain()
+    yield wheel("by_name", fields=["Requires-Dist: other[x] (>=1.0,<2) ; extra == 'all'", "Requires-Dist: third"])
+
+
+COVERAGE = (
+    """import sys; exec('import os\\n\\nif os.getenv("COVERAGE_PROCESS_START") or """
+    """os.getenv("COVERAGE_PROCESS_CONFIG"):\\n try:\\n  import coverage\\n except:\\n  pass\\n """
+    """else:\\n  coverage.process_startup(slug="pth")')"""
+)
+NAMESPACE = (
+    "import sys, types, os;p = os.path.join(sys._getframe(1).f_locals['sitedir'], *('space', 'inner'));importlib = "
+    "__import__('importlib.util');__import__('importlib.machinery');m = sys.modules.setdefault('space.inner', "
+    "importlib.util.module_from_spec(importlib.machinery.PathFinder.find_spec('space.inner', [os.path.dirname(p)])));"
+    "m = m or sys.modules.setdefault('space.inner', types.ModuleType('space.inner'));mp = (m or []) and "
+    "m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p);"
+    "m and setattr(sys.modules['space'], 'inner', m)"
+)
+
+
+def _pth(name: str, text: str, path: str = "") -> tuple[str, bytes]:
+    return wheel(name, {path or f"{name}.pth": text, f"{name}.py": MODULE})
+
+
+def _startup_files() -> Vectors:
+    yield _pth("imports", "import imports\n")
+    yield _pth("decodes", "import base64; exec(base64.b64decode('cHJpbnQoMSk='))\n")
+    yield _pth("long_line", f"import long_line{' ' * 600}; long_line.x\n")
+    yield _pth("spawns", "import subprocess; subprocess.Popen(['true'])\n")
+    yield _pth("with_a_mark", "\ufeffimport with_a_mark\n")
+    yield _pth("tab", "import\ttab\n")
+    yield _pth("only_new_lines", "# comment\x85import only_new_lines\n")
+    yield _pth("only_returns", "# comment\rimport only_returns\n")
+    yield _pth("through_data", "import through_data\n", "through_data-1.0.data/purelib/a.pth")
+    yield _pth("through_prefix", "import sys\n", "through_prefix-1.0.data/data/lib/python3.11/site-packages/a.pth")
+    yield _pth("through_windows", "import sys\n", "through_windows-1.0.data/data/Lib/site-packages/a.pth")
+    yield _pth("prefix_of_windows", "import sys\n", "prefix_of_windows-1.0.data/data/a.PTH")
+    yield _pth("any_data_folder", "import sys\n", "x.data/platlib/a.pth")
+    yield _pth("start", "start:main\n", "start.start")
+    yield _pth("huge", "# x\n" * 40_000)
+    yield _pth("leads_away", "/tmp/modules\n")
+    yield _pth("leads_up", "inner/../../../modules\n")
+    yield _pth("coverage_by_another", f"{COVERAGE}\n")
+    yield wheel("coverage", {"a1_coverage.pth": f"{COVERAGE}\nimport more\n"}, version="7.17.4")
+    yield _pth("namespace_and_more", f"{NAMESPACE};import more\n")
+    yield wheel("customize", {"sitecustomize.py": MODULE})
+    yield wheel("customize_user", {"usercustomize/__init__.py": MODULE})
+    yield wheel("customize_native", {"sitecustomize.abi3.so": MODULE})
+    yield wheel("customize_data", {"customize_data-1.0.data/data/lib/python3.12/sitecustomize.py": MODULE})
+    yield wheel("customize_by_path", {"customize_by_path.pth": "inner\n", "inner/sitecustomize.py": MODULE})
+    yield wheel("environment", {"environment-1.0.data/data/pyvenv.cfg": "home = /tmp\n"})
+
+
+def _no_startup_files() -> Vectors:
+    yield from _plain()
+    yield wheel("weights", {"weights/model.pth": "import this\n", "weights/start.py": MODULE})
+    yield wheel("nested", {"nested/bootstrap/sitecustomize.py": MODULE})
+
+
+def _shadows_standard_library() -> Vectors:
+    yield wheel("module", {"distutils.py": MODULE})
+    yield wheel("folder", {"asyncore/__init__.py": MODULE})
+    yield wheel("unbuilt", {"_lzma.cpython-311-x86_64-linux-gnu.so": MODULE})
+    yield wheel("unbuilt_stable", {"unbuilt_stable-1.0.data/platlib/_sqlite3.abi3.so": MODULE})
+    yield wheel("itself", {"itself-1.0.data/data/lib/python3.11/json/extra.py": MODULE})
+    yield wheel("legacy_cgi", {"cgi.py": MODULE})  # known: told of
+    yield wheel("standard_telnetlib", {"cgi.py": MODULE})
+
+
+def _no_shadows() -> Vectors:
+    yield from _plain()
+    yield wheel("apart", {"apart/json.py": MODULE, "json5/__init__.py": MODULE, "apart/os/__init__.py": MODULE})
+
+
+def _shadows_other_distribution() -> Vectors:
+    yield wheel("overwrites", {"requests/api.py": MODULE})
+    yield wheel("overwrites_script", {"overwrites_script-1.0.data/scripts/tool": "#!python\n"})
+    yield wheel("shares", {"requests/extra.py": MODULE})
+
+
+def _no_other_distribution() -> Vectors:
+    yield wheel("overwrites_nothing", {"other/api.py": MODULE})
+    yield wheel("requests", {"requests/api.py": MODULE})  # its own
+
+
+def _shadows_command() -> Vectors:
+    yield wheel("lists", scripts=["ls"])
+    yield wheel("installs", scripts=["pip3.12"])
+    yield wheel("by_file", {"by_file-1.0.data/scripts/sudo": "#!python\n"})
+    yield wheel("by_prefix", {"by_prefix-1.0.data/data/bin/git": "#!python\n"})
+    yield wheel("for_windows", {"for_windows-1.0.data/scripts/CMD.EXE": "MZ"})
+    yield wheel("interprets", {"interprets-1.0.data/scripts/python3": "#!python\n"})
+
+
+def _no_command() -> Vectors:
+    yield from _plain()
+    yield wheel("pip", scripts=["pip", "pip3", "pip3.12"])
+    yield wheel("reads", {"reads-1.0.data/scripts/readelf.py": "#!python\n"}, scripts=["reads", "git-reads"])
+
+
+def _undeclared_native_code() -> Vectors:
+    yield wheel("library", {"library/core.so": b"\x7fELF", "library/__init__.py": MODULE})
+    yield wheel("launcher", {"launcher/t64.exe": b"MZ"})
+
+
+def _generic_top_level() -> Vectors:
+    yield wheel("forgetful", {"forgetful.py": MODULE, "tests/__init__.py": MODULE})
+
+
+def _hidden_bytecode() -> Vectors:
+    header = b"\xa7\r\r\n"
+    yield wheel("unchecked", {"a.py": MODULE, "__pycache__/a.cpython-311.pyc": header + b"\x01" + bytes(40)})
+    yield wheel("no_source", {"hidden.pyc": header + bytes(40)})
+    yield wheel("beside_its_source", {"a.py": MODULE, "__pycache__/a.cpython-311.pyc": header + bytes(40)})
+
+
+_DANGEROUS = op.stream(op.call(op.glob("posix", "system"), op.text("true")), protocol=2)
+_OWN_CLASS = op.stream(op.glob("project.models", "Classifier") + op.EMPTY_TUPLE + op.NEWOBJ)
+
+
+def _models_in_package() -> Vectors:
+    yield wheel("weights", {"weights/model.pt": zip_bytes([Member(name="archive/data.pkl", data=_DANGEROUS)])})
+    yield wheel("no_ending", {"no_ending/weights": _DANGEROUS})
+    yield wheel(
+        "as_source", {"as_source/data.py": op.stream(op.call(op.glob("os", "system"), op.text("true")), protocol=0)}
+    )
+    yield wheel("needs_a_class", {"needs_a_class/tests/clf.pkl": _OWN_CLASS})
+    yield wheel("compressed", {"compressed/data": zlib.compress(_DANGEROUS)})
+
+
+def _harmless_models() -> Vectors:
+    yield from _plain()
+    yield wheel(
+        "plain_data", {"plain_data/data.pkl": op.stream(op.EMPTY_DICT), "plain_data/notes.txt": "Copyright\nme\n"}
+    )
+    yield wheel("template", {"template/page.jinja": "{% extends 'base' %}{{ x.__class__ }}"})
+
+
+SURROUNDINGS: dict[str, dict[str, Any]] = {
+    file_name("asked_for"): {"expected": PackageFile(name="asked-for", version="1.0", filename=file_name("asked_for"))},
+    file_name("not_asked_for"): {
+        "expected": PackageFile(name="else", version="1.0", filename=file_name("not_asked_for"))
+    },
+    **{
+        file_name(name): {"owners": keys(["requests/api.py", "../../../bin/tool"], "requests")}
+        for name in ("overwrites", "overwrites_script", "overwrites_nothing", "requests", "shares")
+    },
+}
 """What `inspect_wheel` is told besides, by file name."""
 
 CHECKS = {
+    "generic-top-level": (_generic_top_level, _plain),
+    "hidden-bytecode": (_hidden_bytecode, _plain),
+    "models-in-package": (_models_in_package, _harmless_models),
+    "shadows-command": (_shadows_command, _no_command),
+    "shadows-other-distribution": (_shadows_other_distribution, _no_other_distribution),
+    "shadows-standard-library": (_shadows_standard_library, _no_shadows),
+    "startup-files": (_startup_files, _no_startup_files),
+    "undeclared-native-code": (_undeclared_native_code, _plain),
+    "url-dependencies": (_url_dependencies, _dependencies),
+    "wheel-metadata": (_wheel_metadata, _metadata),
+    "wheel-record": (_wheel_record, _records),
     "wheel-structure": (_wheel_structure, _plain),
 }

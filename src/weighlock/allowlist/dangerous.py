@@ -57,7 +57,7 @@ APPROVABLE = frozenset(
     logging.Logger logging.getLogger string.Template itertools.count itertools.cycle itertools.repeat
     itertools.chain itertools.product threading.local collections.UserString weakref.WeakValueDictionary
     weakref.WeakKeyDictionary numbers.Integral numbers.Real numbers.Number typing.Any typing.Union typing.Optional
-    builtins.enumerate builtins.zip builtins.abs builtins.len builtins.max
+    builtins.enumerate builtins.zip builtins.abs builtins.hash builtins.len builtins.max
     builtins.min builtins.sum builtins.sorted builtins.round statistics.NormalDist statistics.mean statistics.median
     random.SystemRandom
     math.log math.exp math.sqrt math.sin math.cos math.tanh math.floor math.ceil math.log1p math.expm1

