@@ -70,6 +70,17 @@ def test_a_guard_that_is_switched_off_is_no_module_at_all(folder, plain):
     assert _modules(folder, f"{line}{LIST}") > plain
 
 
+def test_the_shim_of_pip_is_one_module(folder, plain):
+    from weighlock.runtime import _pip_site, _site
+
+    files = _pip_site.start_up_files(str(folder), sys.executable, str(SOURCE))
+    _site.write(files)
+    line = files[os.path.join(str(folder), _pip_site.PTH)]
+    assert line.startswith("import ")
+    assert line.count("\n") == 1
+    assert _modules(folder, f"{line}{LIST}", PYTHONPATH=str(folder)) - plain == {"_weighlock_pip"}
+
+
 def test_importing_weighlock_imports_nothing_else(folder, plain):
     assert _modules(folder, f"import weighlock; {LIST}") - plain == {"weighlock"}
 

@@ -22,6 +22,15 @@ _QUESTION = (
 
 _IS_GUARDED = "import sys; guard = sys.modules.get('weighlock.runtime'); sys.exit(0 if guard and guard.active() else 3)"
 
+_HAS_SHIM = """\
+import sys
+try:
+    from pip._internal.commands import create_command
+except ModuleNotFoundError as error:
+    sys.exit("it has no pip" if error.name == "pip" else str(error))
+sys.exit(0 if hasattr(create_command, "by_weighlock") else "its pip does not go through it")
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -59,6 +68,13 @@ def environment_of(python: str | None) -> Environment:
 def is_guarded(environment: Environment) -> bool:
     """Say whether the guard starts in a new interpreter of an environment, wherever its lockfile may be."""
     return ask(environment.python, "-I", "-c", _IS_GUARDED, environ=_environ("warn")).returncode == 0
+
+
+def problem_of_shim(python: str) -> str | None:
+    """Say why pip does not go through weighlock in a new interpreter of an environment, or `None` where it does."""
+    answer = ask(python, "-I", "-c", _HAS_SHIM, environ=_environ("off"))
+    lines = [line for line in answer.stderr.splitlines() if line.strip()]
+    return (lines[-1] if lines else f"it ended with status {answer.returncode}") if answer.returncode else None
 
 
 def ask(

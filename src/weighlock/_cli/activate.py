@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from shlex import quote
 
 import click
 
 import weighlock
-from weighlock._cli._environment import environment_of, is_guarded
+from weighlock._cli._environment import Environment, environment_of, is_guarded, problem_of_shim
 from weighlock.errors import GuardError, UsageError
 from weighlock.files import read_lockfile
-from weighlock.runtime import MODES, _site
+from weighlock.runtime import MODES, _pip_site, _site
+
+_LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
 
 
 @click.command()
@@ -23,12 +26,18 @@ from weighlock.runtime import MODES, _site
     "--policy", type=click.Path(dir_okay=False), help="The policy file; by default the nearest to each program."
 )
 @click.option("--mode", type=click.Choice(MODES), help="What a refusal does; by default the policy says.")
+@click.option("--pip", "shim", is_flag=True, help="Send pip install through weighlock install, and guard no models.")
 @click.option("--system", is_flag=True, help="Also outside of a virtual environment.")
-def command(*, python: str | None, lock: str | None, policy: str | None, mode: str | None, system: bool) -> None:
+def command(
+    *, python: str | None, lock: str | None, policy: str | None, mode: str | None, shim: bool, system: bool
+) -> None:
     """Switch the guard on for every interpreter of an environment.
 
     Outside of a virtual environment, that is every program of the system that runs on its Python; it needs --system.
     WEIGHLOCK_MODE, WEIGHLOCK_LOCK and WEIGHLOCK_POLICY go before what is recorded here.
+
+    With --pip it is the gate of packages: pip install, under every name, becomes weighlock install. Commands of pip
+    that install nothing work as before; pip download, wheel and lock, which may run code of packages, are refused.
     """
     environment = environment_of(python)
     if not environment.virtual and not system:
@@ -37,11 +46,14 @@ def command(*, python: str | None, lock: str | None, policy: str | None, mode: s
             where=environment.python,
             hint="name the interpreter of one, such as --python venv/bin/python, or add --system",
         )
+    if shim:
+        _activate_pip(environment, python, others=(lock, policy, mode))
+        return
     if lock:
         read_lockfile(lock)
     files = _site.start_up_files(
         environment.folder,
-        os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__))),
+        _LOCATION,
         mode=mode,
         lock=lock and os.path.abspath(lock),
         policy=policy and os.path.abspath(policy),
@@ -59,3 +71,20 @@ def command(*, python: str | None, lock: str | None, policy: str | None, mode: s
         click.echo("programs without a models.lock in their folder or above it will not start", err=True)
     undo = "WEIGHLOCK_MODE=off weighlock deactivate"
     click.echo(f"undo: {undo}{f' --python {quote(python)}' if python else ''}", err=True)
+
+
+def _activate_pip(environment: Environment, python: str | None, others: tuple[str | None, ...]) -> None:
+    """Put the shim of pip into an environment, and see that it is there."""
+    if any(others):
+        raise UsageError("--pip goes with none of --lockfile, --policy and --mode", hint="call activate twice")
+    try:
+        _site.write(_pip_site.start_up_files(environment.folder, sys.executable, _LOCATION))
+    except OSError as error:
+        _site.remove(environment.folder, _pip_site.NAMES)
+        raise GuardError(f"cannot be written: {error.strerror}", where=environment.folder) from error
+    problem = problem_of_shim(environment.python)
+    if problem:
+        _site.remove(environment.folder, _pip_site.NAMES)
+        raise GuardError(f"pip cannot be sent through weighlock: {problem}", where=environment.python)
+    click.echo(f"pip install of {environment.python} is weighlock install now", err=True)
+    click.echo(f"undo: weighlock deactivate --pip{f' --python {quote(python)}' if python else ''}", err=True)

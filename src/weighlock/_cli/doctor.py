@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 import weighlock
-from weighlock._cli._environment import ask
+from weighlock._cli._environment import ask, problem_of_shim
 from weighlock._cli._options import format_option
 from weighlock.errors import UsageError
 from weighlock.runtime._finder import HOOKS
+from weighlock.sources.pip.transaction import unfinished
 
 _LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
 
@@ -44,13 +45,13 @@ def command(*, python: str | None, limits: bool, kind: str) -> int:
     Every guarded library is imported there. Where nothing activates the guard, the report shows what it would guard.
 
     \b
-    Exit codes: 0 guarded, 1 not guarded or a choke point is missing, 2 the interpreter cannot be asked.
+    Exit codes: 0 guarded, 1 not guarded, or a choke point or an activated gate of pip is missing, 2 it cannot be asked.
     """
     from weighlock.output.doctor import render
 
     report = examine(python or sys.executable)
     click.echo(json.dumps(report, indent=2) if kind == "json" else render(report, limits=limits), nl=kind == "json")
-    return 0 if report["guarded"] else 1
+    return 0 if report["guarded"] and not report["pip"]["problem"] else 1
 
 
 def examine(python: str) -> dict[str, Any]:
@@ -79,6 +80,10 @@ def examine(python: str) -> dict[str, Any]:
     settings = _settings({**os.environ, **answer.pop("environment")})
     modules = [module for library in answer["libraries"].values() for module in library["modules"].values()]
     problems = [settings["problem"], *(module["problem"] for module in modules)]
+    packages, shim = answer.pop("packages"), answer.pop("pip_shim")
+    problem = problem_of_shim(python) if shim else None
+    answer["pip"] = {"gated": bool(shim) and problem is None, "activation": shim, "problem": problem}
+    answer["unfinished"] = unfinished(os.environ, packages)
     guarded = answer["active"] and settings["mode"] != "off" and not any(problems)
     return {
         "weighlock": weighlock.__version__,

@@ -44,6 +44,9 @@ def _summary(report: dict[str, Any]) -> Iterator[str]:
     yield f"  lockfile      {settings['lock'] or 'none'}{models}"
     yield f"  digest cache  {settings['cache'] or 'in memory only'}"
     yield f"  saved files   {_saved(settings)}"
+    yield f"  pip install   {_pip(report['pip'])}"
+    for folder in report["unfinished"]:
+        yield f"  cut off       an installation into {folder}; the next `weighlock install` rolls it back"
 
 
 def _saved(settings: dict[str, Any]) -> str:
@@ -53,6 +56,15 @@ def _saved(settings: dict[str, Any]) -> str:
     if settings["saved"] is None:
         return "not recorded: no WEIGHLOCK_STATE, XDG_STATE_HOME or HOME says where"
     return f"{settings['saved']} ({settings['saves']} of this project)"
+
+
+def _pip(gate: dict[str, Any]) -> str:
+    """Say whether pip goes through the gate of packages."""
+    if gate["problem"]:
+        return f"NOT GATED, though it was activated: {gate['problem']}"
+    if gate["gated"]:
+        return f"goes through weighlock install, by {'; '.join(gate['activation'])}"
+    return "not gated; `weighlock activate --pip` does it"
 
 
 def _libraries(report: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import sys
 import sysconfig
 
 from weighlock import runtime
-from weighlock.runtime import _finder, _site
+from weighlock.runtime import _finder, _pip_site, _site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def report() -> dict[str, Any]:
         "python": sys.executable,
         "version": ".".join(map(str, sys.version_info[:3])),
         "activation": _activation(),
+        "packages": sysconfig.get_path("purelib"),
+        "pip_shim": _there(_pip_site.PTH, _pip_site.START),
         "environment": environment,
         "libraries": libraries,
         "audit_events": ["pickle.find_class"] if runtime.active() else [],
@@ -91,8 +93,7 @@ def _version(name: str) -> str | None:
 
 def _activation() -> list[str]:
     """Return every start-up file and variable that switches the guard on in an interpreter like this one."""
-    folder = sysconfig.get_path("purelib")
-    found = [path for name in (_site.PTH, _site.START) if os.path.isfile(path := os.path.join(folder, name))]
+    found = _there(_site.PTH, _site.START)
     bootstrap = os.path.join(os.path.dirname(os.path.abspath(runtime.__file__)), "bootstrap")
     paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if bootstrap in paths:
@@ -101,6 +102,11 @@ def _activation() -> list[str]:
     if site and os.path.dirname(os.path.abspath(site)) != bootstrap and _mentions_weighlock(site):
         found.append(os.path.abspath(site))
     return found
+
+
+def _there(*names: str) -> list[str]:
+    folder = sysconfig.get_path("purelib")
+    return [path for name in names if os.path.isfile(path := os.path.join(folder, name))]
 
 
 def _mentions_weighlock(path: str) -> bool:

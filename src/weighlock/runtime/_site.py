@@ -84,8 +84,12 @@ def write(files: dict[str, str]) -> None:
             raise
 
 
-def remove(folder: str) -> bool:
+def remove(folder: str, names: tuple[str, ...] = (PTH, START, MODULE)) -> bool:
     """Remove the start-up files.
+
+    Args:
+        folder: The environment's ``site-packages``.
+        names: Of the files.
 
     Returns:
         Whether there were any.
@@ -93,7 +97,19 @@ def remove(folder: str) -> bool:
     Raises:
         OSError: One of them cannot be removed.
     """
-    found = [path for name in (PTH, START, MODULE) if os.path.lexists(path := os.path.join(folder, name))]
+    found = [path for name in names if os.path.lexists(path := os.path.join(folder, name))]
     for path in found:
         os.unlink(path)
+        if path.endswith(".py"):
+            _remove_compiled(path)
     return bool(found)
+
+
+def _remove_compiled(path: str) -> None:
+    folder, name = os.path.join(os.path.dirname(path), "__pycache__"), os.path.basename(path)[:-2]
+    if os.path.isdir(folder):
+        left = [other for other in os.listdir(folder) if not other.startswith(name)]
+        for other in set(os.listdir(folder)).difference(left):
+            os.unlink(os.path.join(folder, other))
+        if not left:
+            os.rmdir(folder)
