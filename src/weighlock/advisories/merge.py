@@ -59,7 +59,11 @@ def merged(matches: Sequence[Match], version: str) -> tuple[Advisory, ...]:
 
 def _groups(matches: list[Match]) -> list[list[Match]]:
     """Put every record into one group: with the first ``PYSEC-`` record that it leads to, or with its aliases."""
-    groups = [[match] for match in matches if _rank(_name(match)) == 0]
+    seeds: dict[str, list[Match]] = {}  # a record may speak of one package in several places
+    for match in matches:
+        if _rank(_name(match)) == 0:
+            seeds.setdefault(_name(match), []).append(match)
+    groups = list(seeds.values())
     homes: dict[str, list[Match]] = {}
     for group in groups:
         for name in group[0].names:
