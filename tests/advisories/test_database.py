@@ -169,6 +169,23 @@ def test_two_records_of_pypi_stay_two_although_a_report_about_both_is_their_alia
         record("GHSA-1", versions=["1.0"], aliases=["CVE-1"]),
     )
     assert ids(found) == ["PYSEC-1", "PYSEC-2"]
+    assert [sorted(advisory.names) for advisory in found] == [
+        ["CVE-1", "GHSA-1", "PYSEC-1"],
+        ["CVE-2", "GHSA-1", "PYSEC-2"],
+    ]
+
+
+def test_a_record_does_not_make_a_name_of_one_advisory_a_name_of_another_one(tmp_path):
+    found = ask(
+        tmp_path,
+        record("PYSEC-1", versions=["1.0"], aliases=["CVE-1", "GHSA-1"]),
+        record("PYSEC-2", versions=["1.0"], aliases=["CVE-2", "GHSA-1"]),
+        record("GHSA-1", versions=["1.0"], aliases=["CVE-2"]),
+    )
+    assert [sorted(advisory.names) for advisory in found] == [
+        ["CVE-1", "GHSA-1", "PYSEC-1"],
+        ["CVE-2", "GHSA-1", "PYSEC-2"],
+    ]
 
 
 def test_an_alias_that_does_not_apply_to_the_version_adds_nothing(tmp_path):

@@ -58,22 +58,23 @@ def merged(matches: Sequence[Match], version: str) -> tuple[Advisory, ...]:
 
 
 def _groups(matches: list[Match]) -> list[list[Match]]:
-    """Put every record into one group: with the first ``PYSEC-`` record that it leads to, or with its aliases."""
+    """Put every record into one group: with the ``PYSEC-`` record of which it has most names, or with its aliases."""
     seeds: dict[str, list[Match]] = {}  # a record may speak of one package in several places
     for match in matches:
         if _rank(_name(match)) == 0:
             seeds.setdefault(_name(match), []).append(match)
     groups = list(seeds.values())
-    homes: dict[str, list[Match]] = {}
+    homes: dict[str, list[list[Match]]] = {}
     for group in groups:
         for name in group[0].names:
-            homes.setdefault(name, group)
+            homes.setdefault(name, []).append(group)
     for together in _closures([match for match in matches if _rank(_name(match)) != 0]):
-        home = next((homes[name] for match in together for name in sorted(match.names) if name in homes), None)
-        if home is None:
-            groups.append(together)
+        names = frozenset().union(*(match.names for match in together))
+        near = [group for name in sorted(names) for group in homes.get(name, ())]
+        if near:
+            max(near, key=lambda group: len(group[0].names & names)).extend(together)
         else:
-            home += together
+            groups.append(together)
     return groups
 
 
