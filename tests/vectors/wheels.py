@@ -313,13 +313,6 @@ def _generic_top_level() -> Vectors:
     yield wheel("forgetful", {"forgetful.py": MODULE, "tests/__init__.py": MODULE})
 
 
-def _hidden_bytecode() -> Vectors:
-    header = b"\xa7\r\r\n"
-    yield wheel("unchecked", {"a.py": MODULE, "__pycache__/a.cpython-311.pyc": header + b"\x01" + bytes(40)})
-    yield wheel("no_source", {"hidden.pyc": header + bytes(40)})
-    yield wheel("beside_its_source", {"a.py": MODULE, "__pycache__/a.cpython-311.pyc": header + bytes(40)})
-
-
 _DANGEROUS = op.stream(op.call(op.glob("posix", "system"), op.text("true")), protocol=2)
 _OWN_CLASS = op.stream(op.glob("project.models", "Classifier") + op.EMPTY_TUPLE + op.NEWOBJ)
 
@@ -356,7 +349,6 @@ SURROUNDINGS: dict[str, dict[str, Any]] = {
 
 CHECKS = {
     "generic-top-level": (_generic_top_level, _plain),
-    "hidden-bytecode": (_hidden_bytecode, _plain),
     "models-in-package": (_models_in_package, _harmless_models),
     "shadows-command": (_shadows_command, _no_command),
     "shadows-other-distribution": (_shadows_other_distribution, _no_other_distribution),

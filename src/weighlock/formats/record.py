@@ -19,6 +19,7 @@ STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_
 
 # What str.splitlines takes for the end of a line, and a reader of CSV files does not.
 _OTHER_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\r(?!\n)")
+_MOST_LINES = 200_000
 _MOST_ODD = 20
 
 
@@ -76,8 +77,11 @@ def parse(data: bytes) -> Record:
     rows: dict[str, Row] = {}
     twice: dict[str, None] = {}
     odd: list[str] = []
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES:
+        raise FormatError("it has more lines than a wheel has files")
     try:
-        for number, fields in enumerate(csv.reader(text.splitlines()), 1):
+        for number, fields in enumerate(csv.reader(lines), 1):
             if not fields:
                 continue
             row = _row(fields, f"line {number}", odd)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _Parsed = TypeVar("_Parsed")
 
 _LONGEST_STARTUP = 64 << 10
-_LONGEST = {"METADATA": 8 << 20, "RECORD": 32 << 20, "WHEEL": 64 << 10, "entry_points.txt": 1 << 20}
+_LONGEST = {"METADATA": 2 << 20, "RECORD": 32 << 20, "WHEEL": 64 << 10, "entry_points.txt": 1 << 20}
 _STARTUP = re.compile(r"[^/]*\.(?:pth|start)\Z", re.IGNORECASE)
 
 
@@ -151,6 +151,11 @@ class Wheel:
     def files(self) -> tuple[Member, ...]:
         """Every member that is no folder."""
         return tuple(member for member in self.members if not member.is_folder)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all files."""
+        return frozenset(member.name for member in self.files)
 
     @cached_property
     def top_levels(self) -> Mapping[str, Member]:

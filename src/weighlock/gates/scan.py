@@ -4,7 +4,8 @@ One sequence for each file:
     1. collect: find it, open it once;
     2. identify: its digest, where one is asked for;
     3. inspect: findings, under every loader that would take the bytes;
-    4. decide: the policy, with ``unlocked = "inspect"`` and without evidence.
+    4. decide: the policy, with ``unlocked = "inspect"`` and without evidence; of a wheel, the default policy about
+       packages as well.
 
 Where a second engine is asked as well, what it says is added to the findings, and 4 follows once more.
 """
@@ -122,11 +123,30 @@ class Judge:
             from weighlock.digests import sha256_file
 
             digest = Digest.sha256(sha256_file(descriptor, status.st_size))
-        inspection = inspector.inspect(FileSource(descriptor, status.st_size), name=found.path)
+        source = FileSource(descriptor, status.st_size)
+        inspection = inspector.inspect(source, name=found.path)
+        artifact = ModelFile(path=found.path, size=status.st_size, digest=digest, format=inspection.format)
+        judged = self._as_package(self.decide(artifact, inspection), source)
         if key_of(os.fstat(descriptor)) != key_of(status):
             return self.unverifiable(found, "it changed while it was judged")
-        artifact = ModelFile(path=found.path, size=status.st_size, digest=digest, format=inspection.format)
-        return self.decide(artifact, inspection)
+        return judged
+
+    def _as_package(self, judged: Judged, source: FileSource) -> Judged:
+        """Add what is wrong with a wheel as a package; any other file is none."""
+        if not judged.artifact.path.lower().endswith(".whl"):
+            return judged
+        from weighlock.gates import wheels
+
+        package = wheels.artifact_of(judged.artifact.path)
+        if package is None:
+            return judged
+        inspection, verdict = wheels.with_package(package, source, judged.inspection, judged.verdict)
+        return replace(
+            judged,
+            artifact=replace(judged.artifact, format=inspection.format),
+            inspection=inspection,
+            verdict=verdict,
+        )
 
     def decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
         """Return the policy's answer to what was seen."""
@@ -188,7 +208,7 @@ def _with_opinion(judged: Judged, judge: Judge, second: Scanner) -> Judged:
     if not found:
         return judged
     names = {name for finding in found if finding.outcome > Outcome.DATA_ONLY for name in finding.imports}
-    return judge.decide(
+    again = judge.decide(
         judged.artifact,
         replace(
             inspection,
@@ -197,6 +217,8 @@ def _with_opinion(judged: Judged, judge: Judge, second: Scanner) -> Judged:
             findings=(*inspection.findings, *found),
         ),
     )
+    # A wheel may have been denied as a package, and nothing that is said besides takes that back.
+    return replace(again, verdict=judged.verdict) if again.verdict.allowed else again
 
 
 def _judge_all(files: Sequence[disk.FoundFile], judge: Judge, engine: Engine | None) -> Iterator[Judged]:

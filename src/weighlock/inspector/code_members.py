@@ -47,4 +47,4 @@ def _has_text(content: Content) -> bool:
     """Say whether the text of a compiled module is in the wheel."""
     folder, _, name = content.member.name.rpartition("/")
     text = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
-    return any(member.name == text.lstrip("/") for member in content.wheel.files)
+    return text.lstrip("/") in content.wheel.names

@@ -100,10 +100,5 @@ def _unreadable(member: Member, why: str) -> Finding:
     )
 
 
-def _as_content(content: Content, _: Budget) -> Iterator[Finding]:
-    """Run the checks that read content as it is."""
-    yield from checks.run(content, checks.PACKAGES)
-
-
-READERS: tuple[Reader, ...] = (_as_content, read_code, models)
+READERS: tuple[Reader, ...] = (read_code, models)
 """Everything that looks into the content of members."""

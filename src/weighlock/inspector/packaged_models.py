@@ -38,7 +38,7 @@ _MAGIC = re.compile(
 # Pickles of protocol 0 and 1 have no magic number, and begin with an opcode that needs nothing on the stack. Text that
 # begins so is mostly none: it must also name something to be imported, by opcode and two lines, or from the stack.
 _TEXT_PICKLE = re.compile(rb"[(\])}cIJKLMNSTUVXGFBCP\x80]")
-_IMPORTS = re.compile(rb"[ci][A-Za-z_][\w.]*\r?\n[A-Za-z_][\w.]*\r?\n|\x93|[\x82-\x84]")
+_IMPORTS = re.compile(rb"[ci][A-Za-z_][\w.]{0,250}\r?\n[A-Za-z_][\w.]{0,250}\r?\n|\x93|[\x82-\x84]")
 # JSON is looked into where it may be a configuration that names code or holds a template.
 _CONFIGURATION = re.compile(rb'"(?:class_name|chat_template|auto_map|_class_name|custom_pipelines)"')
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*[{\[]")

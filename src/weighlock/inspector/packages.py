@@ -10,6 +10,7 @@ also judges it, and each member belongs to one share. `joined` makes one inspect
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weighlock import checks
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # Honest wheels unpack to four times their size or so, and the few with tables of zeros to fifty times.
 _INFLATED_BASE, _INFLATED_RATIO = 1 << 30, 100
 
+_LONGEST_TEXT = 1000
 _MOST_OF_A_KIND = 20
 """Findings of one check and one outcome that are kept; a further one says how many there were."""
 
@@ -107,11 +109,20 @@ def _inspection(found: Sequence[Finding]) -> Inspection:
     )
 
 
+def _bounded(finding: Finding) -> Finding:
+    """Return a finding whose texts a person can read, whatever names the wheel has."""
+    members = finding.location.members
+    if len(finding.message) <= _LONGEST_TEXT and all(len(name) <= _LONGEST_TEXT for name in members):
+        return finding
+    location = replace(finding.location, members=tuple(name[:_LONGEST_TEXT] for name in members))
+    return replace(finding, message=finding.message[:_LONGEST_TEXT], location=location)
+
+
 def _kept(found: Sequence[Finding]) -> Iterator[Finding]:
     """Yield the findings without the many of a kind: none of one check can push out those of another."""
     seen: Counter[tuple[str, Outcome]] = Counter()
     worst: dict[tuple[str, Outcome], Severity] = {}
-    for finding in found:
+    for finding in map(_bounded, found):
         kind = (finding.check, finding.outcome)
         seen[kind] += 1
         worst[kind] = max(worst.get(kind, finding.severity), finding.severity, key=list(Severity).index)

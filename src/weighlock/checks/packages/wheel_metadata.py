@@ -57,7 +57,7 @@ def run(placement: Placement) -> Iterator[Finding]:
         yield _finding(f"its folder {wheel.dist_info!r} is that of something else")
     yield from _of_metadata(wheel)
     yield from _of_about(wheel)
-    there = {member.name for member in wheel.files}
+    there = wheel.names
     forged = [name for name in _OF_AN_INSTALLER if f"{wheel.dist_info}/{name}" in there]
     if forged:
         yield _finding(f"it brings files that only an installer writes: {listing(forged)}")

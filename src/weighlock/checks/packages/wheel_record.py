@@ -60,7 +60,7 @@ def _of_wheel(wheel: Wheel) -> Iterator[Finding]:
         yield _finding(f"its RECORD cannot be read: {wheel.broken.get('RECORD', 'there is none')}")
         return
     unlisted = {f"{wheel.dist_info}/{name}" for name in _UNLISTED}
-    names = {member.name for member in wheel.files}
+    names = wheel.names
     missing = sorted(names - record.rows.keys() - unlisted)
     if missing:
         yield _finding(f"RECORD does not list files that are in the wheel: {listing(missing)}", missing[0])

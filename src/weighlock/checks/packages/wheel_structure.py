@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 STRUCTURE = Wheel
 
+_SAID_OF_MEMBERS = frozenset({"control-in-name", "duplicate-name-ignoring-case", "unsafe-name"})
 _NO_PARTS = frozenset({"", ".", ".."})
 # Windows drops a dot or a space at the end of a part, and takes what follows a colon for a stream of the file.
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\:]|[. ](?:/|\\Z)")
@@ -52,7 +53,7 @@ _REGULAR = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
 def run(wheel: Wheel) -> Iterator[Finding]:
     """Yield a finding for each thing that no honest wheel does."""
     for anomaly in wheel.anomalies:
-        if anomaly != "duplicate-name-ignoring-case":  # said below, of the places where members are installed
+        if anomaly not in _SAID_OF_MEMBERS:
             yield _finding(f"installers would read the archive differently: {anomaly}")
     for member in wheel.members:
         problem = _problem(member)
@@ -96,6 +97,8 @@ def _clashes(wheel: Wheel) -> Iterator[Finding]:
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
     for member in wheel.files:
+        if len(member.name) > _LONGEST_PATH:
+            continue  # it is refused, and splitting it into thousands of folders would take its time
         path = _folded(member.place.key if member.place else member.name)
         if path in files:
             yield _finding(f"it would overwrite {files[path]!r} where letters are not told apart", member.name)
