@@ -85,11 +85,11 @@ def transaction(
         hold = Hold(temporary=folder / "tmp", file=folder / f"{_PIP}{secrets.token_hex(8)}")
         hold.temporary.mkdir()
         hold.file.touch()
-        journal = begin(folder, paths(), roots, made)
         try:
+            journal = begin(folder, paths(), roots, made)
             yield hold
         except BaseException:
-            roll_back(journal)
+            _recover(folder)
             raise
         journal.commit()
 
