@@ -10,7 +10,6 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import pip
 import pytest
 
 from weighlock.demo.packages import sdist, wheel
@@ -21,7 +20,6 @@ from weighlock.sources.builds.sandbox import Limits, Sandbox, find, prove
 
 pytestmark = pytest.mark.e2e
 
-PIP_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(pip.__file__)))
 _TOOLS = [tool for name in ("bwrap", "unshare") if (tool := shutil.which(name, path="/usr/bin:/bin:/usr/local/bin"))]
 WORKING = [tool for tool in _TOOLS if prove(Sandbox(tool=tool)) is None]
 needs_sandbox = pytest.mark.skipif(not WORKING, reason="no sandbox can be made here: needs bubblewrap or namespaces")
@@ -71,7 +69,7 @@ def quarantine(tmp_path: Path) -> Path:
 
 
 def _build(source: Path, quarantine: Path, judge=_no_requirements, **options) -> Path:
-    options = {"name": "spam", "version": "1.0", "pip_folder": PIP_FOLDER, **options}
+    options = {"name": "spam", "version": "1.0", **options}
     return build(source, quarantine, judge, **options)
 
 

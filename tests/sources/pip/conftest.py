@@ -116,4 +116,4 @@ def judged(package: Package, folder: Path, **facts: object) -> JudgedWheel:
 def put(environment: Environment, wheels: Iterable[JudgedWheel], quarantine: Path, *installing: str) -> Installed:
     """Install them."""
     request = PipRequest(python=environment.python, resolving=(), installing=installing)
-    return install(list(wheels), request, quarantine, pip_folder=PIP_FOLDER)
+    return install(list(wheels), request, quarantine)

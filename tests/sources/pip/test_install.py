@@ -183,9 +183,10 @@ def test_an_interpreter_that_is_not_there(quarantine):
         install([judged(BETA, quarantine)], PipRequest(python="/no/such/python", resolving=()), quarantine)
 
 
-def test_an_environment_without_pip_is_told_apart(environment, quarantine):
+def test_without_any_pip_nothing_is_done(environment, quarantine, monkeypatch):
+    monkeypatch.setattr("weighlock.sources.pip.install.own_pip", lambda: None)
     with pytest.raises(SourceError, match="No module named"):
-        install([judged(BETA, quarantine)], PipRequest(python=environment().python, resolving=()), quarantine)
+        put(environment(), [judged(BETA, quarantine)], quarantine)
 
 
 def test_nothing_to_install_starts_nothing(quarantine):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.pip.conftest import ALPHA, BETA, OLD_ALPHA, PIP_FOLDER, Environment, judged, put
+from tests.sources.pip.conftest import ALPHA, BETA, OLD_ALPHA, Environment, judged, put
 from weighlock.demo.packages import wheel
 from weighlock.errors import SourceError, WeighlockError
 from weighlock.sources.exclusive import acquire, acquire_now
@@ -33,7 +33,7 @@ from weighlock.artifact import Digest, PackageFile
 from weighlock.sources.pip.install import install
 from weighlock.sources.pip.interface import JudgedWheel, PipRequest
 from weighlock.sources.pip.quarantine import InstallQuarantine
-python, pip_folder, *wheels = sys.argv[1:]
+python, *wheels = sys.argv[1:]
 judged = []
 for text in wheels:
     path, digest = text.split("=")
@@ -41,7 +41,7 @@ for text in wheels:
     artifact = PackageFile(name=name.lower(), version=version, filename=Path(path).name, digest=Digest.sha256(digest))
     judged.append(JudgedWheel(path=Path(path), artifact=artifact))
 with InstallQuarantine() as folder:
-    install(judged, PipRequest(python=python, resolving=()), folder, pip_folder=pip_folder)
+    install(judged, PipRequest(python=python, resolving=()), folder)
 """
 _MANY = {f"many/part{number // 20}/file{number}.py": f"x = {number}\n" for number in range(200)}
 MANY = wheel("many", "2.0", _MANY)
@@ -65,7 +65,7 @@ class Bench:
             self._wheels.append(f"{folder / package.filename}={package.sha256}")
 
     def start(self, **options: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _CHILD, self.venv.python, PIP_FOLDER, *self._wheels]
+        command = [sys.executable, "-c", _CHILD, self.venv.python, *self._wheels]
         source = str(Path(transaction.__file__).parents[3])
         environ = {**os.environ, "PYTHONPATH": source}
         return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, **options)

@@ -25,6 +25,7 @@ from weighlock.files import read_regular
 from weighlock.install_policy import canonical_name
 from weighlock.sources.builds.sandbox import Limits, find
 from weighlock.sources.builds.unpack import unpack
+from weighlock.sources.pip.no_build import own_pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 _BACKEND = Path(__file__).with_name("backend.py")
 _LEGACY = ("setuptools.build_meta:__legacy__", ("setuptools>=40.8.0",))
 """What PEP 517 says for a project that does not say anything."""
+
+_PIP = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
 
 _LARGEST_TEXT = 1 << 20
 _LARGEST_WHEEL = 4 << 30
@@ -64,7 +70,6 @@ def build(
     *,
     name: str,
     version: str | None = None,
-    pip_folder: str,
     limits: Limits | None = None,
 ) -> Path:
     """Build a wheel.
@@ -76,7 +81,6 @@ def build(
             with exactly their wheels; it raises where one is refused.
         name: Canonical name of the project that the policy lets build.
         version: The version that was chosen, where there is one.
-        pip_folder: Where the package ``pip`` lies.
         limits: What the build may use.
 
     Returns:
@@ -87,13 +91,15 @@ def build(
         FormatError: The source cannot be read.
         SourceError: There is no sandbox here, or the build failed in it; the message has what it said.
     """
-    sandbox = find([os.path.join(os.path.realpath(pip_folder), "pip"), str(_BACKEND)], limits)
+    pip = os.path.realpath(own_pip() or "")
+    seen = os.path.join(pip, "pip") if os.path.isdir(pip) else pip  # it can be a wheel
+    sandbox = find([seen, str(_BACKEND)], limits)
     work = destination / "build" / "work"  # beside it lies what the sandbox needs itself
     work.mkdir(mode=0o700, parents=True)
     try:
         tree = _tree(source, work)
         system = read_system(tree)
-        builder = _Builder(sandbox, work, tree, system, os.path.realpath(pip_folder))
+        builder = _Builder(sandbox, work, tree, system, pip)
         _call(lambda: builder.prepare(judge_and_fetch), name, "its build cannot be prepared")
         made = _call(builder.wheel, name, "it cannot be built")
         return _copy_out(made, destination, name, version)
@@ -208,11 +214,10 @@ class _Builder:
         for path in sorted(judge_and_fetch(requirements).glob("*.whl")):
             shutil.copyfile(path, folder / path.name)
             wheels.append(str(folder / path.name))
-        runner = os.path.join(self._pip, "pip", "__pip-runner__.py")
         options = ["--isolated", "--no-input", "--disable-pip-version-check", "install", "--no-index", "--no-deps"]
         quiet = ["--no-cache-dir", "--only-binary", ":all:", "--no-compile", "-q"]
         if wheels:
-            self._run([self._python, "-I", runner, *options, *quiet, *wheels], self._work)
+            self._run([self._python, "-I", "-c", _PIP, self._pip, *options, *quiet, *wheels], self._work)
 
     def _hook(self, hook: str, *arguments: str) -> Any:
         answer = self._work / "answer.json"

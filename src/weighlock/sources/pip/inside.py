@@ -16,7 +16,7 @@ import tempfile  # noqa: E402
 from importlib import import_module  # noqa: E402
 from importlib.machinery import PathFinder  # noqa: E402
 from importlib.metadata import distributions  # noqa: E402
-from importlib.util import cache_from_source  # noqa: E402
+from importlib.util import cache_from_source, find_spec  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main() -> None:
             sys.exit(3)
         if "hold" in told:
             break
-        if told["pip"] and not any(isinstance(finder, _OnlyPip) for finder in sys.meta_path):
+        if told["pip"] and find_spec("pip") is None:
             sys.meta_path.insert(0, _OnlyPip(told["pip"]))
         options = told["options"]
         answer = json.dumps(_where(options, told["names"]))

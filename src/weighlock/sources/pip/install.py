@@ -24,6 +24,7 @@ from weighlock.errors import DigestMismatchError, SourceError, UsageError
 from weighlock.sources.interface import Silence
 from weighlock.sources.pip import records
 from weighlock.sources.pip.footprint import Destination, footprint
+from weighlock.sources.pip.no_build import own_pip
 from weighlock.sources.pip.transaction import transaction
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ def install(
     *,
     environ: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    pip_folder: str | None = None,
 ) -> Installed:
     """Install exactly the judged bytes, all of them or none.
 
@@ -75,7 +75,6 @@ def install(
         quarantine: A private folder.
         environ: The variables of this process, by default; those of pip and Python do not reach pip.
         progress: Told when another installation is waited for.
-        pip_folder: Where the package ``pip`` lies, for environments that have none.
 
     Raises:
         DigestMismatchError: A wheel is not the one that was judged.
@@ -90,7 +89,7 @@ def install(
     pins.write_text("".join(f"{wheel.artifact.pin} --hash={wheel.artifact.digest}\n" for wheel in wheels), "utf-8")
     options = [*_ISOLATED, "--find-links", str(shown), "-r", str(pins), *_reinstalling(request), *request.installing]
     names = [wheel.artifact.name for wheel in wheels]
-    with Pip(request.python, isolated(environ, quarantine), pip_folder) as pip:
+    with Pip(request.python, isolated(environ, quarantine)) as pip:
         destination = pip.ask(options, names)
         written = footprint(wheels, destination)
         with transaction(
@@ -127,13 +126,11 @@ class Pip:
     Args:
         python: The interpreter of the environment.
         environ: The variables for it.
-        folder: Where the package ``pip`` lies, for environments that have none.
     """
 
-    def __init__(self, python: str, environ: Mapping[str, str], folder: str | None = None) -> None:
+    def __init__(self, python: str, environ: Mapping[str, str]) -> None:
         self._python = python
         self._environ = environ
-        self._folder = folder
         self._child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -165,7 +162,7 @@ class Pip:
             SourceError: It does not answer.
         """
         mark = f"weighlock-{secrets.token_hex(16)}:"
-        self._say({"mark": mark, "pip": self._folder, "options": list(options), "names": list(names)})
+        self._say({"mark": mark, "pip": own_pip(), "options": list(options), "names": list(names)})
         said = []
         for line in self._started.stdout or ():
             if line.startswith(mark):

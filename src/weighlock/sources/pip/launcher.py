@@ -137,6 +137,8 @@ def _serve(channel: socket.socket) -> None:
     sys.addaudithook(_refuse)
     _see_user_site()
     _provide(start["pip"])
+    if "_weighlock_pip" in sys.modules:  # the shim would send this pip to weighlock again
+        sys.modules["_weighlock_pip"].stand_aside()
     try:
         import pip
 

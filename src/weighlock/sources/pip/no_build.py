@@ -70,7 +70,7 @@ class NoBuildPip:
         try:
             with theirs:
                 self._process = self._started(request, os.fspath(folder), theirs.fileno())
-            start = self._asked({"nothing": _does_nothing(), "pip": _own_pip()})
+            start = self._asked({"nothing": _does_nothing(), "pip": own_pip()})
             self.version = _checked_version(start, request.python, self._printed())
         except BaseException:
             self.close()
@@ -145,7 +145,7 @@ def _does_nothing() -> str:
     return shutil.which("false", path="/bin:/usr/bin") or shutil.which("false") or "/bin/false"
 
 
-def _own_pip() -> str | None:
+def own_pip() -> str | None:
     """Return where weighlock's own environment has a pip, or the one that came with its Python."""
     spec = find_spec("pip")
     if spec is not None and spec.origin:
