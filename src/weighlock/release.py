@@ -97,6 +97,7 @@ class Provenance:
         verified: The signatures were verified for exactly the digest of the file.
         known: The index could be asked; otherwise nothing follows from an absence.
         problem: Why attestations that are there could not be verified.
+        broken: They were looked at and do not verify; without it, nobody could look.
         remembered: The publisher of the earlier release that was admitted on this machine, verified then.
         remembered_version: That release.
     """
@@ -105,6 +106,7 @@ class Provenance:
     verified: bool = False
     known: bool = False
     problem: str | None = None
+    broken: bool = False
     remembered: Publisher | None = None
     remembered_version: str | None = None
 
