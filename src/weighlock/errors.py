@@ -51,6 +51,12 @@ class DigestMismatchError(WeighlockError):
     exit_code = 1
 
 
+class ForgedError(WeighlockError):
+    """Evidence about an artifact, such as an attestation, does not verify or is about other bytes."""
+
+    exit_code = 1
+
+
 class AdmissionError(WeighlockError):
     """The policy refused an artifact in a command (not in a guarded program, see `LoadRefused`)."""
 

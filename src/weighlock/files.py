@@ -118,7 +118,7 @@ def update_lockfile(
         LockfileError: The old file is broken, or the new one would be.
         WeighlockError: The file system refused; the old file is untouched.
     """
-    with _exclusive(path):
+    with exclusive(path):
         place = _place(path)
         text = read_lockfile_text(place) if os.path.lexists(place) else ""
         old = read_lockfile(place) if text else Lockfile()
@@ -132,8 +132,13 @@ def update_lockfile(
         return Update(old=old, new=new, written=dumped != text)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by other bytes, all or nothing, and keep its mode.
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Replace a file by other bytes, all or nothing.
+
+    Args:
+        path: Of the file.
+        data: All its new bytes.
+        mode: Its new permissions; by default it keeps those that it has.
 
     Raises:
         WeighlockError: The file system refused; the old file is untouched.
@@ -144,7 +149,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fchmod(file.fileno(), _mode(path))
+                os.fchmod(file.fileno(), _mode(path) if mode is None else mode)
                 os.fsync(file.fileno())
             os.replace(name, path)
         except BaseException:
@@ -205,8 +210,12 @@ def _mode(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold the folder of a file, so that two updates of the file come one after the other."""
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the folder of a file, so that two updates of the file come one after the other.
+
+    Raises:
+        WeighlockError: The folder cannot be opened.
+    """
     if sys.platform == "win32":  # The rename is still atomic, but of two updates at once the last one counts.
         yield
         return
