@@ -46,10 +46,11 @@ docs: $(VENV)/.core
 	$(BIN)/python tools/docs.py
 
 # The guard under every major version of huggingface_hub that it supports, each in a folder of its own,
-# and with TensorFlow.
+# with TensorFlow, and installing under every pip.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/e2e/matrix.py
 	$(BIN)/python tests/e2e/tensorflow_matrix.py
+	$(BIN)/python tests/e2e/pip_matrix.py
 
 # Every loader in every kind of process, with a payload; writes docs/coverage.md.
 coverage: $(VENV)/.test

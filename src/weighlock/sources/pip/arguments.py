@@ -36,6 +36,8 @@ _OPPOSITES = {
     "cache-dir": "no-cache-dir", "no-cache-dir": "cache-dir",
 }  # fmt: skip
 _STRIPPED = ("PIP_", "PYTHON", "_PIP_")
+_KEPT = ("PYTHONUSERBASE", "PYTHONNOUSERSITE")
+"""They say where the user's own packages are."""
 
 
 class _Settings:
@@ -166,8 +168,9 @@ def _request(
         resolving=(*settings.arguments(Use.RESOLVING, Use.BOTH), *passed, *dict.fromkeys(features)),
         fetching=tuple(fetching),
         installing=tuple(settings.arguments(Use.INSTALLING, Use.BOTH)),
-        environ={key: value for key, value in environ.items() if not key.startswith(_STRIPPED)}
-        | {"PIP_CONFIG_FILE": os.devnull},
+        environ={
+            key: value for key, value in environ.items() if key in _KEPT or not key.startswith(_STRIPPED)
+        },
         indexes=indexes,
         find_links=tuple(reading.find_links),
         network=Network(

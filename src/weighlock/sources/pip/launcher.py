@@ -96,7 +96,7 @@ def _see_user_site() -> None:
     import site
 
     in_venv = sys.prefix != sys.base_prefix
-    if in_venv or os.environ.get("WEIGHLOCK_NO_USER_SITE"):
+    if in_venv or os.environ.get("PYTHONNOUSERSITE"):
         return
     folder = site.getusersitepackages()
     site.ENABLE_USER_SITE = True

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 OLDEST = Version("23.0")
 _MOST_OUTPUT = 1 << 20
 _MOST_ANSWER = 1 << 16
-_SECONDS_TO_END = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class NoBuildPip:
 
     def _started(self, request: PipRequest, folder: str, channel: int) -> subprocess.Popen[bytes]:
         command = [request.python, "-I", "-X", "utf8", launcher.__file__, str(channel)]
-        environ = {**request.environ, "TMPDIR": folder, "PIP_CONFIG_FILE": os.devnull}
+        environ = {"PIP_CONFIG_FILE": os.devnull, **request.environ, "TMPDIR": folder}
         try:
             return subprocess.Popen(  # noqa: S603 - the interpreter that the user named
                 command,
@@ -121,15 +120,12 @@ class NoBuildPip:
         return data.decode(errors="replace")
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, which has nothing to tidy up: all that it wrote lies in the folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self._lines.close()
         self._channel.close()
-        if self._process is not None:
-            try:
-                self._process.wait(0.5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(_SECONDS_TO_END)
         self._output.close()
 
     def __enter__(self) -> Self:

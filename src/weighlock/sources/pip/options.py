@@ -155,7 +155,7 @@ report                              ; value     ; read       ;   ;
 isolated                            ; flag      ; read       ;   ;
 python                              ; value     ; read       ; p ;
 no-binary                           ; text list ; refused    ; f ; build
-config-settings config-setting C    ; text list ; refused    ; f ; build
+config-settings C                   ; text list ; refused    ; f ; build
 global-option                       ; list      ; refused    ; f ; build
 install-option                      ; list      ; refused    ; f ; build
 build-option                        ; list      ; refused    ;   ; build
