@@ -73,11 +73,12 @@ def _tls(text: str, _version: str) -> WeighlockError | None:
 
 
 def _network(text: str, _version: str) -> WeighlockError | None:
-    match = re.search(r"\b(4\d\d|5\d\d) (?:Client Error|Server Error|Error)", text)
+    match = re.search(r"\b([45]\d\d) (?:(?:Client|Server) )?Error|too many ([45]\d\d) error responses", text)
     if match:
         url = re.search(r"for url: (\S+)", text)
-        hint = "are the credentials for this index right?" if match[1] in {"401", "403", "407"} else None
-        return SourceError(f"answers with {match[1]}", where=url[1][:_LONGEST_LINE] if url else _host(text), hint=hint)
+        status = match[1] or match[2]
+        hint = "are the credentials for this index right?" if status in {"401", "403", "407"} else None
+        return SourceError(f"answers with {status}", where=url[1][:_LONGEST_LINE] if url else _host(text), hint=hint)
     signs = (
         "NewConnectionError|ConnectTimeout|ReadTimeout|Max retries exceeded|Connection refused|ProxyError"
         "|NameResolution|Failed to establish|connection broken|ConnectionResetError|Connection aborted|ProtocolError"
