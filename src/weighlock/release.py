@@ -201,8 +201,10 @@ class AdvisedRelease:
         artifact: The file, or what is installed.
         advisories: Those that apply to exactly this version, each once, whatever it is called.
         problem: Why there may be more, such as the age of the database, in one sentence without a full stop.
+        unconfirmed: Names of those that a second source, which was asked as well, does not have.
     """
 
     artifact: PackageFile
     advisories: tuple[Advisory, ...] = ()
     problem: str | None = None
+    unconfirmed: tuple[str, ...] = ()

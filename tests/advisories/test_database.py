@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -348,6 +349,12 @@ def test_a_database_in_a_folder_that_cannot_be_written_leaves_nothing_there(tmp_
     with database(tmp_path, record("PYSEC-1", versions=["1"])) as known:
         known.query([("example", "1")])
         assert sorted(os.listdir(tmp_path)) == [".advisories.sqlite.lock", "advisories.sqlite", "all.zip"]
+
+
+def test_threads_may_ask_at_once(tmp_path):
+    with database(tmp_path, record("PYSEC-1", versions=["1"])) as known, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: known.query([("example", "1")] * 50), range(40)))
+    assert {advisory.id for answer in answers for found in answer for advisory in found} == {"PYSEC-1"}
 
 
 def test_the_place_is_the_variable_or_the_folder_for_data(tmp_path):

@@ -7,14 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from tests.advisories.osv_api import osv_api
-from tests.advisories.osv_files import MEDIUM, NOW, YESTERDAY, database, record, span
+from tests.advisories.osv_files import DAY, MEDIUM, NOW, YESTERDAY, database, record, span
+from weighlock import checks
 from weighlock.advisories import pip_audit
 from weighlock.advisories.advice import advise
-from weighlock.advisories.cross_check import cross_checked
+from weighlock.advisories.cross_check import Seconded, cross_checked
 from weighlock.advisories.pip_audit import Audit, PipAudit
 from weighlock.advisory import Advisory, Severity
 from weighlock.artifact import PackageFile
 from weighlock.errors import AdvisoryError, UsageError
+from weighlock.finding import Outcome
+from weighlock.release import AdvisedRelease
 
 RECORDS = [
     record("PYSEC-2", "one", ranges=[span(fixed="2.0")], aliases=["CVE-1", "GHSA-1"]),
@@ -74,8 +77,9 @@ def test_the_real_one_with_the_same_data_finds_the_same(tmp_path):
         ]
         assert [found.id for found in ours[0]] == ["CVE-3", "GHSA-3", "PYSEC-1", "PYSEC-2"]
         assert theirs[2][0].malware
-        advice = advise(known, [release(*pin) for pin in PINS], now=NOW, most=NOW - NOW.replace(year=2020))
-    assert cross_checked(advice.releases, audit).differences == ()
+        files = [release(*pin) for pin in PINS]
+        alone = advise(known, files, now=NOW, most=10 * DAY)
+        assert advise(Seconded(known, PipAudit(url)), files, now=NOW, most=10 * DAY).releases == alone.releases
 
 
 def test_the_real_one_that_cannot_reach_its_server_is_unverifiable_and_not_clean():
@@ -159,8 +163,6 @@ def test_its_own_variables_do_not_change_what_it_does(monkeypatch):
 def test_what_it_has_in_addition_counts_and_both_differences_are_listed():
     both = Advisory(id="PYSEC-1", aliases=("CVE-1",))
     theirs = Advisory(id="CVE-9", source="pip-audit")
-    from weighlock.release import AdvisedRelease
-
     releases = [
         AdvisedRelease(artifact=release("one", "1.0"), advisories=(both, Advisory(id="PYSEC-2"))),
         AdvisedRelease(artifact=release("two", "1.0")),
@@ -171,9 +173,19 @@ def test_what_it_has_in_addition_counts_and_both_differences_are_listed():
         problems={("two", "1.0"): "pip-audit skipped it"},
     )
     said = cross_checked(releases, audit)
-    assert [advisory.id for advisory in said.releases[0].advisories] == ["PYSEC-1", "PYSEC-2", "CVE-9"]
-    assert said.releases[0].advisories[2].severity is Severity.UNKNOWN
-    (difference,) = said.differences
-    assert [advisory.id for advisory in difference.ours] == ["PYSEC-2"]
-    assert difference.theirs == (theirs,)
-    assert [one.problem for one in said.releases] == [None, "pip-audit skipped it", "pip-audit was not asked about it"]
+    assert [advisory.id for advisory in said[0].advisories] == ["PYSEC-1", "PYSEC-2", "CVE-9"]
+    assert said[0].advisories[2].severity is Severity.UNKNOWN
+    assert said[0].unconfirmed == ("PYSEC-2",)
+    assert [one.problem for one in said] == [None, "pip-audit skipped it", "pip-audit was not asked about it"]
+    messages = [finding.message for finding in checks.run(said[0], checks.PACKAGES)]
+    assert "CVE-9 applies, says pip-audit (of unknown severity, no fixed version is known)" in messages
+    assert "the second source that was asked does not have PYSEC-2" in messages
+
+
+def test_a_second_source_that_fails_makes_everything_unverifiable_and_nothing_clean(tmp_path, answers):
+    source = answers(None, error=subprocess.TimeoutExpired("pip-audit", 3))
+    with database(tmp_path, record("PYSEC-1", "one", versions=["1.0"])) as known:
+        advice = advise(Seconded(known, source), [release("one", "1.0"), release("two", "2")], now=NOW, most=10 * DAY)
+    for one in advice.releases:
+        outcomes = {finding.outcome for finding in checks.run(one, checks.PACKAGES)}
+        assert Outcome.UNVERIFIABLE in outcomes

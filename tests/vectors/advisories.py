@@ -31,6 +31,7 @@ def _advisories() -> Vectors:
     yield "unknown-severity.json", _advised({"id": "PYSEC-2024-2"})
     yield "beside-malware.json", _advised(_REPORT, _ADVISORY)
     yield "not-understood.json", _advised({"id": "PYSEC-2024-3", "unclear": True, "summary": "it is not a list"})
+    yield "unconfirmed.json", _advised({**_REPORT}, unconfirmed=["PYSEC-2024-1"])
     yield "too-old.json", _advised(problem="the advisory database is 31 days old, and the policy takes 30 days")
 
 

@@ -40,7 +40,12 @@ def _advised(data: dict) -> AdvisedRelease:
         )
         for advisory in data["advisories"]
     )
-    return AdvisedRelease(artifact=_artifact(data["artifact"]), advisories=advisories, problem=data.get("problem"))
+    return AdvisedRelease(
+        artifact=_artifact(data["artifact"]),
+        advisories=advisories,
+        problem=data.get("problem"),
+        unconfirmed=tuple(data.get("unconfirmed", [])),
+    )
 
 
 def _release(data: dict) -> Release:

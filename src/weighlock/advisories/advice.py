@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weighlock.advisories.cross_check import Seconded, cross_checked
 from weighlock.formats.pypi_versions import key
 from weighlock.release import AdvisedRelease
 
@@ -35,7 +36,7 @@ def advise(source: AdvisorySource, artifacts: Sequence[PackageFile], *, now: dat
     """Ask a source about package files.
 
     Args:
-        source: Such as the local database.
+        source: Such as the local database, or `Seconded`.
         artifacts: The files.
         now: The time, with a time zone.
         most: The policy's ``advisory-max-age``; older answers are no answers. What they report still counts.
@@ -47,6 +48,9 @@ def advise(source: AdvisorySource, artifacts: Sequence[PackageFile], *, now: dat
         AdvisedRelease(artifact=artifact, advisories=advisories, problem=problem)
         for artifact, advisories in zip(artifacts, found, strict=True)
     ]
+    if isinstance(source, Seconded):
+        audit = source.second.audit([(artifact.name, artifact.version) for artifact in artifacts])
+        releases = cross_checked(releases, audit)
     return Advice(releases=tuple(releases), status=status, warning=status.warning(now))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weighlock.advisories.pip_audit import NAME, pin_of
@@ -10,66 +10,59 @@ from weighlock.advisories.pip_audit import NAME, pin_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from weighlock.advisories.pip_audit import Audit
+    from weighlock.advisories.interface import AdvisorySource, Status
+    from weighlock.advisories.pip_audit import Audit, PipAudit
     from weighlock.advisory import Advisory
     from weighlock.release import AdvisedRelease
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """What two sources say differently about one version of a package.
+class Seconded:
+    """An `AdvisorySource` whose answers about what is judged are compared with those of pip-audit.
+
+    What is asked beside that, such as which upgrade would help, is asked of the first source alone: pip-audit sends
+    every question over the network.
 
     Args:
-        name: Of the project.
-        version: That was asked about.
-        ours: Advisories that only the first source has.
-        theirs: Advisories that only the second one has.
+        first: Such as the local database.
+        second: Is asked by `advise`, about all packages at once.
     """
 
-    name: str
-    version: str
-    ours: tuple[Advisory, ...] = ()
-    theirs: tuple[Advisory, ...] = ()
+    def __init__(self, first: AdvisorySource, second: PipAudit) -> None:
+        self.first = first
+        self.second = second
+
+    @property
+    def status(self) -> Status:
+        """What is known about the first source."""
+        return self.first.status
+
+    def query(self, packages: Sequence[tuple[str, str]]) -> Sequence[tuple[Advisory, ...]]:
+        """Return the advisories that the first source has."""
+        return self.first.query(packages)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossCheck:
-    """What comes of asking pip-audit as well.
-
-    Args:
-        releases: With the advisories of both, and a problem where pip-audit gave no answer.
-        differences: Of the packages about which both answered.
-    """
-
-    releases: tuple[AdvisedRelease, ...]
-    differences: tuple[Difference, ...]
-
-
-def cross_checked(releases: Sequence[AdvisedRelease], audit: Audit) -> CrossCheck:
-    """Add what pip-audit says to what was said before.
+def cross_checked(releases: Sequence[AdvisedRelease], audit: Audit) -> list[AdvisedRelease]:
+    """Add what pip-audit says to what was said before: a problem, where it gave no answer.
 
     Args:
         releases: With the advisories of the local database.
         audit: What pip-audit said about the same packages.
     """
-    both, differences = [], []
+    both = []
     for release in releases:
-        artifact = release.artifact
-        pin = pin_of(artifact.name, artifact.version)
+        pin = pin_of(release.artifact.name, release.artifact.version)
         found = audit.found.get(pin)
         if found is None:
             problem = audit.problems.get(pin, f"{NAME} was not asked about it")
             both.append(replace(release, problem=release.problem or problem))
             continue
-        theirs = unknown_to(release.advisories, found)
-        ours = unknown_to(found, release.advisories)
-        both.append(replace(release, advisories=(*release.advisories, *theirs)))
-        if ours or theirs:
-            differences.append(Difference(name=artifact.name, version=artifact.version, ours=ours, theirs=theirs))
-    return CrossCheck(releases=tuple(both), differences=tuple(differences))
+        ours, theirs = _unknown_to(found, release.advisories), _unknown_to(release.advisories, found)
+        advisories = (*release.advisories, *theirs)
+        both.append(replace(release, advisories=advisories, unconfirmed=tuple(advisory.id for advisory in ours)))
+    return both
 
 
-def unknown_to(known: Sequence[Advisory], advisories: Sequence[Advisory]) -> tuple[Advisory, ...]:
+def _unknown_to(known: Sequence[Advisory], advisories: Sequence[Advisory]) -> tuple[Advisory, ...]:
     """Return the advisories of which no name is known."""
     names = frozenset().union(*(advisory.names for advisory in known))
     return tuple(advisory for advisory in advisories if not advisory.names & names)

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -69,7 +70,11 @@ class Database:
         _check_owner(path)
         try:
             # Nobody ever writes into the file, so it needs no locks, and none are left behind in its folder.
-            self._connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+            # Threads take turns with the connection.
+            self._connection = sqlite3.connect(
+                f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+            self._lock = threading.Lock()
             self.status = _status(self._connection, path)
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise self._broken(error) from None
@@ -101,8 +106,9 @@ class Database:
         wanted = [(canonical_name(name.strip()), version) for name, version in packages]
         names = sorted({name for name, _ in wanted})
         try:
-            rows = self._rows(names)
-            unclear = self._unclear(names)
+            with self._lock:
+                rows = self._rows(names)
+                unclear = self._unclear(names)
             return [(*_applying(rows.get(name, []), version), *unclear.get(name, ())) for name, version in wanted]
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise self._broken(error) from None

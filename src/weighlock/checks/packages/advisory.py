@@ -5,7 +5,8 @@
 It reports every advisory of the local OSV database, or of another source that was asked, that applies to exactly this
 name and version, with its severity and the versions that are said to be fixed. Records under several names (``PYSEC``,
 ``CVE``, ``GHSA``) are one finding. It also reports what could not be found out: a source that could not be asked or is
-too old, a record that is not understood, and one that names the package and no version.
+too old, a record that is not understood, and one that names the package and no version. Where two sources were asked,
+what either has counts, and what only the first has is told.
 
 ## Why it matters
 
@@ -52,6 +53,9 @@ def run(release: AdvisedRelease) -> Iterator[Finding]:
             yield _finding(advisory, message, Outcome.UNVERIFIABLE)
         elif not advisory.malware:
             yield _finding(advisory, _message(advisory), Outcome.NEEDS_APPROVAL)
+    if release.unconfirmed:
+        message = f"the second source that was asked does not have {listing(release.unconfirmed)}"
+        yield Finding(check="advisory", severity=Severity.INFO, message=message)
 
 
 def _finding(advisory: Advisory, message: str, outcome: Outcome) -> Finding:
@@ -61,7 +65,8 @@ def _finding(advisory: Advisory, message: str, outcome: Outcome) -> Finding:
 def _message(advisory: Advisory) -> str:
     severity = "of unknown severity" if advisory.severity is Severity.UNKNOWN else f"severity {advisory.severity}"
     fixed = f"fixed in {listing(advisory.fixed)}" if advisory.fixed else "no fixed version is known"
-    return f"{advisory.id} applies ({severity}, {fixed}){_summary(advisory)}"
+    source = "" if advisory.source == "osv" else f", says {advisory.source}"
+    return f"{advisory.id} applies{source} ({severity}, {fixed}){_summary(advisory)}"
 
 
 def _summary(advisory: Advisory) -> str:
