@@ -188,6 +188,8 @@ def _remedy(artifact: PackageFile, finding: Finding, today: date) -> str:
         expires = today + timedelta(days=30)
         line = f'{{ id = "{finding.advisory.id}", package = "{artifact.name}", reason = "…", expires = {expires} }}'
         return f"[{_TABLE}] ignore-advisories = [{line}]"
+    if finding.check == "needs-build":
+        return f'[{_TABLE}] allow-build = ["{artifact.name}"]'
     line = f'{{ package = "{artifact.name}", version = "{artifact.version}", check = "{finding.check}", reason = "…" }}'
     return f"[{_TABLE}] accept = [{line}]"
 

@@ -208,3 +208,16 @@ class AdvisedRelease:
     advisories: tuple[Advisory, ...] = ()
     problem: str | None = None
     unconfirmed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildNeeded:
+    """A requirement that only a build can satisfy.
+
+    Args:
+        kind: ``vcs``, ``folder``, ``sdist`` or ``url`` (of a file that is no wheel).
+        editable: It was given with ``-e``.
+    """
+
+    kind: str
+    editable: bool = False

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests import osv
+from weighlock.advisories.database import Database
 from weighlock.artifact import Digest, PackageFile
 from weighlock.errors import SourceError
 from weighlock.gates.releases import Knowledge, learn
@@ -12,18 +14,6 @@ from weighlock.release import IndexFile, ProjectPage, Provenance, Release
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PUBLIC, PRIVATE = "https://public.example/simple", "https://private.example/simple"
-
-
-class Database:
-    """Advisories by name and version."""
-
-    def __init__(self, **known):
-        self.known = known
-        self.asked = []
-
-    def query(self, packages):
-        self.asked += packages
-        return [self.known.get(name, {}).get(version, ()) for name, version in packages]
 
 
 def release(name="tool", version="2.0", sha256="1" * 64, direct=None, index=PUBLIC):
@@ -43,16 +33,21 @@ def listed(version="2.0", sha256="1" * 64, index=PUBLIC, **fields):
     return IndexFile(filename=filename, url=f"{index}/files/{filename}", sha256=sha256, **fields)
 
 
-def one(said, **fields):
-    knowledge = Knowledge(**{"advisories": Database(), "now": NOW, **fields})
-    return learn([said], knowledge, InstallPolicy())[0]
+@pytest.fixture
+def one(tmp_path):
+    def learned(said, *records, **fields):
+        with Database(osv.database(tmp_path, *records, now=NOW)) as database:
+            knowledge = Knowledge(**{"advisories": database, "now": NOW, **fields})
+            return learn([said], knowledge, InstallPolicy())[0]
+
+    return learned
 
 
 def checks(found):
     return {finding.check for finding in found}
 
 
-def test_every_name_is_asked_for_once_and_at_every_index():
+def test_every_name_is_asked_for_once_and_at_every_index(tmp_path):
     asked = []
 
     def ask(names):
@@ -60,24 +55,25 @@ def test_every_name_is_asked_for_once_and_at_every_index():
         return {name: (page(PUBLIC, name=name), page(PRIVATE, name=name)) for name in names}
 
     said = [release(), release("other"), release()]
-    learned = learn(said, Knowledge(advisories=Database(), ask=ask, now=NOW), InstallPolicy())
+    with Database(osv.database(tmp_path, now=NOW)) as database:
+        learned = learn(said, Knowledge(advisories=database, ask=ask, now=NOW), InstallPolicy())
     assert asked == [["other", "tool"]]
     assert all(described.asked and len(described.pages) == 2 for described, _ in learned)
 
 
-def test_nobody_is_asked_about_what_was_named_by_a_url():
+def test_nobody_is_asked_about_what_was_named_by_a_url(one):
     described, _ = one(release(direct="url"), ask=lambda names: pytest.fail(f"asked about {names}"))
     assert not described.asked
 
 
-def test_the_page_that_serves_the_file_is_the_one_with_its_url():
+def test_the_page_that_serves_the_file_is_the_one_with_its_url(one):
     pages = (page(PRIVATE, listed(index=PRIVATE)), page(PUBLIC, listed()))
     described, _ = one(release(), ask=lambda names: {"tool": pages})
     assert described.served_by.index == PUBLIC
     assert described.listed.url == described.artifact.url
 
 
-def test_a_page_with_the_same_name_and_other_bytes_does_not_serve_the_file():
+def test_a_page_with_the_same_name_and_other_bytes_does_not_serve_the_file(one):
     described, found = one(
         release(), ask=lambda names: {"tool": (page(PRIVATE, listed(sha256="2" * 64, index=PRIVATE)),)}
     )
@@ -85,12 +81,12 @@ def test_a_page_with_the_same_name_and_other_bytes_does_not_serve_the_file():
     assert "changed-listing" in checks(found)
 
 
-def test_an_index_that_exchanges_a_file_between_two_requests_is_found():
+def test_an_index_that_exchanges_a_file_between_two_requests_is_found(one):
     _, found = one(release(), ask=lambda names: {"tool": (page(PUBLIC, listed(sha256="2" * 64)),)})
     assert "changed-listing" in checks(found)
 
 
-def test_an_index_that_cannot_be_asked_ends_it():
+def test_an_index_that_cannot_be_asked_ends_it(one):
     def ask(names):
         raise SourceError("cannot be reached", where=PUBLIC)
 
@@ -98,10 +94,24 @@ def test_an_index_that_cannot_be_asked_ends_it():
         one(release(), ask=ask)
 
 
-def test_the_publisher_is_asked_for_the_listed_file():
+def test_the_publisher_is_asked_for_the_listed_file(one):
     def provenance(described):
         assert described.listed is not None
         return Provenance(known=True)
 
     described, _ = one(release(), ask=lambda names: {"tool": (page(PUBLIC, listed()),)}, provenance=provenance)
     assert described.provenance.known
+
+
+def young(**fields):
+    return {"ask": lambda names: {"tool": (page(PUBLIC, listed(uploaded=NOW)),)}, **fields}
+
+
+def test_an_advisory_becomes_a_finding_of_its_release(one):
+    _, found = one(release(), osv.record("PYSEC-2026-1"))
+    assert [finding.advisory.id for finding in found if finding.advisory] == ["PYSEC-2026-1"]
+
+
+def test_a_young_release_that_fixes_what_is_installed_may_pass(one):
+    _, found = one(release(), osv.record("PYSEC-2026-1", fixed="2.0"), **young(installed={"tool": "1.0"}))
+    assert "release-age" not in checks(found)

@@ -9,6 +9,7 @@ from weighlock.advisory import Advisory, Severity
 from weighlock.artifact import Digest, PackageFile
 from weighlock.release import (
     AdvisedRelease,
+    BuildNeeded,
     Candidate,
     IndexFile,
     Origin,
@@ -22,9 +23,11 @@ from weighlock.release import (
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def candidate_from(path: Path) -> Candidate | AdvisedRelease:
+def candidate_from(path: Path) -> Candidate | AdvisedRelease | BuildNeeded:
     """Read one; a field that is left out has its default, and a project has no more than a name and a version."""
     data = json.loads(path.read_text(encoding="utf-8"))
+    if "build" in data:
+        return BuildNeeded(**data["build"])
     if "release" not in data:
         return _advised(data)
     return Candidate(release=_release(data["release"]), surroundings=_surroundings(data.get("surroundings", {})))

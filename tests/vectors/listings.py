@@ -1,4 +1,4 @@
-"""Vectors of the checks that compare what an index says with what it said before."""
+"""Vectors of checks that read what an index or a requirement says."""
 
 from __future__ import annotations
 
@@ -37,4 +37,11 @@ def _page(index: str, sha256: str | None, filename: str = _NAME) -> dict:
     return {"index": index, "name": "tool", "files": [file]}
 
 
-CHECKS = {"changed-listing": (_changed, _unchanged)}
+def _builds() -> Vectors:
+    """Write one of each kind."""
+    for kind in ("vcs", "folder", "sdist", "url", "something-new"):
+        yield f"{kind}.json", json.dumps({"build": {"kind": kind}}).encode() + b"\n"
+    yield "editable.json", json.dumps({"build": {"kind": "folder", "editable": True}}).encode() + b"\n"
+
+
+CHECKS = {"changed-listing": (_changed, _unchanged), "needs-build": (_builds, _unchanged)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.progress import Progress, ProgressColumn
+    from rich.status import Status
 
 _PATIENCE = 0.5
 """Seconds before a progress bar is worth looking at."""
@@ -42,6 +43,56 @@ def emit(text: str, output: str | None) -> None:
 def takes_color() -> bool:
     """Whether standard output is a terminal that shows colours, and whoever reads it wants them."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Return how many columns standard output has."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+class Stage:
+    """Says on standard error what is being done, if that is a terminal; a context manager."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self._wanted = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def __call__(self, what: str) -> None:
+        """Say what is done now, in place of what was done before."""
+        if not self._wanted:
+            return
+        if self._status is None:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        self._status.update(printable(what))
+
+    def expect(self, size: int) -> None:
+        """Ignore sizes: what is being done says enough."""
+
+    def advance(self, size: int) -> None:
+        """Ignore sizes."""
+
+    def say(self, line: str) -> None:
+        """Print a line above it."""
+        if self._status is not None:
+            self._status.console.print(printable(line), markup=False, highlight=False)
+        else:
+            click.echo(printable(line), err=True)
 
 
 class Bar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from weighlock._cli._options import engine_options, format_option, output_option
-from weighlock._cli._terminal import Bar, emit, takes_color
+from weighlock._cli._terminal import Bar, emit, takes_color, width
 from weighlock.scanners import NAMES
 
 if TYPE_CHECKING:
@@ -81,14 +80,7 @@ def _render(report: Report, kind: str, *, to_terminal: bool) -> str:
 
     if not to_terminal:
         return text.render(report)
-    return text.render(report, width=_width(), color=takes_color())
-
-
-def _width() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except OSError:
-        return 80
+    return text.render(report, width=width(), color=takes_color())
 
 
 def _columns() -> Sequence[ProgressColumn]:

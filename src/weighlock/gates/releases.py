@@ -10,26 +10,22 @@ One sequence for all releases of a command:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from weighlock import checks
-from weighlock.release import AdvisedRelease, Candidate, Surroundings
+from weighlock.advisories.advice import advise, fixes
+from weighlock.release import Candidate, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from weighlock.advisory import Advisory
+    from weighlock.advisories.interface import AdvisorySource
     from weighlock.finding import Finding
     from weighlock.install_policy import InstallPolicy
     from weighlock.release import ProjectPage, Provenance, Release
 
-
-class Advisories(Protocol):
-    """A source of advisories."""
-
-    def query(self, packages: Sequence[tuple[str, str]]) -> Sequence[tuple[Advisory, ...]]:
-        """Return the advisories of each name and version, in their order."""
+    Learned = tuple[Release, tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +40,14 @@ class Knowledge:
         now: The time, with a time zone.
     """
 
-    advisories: Advisories
+    advisories: AdvisorySource
     ask: Callable[[Sequence[str]], Mapping[str, tuple[ProjectPage, ...]]] | None = None
     provenance: Callable[[Release], Provenance] | None = None
     installed: Mapping[str, str] = field(default_factory=dict)
     now: datetime
 
 
-def learn(
-    releases: Sequence[Release], knowledge: Knowledge, policy: InstallPolicy
-) -> list[tuple[Release, tuple[Finding, ...]]]:
+def learn(releases: Sequence[Release], knowledge: Knowledge, policy: InstallPolicy) -> list[Learned]:
     """Return each release with everything that was said about it, and the findings of that.
 
     Args:
@@ -65,22 +59,21 @@ def learn(
         SourceError: An index cannot be reached or answers nonsense, so nothing can be decided.
     """
     described = _described(releases, knowledge)
-    advisories = knowledge.advisories.query([(one.artifact.name, one.artifact.version) for one in releases])
-    earlier = _advisories_of_installed(releases, knowledge)
+    files = [release.artifact for release in releases]
+    advice = advise(knowledge.advisories, files, now=knowledge.now, most=policy.advisory_max_age)
+    fixing = fixes(knowledge.advisories, _changes(releases, knowledge))
     learned = []
-    for release, applying in zip(described, advisories, strict=True):
+    for release, advised in zip(described, advice.releases, strict=True):
         surroundings = Surroundings(
             now=knowledge.now,
             min_age=policy.min_age,
             licenses=policy.licenses,
             owners=policy.indexes,
             installed=knowledge.installed,
-            fixes_installed=_fixes(earlier.get(release.artifact.name, ()), applying),
+            fixes_installed=release.artifact.name in fixing,
         )
-        found = [
-            *checks.run(Candidate(release=release, surroundings=surroundings), checks.PACKAGES),
-            *checks.run(AdvisedRelease(artifact=release.artifact, advisories=applying), checks.PACKAGES),
-        ]
+        candidate = Candidate(release=release, surroundings=surroundings)
+        found = [*checks.run(candidate, checks.PACKAGES), *checks.run(advised, checks.PACKAGES)]
         learned.append((release, tuple(found)))
     return learned
 
@@ -115,17 +108,10 @@ def _serving(release: Release, pages: Sequence[ProjectPage]) -> ProjectPage | No
     return None
 
 
-def _advisories_of_installed(releases: Sequence[Release], knowledge: Knowledge) -> dict[str, tuple[Advisory, ...]]:
-    """Return the advisories of what is installed now and would be replaced."""
-    replaced = [
-        (release.artifact.name, knowledge.installed[release.artifact.name])
+def _changes(releases: Sequence[Release], knowledge: Knowledge) -> dict[str, tuple[str, str]]:
+    """Return the installed and the new version of everything that would be replaced."""
+    pairs = {
+        release.artifact.name: (knowledge.installed.get(release.artifact.name), release.artifact.version)
         for release in releases
-        if knowledge.installed.get(release.artifact.name) not in {None, release.artifact.version}
-    ]
-    return {name: found for (name, _), found in zip(replaced, knowledge.advisories.query(replaced), strict=True)}
-
-
-def _fixes(installed: Sequence[Advisory], applying: Sequence[Advisory]) -> bool:
-    """Say whether an advisory of the installed version does not apply to the new one any more."""
-    remaining = frozenset().union(*(advisory.names for advisory in applying))
-    return any(not advisory.malware and not advisory.names & remaining for advisory in installed)
+    }
+    return {name: (old, new) for name, (old, new) in pairs.items() if old is not None and old != new}

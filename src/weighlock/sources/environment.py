@@ -67,7 +67,7 @@ def read_environment(python: str) -> InstalledEnvironment:
     Raises:
         SourceError: The interpreter cannot be asked, or a folder cannot be read.
     """
-    prefix, folders = _folders(python)
+    prefix, folders = folders_of(python)
     return read_folders(folders, prefix, python)
 
 
@@ -100,7 +100,12 @@ def read_folders(folders: Sequence[str], prefix: str, python: str = "") -> Insta
     )
 
 
-def _folders(python: str) -> tuple[str, tuple[str, ...]]:
+def folders_of(python: str) -> tuple[str, tuple[str, ...]]:
+    """Ask an interpreter for its prefix and its library folders; not even its start-up files run.
+
+    Raises:
+        SourceError: It cannot be asked.
+    """
     hint = "give an interpreter, such as venv/bin/python"
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "WEIGHLOCK_"))}
     try:

@@ -1,0 +1,94 @@
+"""`weighlock install`: pip install, judged first."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from weighlock._cli._options import format_option, output_option
+from weighlock._cli._terminal import Stage, emit, takes_color, width
+
+if TYPE_CHECKING:
+    from weighlock.gates.packages import PackageReport
+    from weighlock.sources.pip.interface import PipRequest
+
+_FORMS = ("text", "json", "sarif", "junit", "markdown", "github")
+_SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
+
+
+@click.command(context_settings=_SETTINGS)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="PIP-ARGS...")
+@click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
+@click.option("--offline", is_flag=True, help="Ask no server.")
+@format_option(*_FORMS)
+@output_option
+def command(*, arguments: tuple[str, ...], python: str | None, offline: bool, kind: str, output: str | None) -> int:
+    """Install packages as pip does, after judging them.
+
+    PIP-ARGS are those of `pip install`, and keep their meaning. Nothing of a package runs, and nothing is installed,
+    before everything was judged; then exactly the judged bytes are installed, or nothing is.
+
+    \b
+    Exit codes: 0 installed, 1 refused by policy, 2 could not decide; with 1 and 2 nothing was installed.
+    """
+    from weighlock.gates.installing import Run
+    from weighlock.gates.load_settings import find_policy
+    from weighlock.sources.pip.arguments import read
+
+    python = python or _active_python()
+    request = read(arguments, python=python)
+    policy, _ = find_policy(os.environ)
+    with Stage() as stage:
+        run = Run(
+            policy=policy.install,
+            environ=os.environ,
+            now=datetime.now(UTC),
+            offline=offline,
+            stage=stage,
+            progress=stage,
+        )
+        report = run(request)
+    if not request.quiet or not report.allowed or output is not None:
+        emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
+    if report.allowed:
+        _say_done(report, request)
+    return report.exit_code
+
+
+def _active_python() -> str:
+    """Return the interpreter of the environment that is active, as a person sees it; else our own."""
+    active = os.environ.get("VIRTUAL_ENV")
+    if active:
+        names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
+        for name in names:
+            path = os.path.join(active, name)
+            if os.path.exists(path):
+                return path
+    return sys.executable
+
+
+def _render(report: PackageReport, kind: str, *, to_terminal: bool) -> str:
+    from weighlock.output import packages
+
+    if kind == "text" and to_terminal:
+        from weighlock.output.packages import text
+
+        return text.render(report, width=width(), color=takes_color())
+    return packages.render(report, kind)
+
+
+def _say_done(report: PackageReport, request: PipRequest) -> None:
+    if request.quiet:
+        return
+    pins = [package.title for package in report.packages]
+    if not pins:
+        what = "nothing to do: everything that was asked for is installed"
+    elif request.dry_run:
+        what = f"would install: {' '.join(pins)}"
+    else:
+        what = f"installed: {' '.join(pins)}"
+    click.echo(f"{what} ({request.python})", err=True)

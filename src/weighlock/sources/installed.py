@@ -1,0 +1,77 @@
+"""What is installed somewhere, as far as an installation has to know: versions, and who owns which file.
+
+Names of folders and RECORDs are all that is read, so that it takes milliseconds also in a large environment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from weighlock.errors import FormatError, SourceError
+from weighlock.formats import record
+from weighlock.install_policy import canonical_name
+from weighlock.sources.stray_files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+_INFO = ".dist-info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What is installed.
+
+    Args:
+        versions: Of every distribution, by canonical name.
+        owners: Canonical name of the distribution that owns a file, by the file as `record.keys` writes it.
+    """
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, names: Collection[str]) -> Mapping[str, str]:
+        """Return the owners of files that stay when distributions are replaced."""
+        return {path: owner for path, owner in self.owners.items() if owner not in names}
+
+
+def read_installed(folders: Sequence[str]) -> Installed:
+    """Read library folders, the one that Python looks into first being the one that counts.
+
+    Raises:
+        SourceError: A folder cannot be read.
+    """
+    versions: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for folder in folders:
+        for name, version, info in _distributions(folder):
+            versions.setdefault(name, version)
+            owners |= record.keys(_paths(os.path.join(info, "RECORD")), name)
+    return Installed(versions=versions, owners=owners)
+
+
+def _distributions(folder: str) -> Iterator[tuple[str, str, str]]:
+    try:
+        entries = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return  # a folder that the installer will make
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=folder) from error
+    for entry in entries:
+        name, dash, version = entry.removesuffix(_INFO).partition("-")
+        if entry.endswith(_INFO) and dash:
+            yield canonical_name(name), version, os.path.join(folder, entry)
+
+
+def _paths(path: str) -> Collection[str]:
+    """Return what a RECORD lists.
+
+    A distribution without one, such as one of a Linux distribution, or with one that nobody can read, owns what nobody
+    knows: what is installed already is not on trial here, and must not stand in the way of its own replacement.
+    """
+    try:
+        return record.parse(read_file(path)).rows.keys()
+    except (OSError, FormatError):
+        return ()

@@ -1,0 +1,66 @@
+"""pip as the install gate calls it: one process that resolves and fetches, and another one that installs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from weighlock.sources.pip.download import download
+from weighlock.sources.pip.install import install
+from weighlock.sources.pip.no_build import NoBuildPip
+from weighlock.sources.pip.resolve import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from weighlock.sources.interface import Progress
+    from weighlock.sources.pip.interface import JudgedWheel, PipRequest, Resolution
+
+
+class PipSession:
+    """One installation's pip, a context manager.
+
+    Args:
+        request: What the user asked for.
+        quarantine: A private folder of this installation.
+        progress: Told what a person should see.
+    """
+
+    def __init__(self, request: PipRequest, quarantine: Path, progress: Progress) -> None:
+        self._request = request
+        self._quarantine = quarantine
+        self._progress = progress
+        self._scratch = _private(quarantine / "pip")
+        self._pip = NoBuildPip(request, self._scratch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pip.close()
+
+    def resolve(self) -> Resolution:
+        """Choose the files, and run nothing of them."""
+        return resolve(self._request, self._scratch, pip=self._pip)
+
+    def download(self, resolution: Resolution) -> Mapping[str, Path]:
+        """Fetch exactly these files, by their digests, and return where each lies, by its name."""
+        wheels = _private(self._quarantine / "wheels")
+        fetched = download(self._request, resolution.packages, wheels, scratch=self._scratch, pip=self._pip)
+        return {name: Path(path) for name, path in fetched.items()}
+
+    def install(self, wheels: Sequence[JudgedWheel]) -> None:
+        """Install exactly these bytes, or leave the environment as it was."""
+        self._pip.close()
+        pip = self._pip.borrowed
+        done = install(wheels, self._request, self._quarantine, progress=self._progress, pip_folder=pip)
+        for notice in done.notices:
+            self._progress.say(notice)
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700)
+    return folder

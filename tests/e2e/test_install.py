@@ -1,0 +1,159 @@
+"""`weighlock install` with the real pip, a loopback index and an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests import osv
+from weighlock.demo.packages import Package, sdist, wheel
+
+pytestmark = pytest.mark.e2e
+
+SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+
+
+class Bench:
+    """An environment, an index and an advisory database."""
+
+    def __init__(self, folder: Path, index) -> None:
+        self.folder, self.index = folder, index
+        venv.create(folder / "venv", with_pip=False, symlinks=True)
+        self.site = folder / "venv" / SITE
+        self.database = osv.database(folder, osv.record("PYSEC-2026-1", "vulnerable", fixed="2.0"))
+        self.marker = folder / "ran"
+
+    def install(self, *arguments, **environ):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "WEIGHLOCK_"))}
+        python = str(self.folder / "venv" / "bin" / "python")
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "weighlock",
+                "install",
+                "--python",
+                python,
+                "-i",
+                self.index.url("simple"),
+                *arguments,
+            ],
+            env=kept
+            | {"PIP_CONFIG_FILE": os.devnull, "WEIGHLOCK_ADVISORIES": str(self.database)}
+            | {"WEIGHLOCK_CACHE": str(self.folder / "cache"), **environ},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def refused(self, *arguments, code=1, **environ):
+        before = self.files()
+        done = self.install(*arguments, **environ)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert self.files() == before
+        assert not self.marker.exists()
+        return done.stdout + done.stderr
+
+    def files(self):
+        return sorted(
+            str(path.relative_to(self.site)) for path in self.site.rglob("*") if "__pycache__" not in str(path)
+        )
+
+    def policy(self, text):
+        (self.folder / "weighlock.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def bench(tmp_path, package_index):
+    return Bench(tmp_path, package_index)
+
+
+def test_what_is_asked_for_is_installed_with_what_it_needs(bench):
+    bench.index.add(wheel("tool", "1.0", {"tool/__init__.py": ""}, requires=["dependency"]))
+    bench.index.add(wheel("dependency", "2.0", {"dependency/__init__.py": ""}))
+    done = bench.install("tool")
+    assert done.returncode == 0, done.stderr
+    assert (bench.site / "tool-1.0.dist-info" / "REQUESTED").exists()
+    assert not (bench.site / "dependency-2.0.dist-info" / "REQUESTED").exists()
+    assert "2 packages: 2 ALLOW" in done.stdout
+    assert not list((bench.folder / "cache").rglob("*.whl"))
+    again = bench.install("tool")
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+
+
+def test_one_bad_dependency_leaves_the_environment_alone(bench):
+    bench.index.add(wheel("tool", "1.0", {"tool/__init__.py": ""}, requires=["hook"]))
+    bench.index.add(wheel("hook", "1.0", {"hook.pth": f"import os; os.mkdir({str(bench.marker)!r})\n"}))
+    said = bench.refused("tool")
+    assert "hook" in said
+    assert "startup-files" in said
+    assert "accept = [{" in said
+
+
+def test_what_is_known_to_be_vulnerable_is_not_even_fetched(bench):
+    bench.index.add(wheel("vulnerable", "1.0", {"vulnerable.py": ""}))
+    assert "PYSEC-2026-1" in bench.refused("vulnerable")
+    assert not [request for request in bench.index.requests if request.path.endswith(".whl")]
+
+
+def test_an_sdist_is_refused_before_it_can_run(bench):
+    source = bench.index.add(sdist("source", "1.0", setup_py=f"import os; os.mkdir({str(bench.marker)!r})\n"))
+    assert "allow-build" in bench.refused("source", code=2)
+    said = bench.refused(f"source @ {bench.index.file_url(source)}")
+    assert "needs-build" in said
+
+
+def test_wrong_bytes_for_the_right_name_are_refused(bench):
+    package = wheel("tool", "1.0", {"tool.py": ""})
+    bench.index.add(package, sha256="0" * 64)
+    bench.refused("tool", code=1)
+
+
+def test_a_finding_that_the_policy_accepts_is_said(bench):
+    bench.index.add(wheel("hook", "1.0", {"hook.pth": "import hook\n", "hook.py": ""}))
+    bench.policy('[install]\naccept = [{ package = "hook", check = "startup-files", reason = "we wrote it" }]\n')
+    done = bench.install("hook")
+    assert done.returncode == 0, done.stdout
+    assert "we wrote it" in done.stdout
+
+
+def test_a_dry_run_judges_all_and_installs_nothing(bench):
+    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
+    before = bench.files()
+    done = bench.install("--dry-run", "tool")
+    assert done.returncode == 0
+    assert "would install: tool==1.0" in done.stderr
+    assert bench.files() == before
+
+
+def test_without_advisories_nothing_is_decided(bench):
+    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
+    bench.database.unlink()
+    said = bench.refused("tool", code=2, WEIGHLOCK_ADVISORIES_URL=bench.index.url("nothing"))
+    assert "there is no advisory database" in said
+    assert "weighlock advisories update --from FILE" in said
+
+
+def test_the_first_install_fetches_the_advisories(bench):
+    bench.index.add(wheel("vulnerable", "1.0", {"vulnerable.py": ""}))
+    bench.database.unlink()
+    records = osv.archive(osv.record("PYSEC-2026-1", "vulnerable", fixed="2.0"))
+    published = bench.index.add(Package("records-1.zip", records, b""))
+    said = bench.refused("vulnerable", WEIGHLOCK_ADVISORIES_URL=bench.index.file_url(published))
+    assert "PYSEC-2026-1" in said
+
+
+def test_a_report_for_programs_names_every_package(bench):
+    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
+    done = bench.install("--format", "json", "--dry-run", "tool")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["command"] == "install"
