@@ -66,7 +66,10 @@ def install(*, mode: str | None = None, lock: str | None = None, policy: str | N
         GuardError: The guard cannot start.
     """
     global _installed  # noqa: PLW0603 - one guard in a process
-    if not _installed and _settle(mode, lock, policy):
+    if _installed:
+        return
+    _forget_gate()  # a name that was bound under an earlier guard may have opened one since
+    if _settle(mode, lock, policy):
         _finder.install()
         _installed = True
         if sys.excepthook is sys.__excepthook__:
@@ -79,10 +82,14 @@ def uninstall() -> None:
     _finder.uninstall()
     if sys.excepthook is _show:
         sys.excepthook = sys.__excepthook__
+    _forget_gate()
+    _installed = False
+
+
+def _forget_gate() -> None:
     gate = sys.modules.get("weighlock.runtime._gate")
     if gate is not None:
         gate.forget()
-    _installed = False
 
 
 def active() -> bool:
