@@ -11,7 +11,7 @@ from weighlock.advisories import update
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def record(name, package="tool", *, fixed=None, versions=None, aliases=(), severity="HIGH", modified=NOW, **fields):
+def record(name, package="gantry", *, fixed=None, versions=None, aliases=(), severity="HIGH", modified=NOW, **fields):
     """Write a record about all versions of a package below `fixed`, or about these versions."""
     affected: dict = {"package": {"ecosystem": "PyPI", "name": package}}
     if versions is not None:

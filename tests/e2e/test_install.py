@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import venv
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -77,23 +78,23 @@ def bench(tmp_path, package_index):
 
 
 def test_what_is_asked_for_is_installed_with_what_it_needs(bench):
-    bench.index.add(wheel("tool", "1.0", {"tool/__init__.py": ""}, requires=["dependency"]))
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}, requires=["dependency"]))
     bench.index.add(wheel("dependency", "2.0", {"dependency/__init__.py": ""}))
-    done = bench.install("tool")
+    done = bench.install("gantry")
     assert done.returncode == 0, done.stderr
-    assert (bench.site / "tool-1.0.dist-info" / "REQUESTED").exists()
+    assert (bench.site / "gantry-1.0.dist-info" / "REQUESTED").exists()
     assert not (bench.site / "dependency-2.0.dist-info" / "REQUESTED").exists()
     assert "2 packages: 2 ALLOW" in done.stdout
     assert not list((bench.folder / "cache").rglob("*.whl"))
-    again = bench.install("tool")
+    again = bench.install("gantry")
     assert again.returncode == 0
     assert "nothing to do" in again.stderr
 
 
 def test_one_bad_dependency_leaves_the_environment_alone(bench):
-    bench.index.add(wheel("tool", "1.0", {"tool/__init__.py": ""}, requires=["hook"]))
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}, requires=["hook"]))
     bench.index.add(wheel("hook", "1.0", {"hook.pth": f"import os; os.mkdir({str(bench.marker)!r})\n"}))
-    said = bench.refused("tool")
+    said = bench.refused("gantry")
     assert "hook" in said
     assert "startup-files" in said
     assert "accept = [{" in said
@@ -105,6 +106,14 @@ def test_what_is_known_to_be_vulnerable_is_not_even_fetched(bench):
     assert not [request for request in bench.index.requests if request.path.endswith(".whl")]
 
 
+def test_a_young_release_is_refused_and_its_fix_is_not(bench):
+    young = datetime.now(UTC) - timedelta(hours=5)
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
+    bench.index.add(wheel("gantry", "1.1", {"gantry.py": ""}), uploaded=young)
+    assert "release-age" in bench.refused("gantry")
+    assert bench.install("gantry<1.1").returncode == 0
+
+
 def test_an_sdist_is_refused_before_it_can_run(bench):
     source = bench.index.add(sdist("source", "1.0", setup_py=f"import os; os.mkdir({str(bench.marker)!r})\n"))
     assert "allow-build" in bench.refused("source", code=2)
@@ -113,9 +122,9 @@ def test_an_sdist_is_refused_before_it_can_run(bench):
 
 
 def test_wrong_bytes_for_the_right_name_are_refused(bench):
-    package = wheel("tool", "1.0", {"tool.py": ""})
+    package = wheel("gantry", "1.0", {"gantry.py": ""})
     bench.index.add(package, sha256="0" * 64)
-    bench.refused("tool", code=1)
+    bench.refused("gantry", code=1)
 
 
 def test_a_finding_that_the_policy_accepts_is_said(bench):
@@ -127,18 +136,18 @@ def test_a_finding_that_the_policy_accepts_is_said(bench):
 
 
 def test_a_dry_run_judges_all_and_installs_nothing(bench):
-    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
     before = bench.files()
-    done = bench.install("--dry-run", "tool")
+    done = bench.install("--dry-run", "gantry")
     assert done.returncode == 0
-    assert "would install: tool==1.0" in done.stderr
+    assert "would install: gantry==1.0" in done.stderr
     assert bench.files() == before
 
 
 def test_without_advisories_nothing_is_decided(bench):
-    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
     bench.database.unlink()
-    said = bench.refused("tool", code=2, WEIGHLOCK_ADVISORIES_URL=bench.index.url("nothing"))
+    said = bench.refused("gantry", code=2, WEIGHLOCK_ADVISORIES_URL=bench.index.url("nothing"))
     assert "there is no advisory database" in said
     assert "weighlock advisories update --from FILE" in said
 
@@ -153,7 +162,7 @@ def test_the_first_install_fetches_the_advisories(bench):
 
 
 def test_a_report_for_programs_names_every_package(bench):
-    bench.index.add(wheel("tool", "1.0", {"tool.py": ""}))
-    done = bench.install("--format", "json", "--dry-run", "tool")
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
+    done = bench.install("--format", "json", "--dry-run", "gantry")
     assert done.returncode == 0
     assert json.loads(done.stdout)["command"] == "install"

@@ -17,9 +17,11 @@ from weighlock.release import Origin
 from weighlock.sources.pip.interface import PipRequest, Resolution, Resolved
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-REQUEST = PipRequest(python="python", resolving=(), origins={"tool": Origin(path="requirements.txt", line=3)})
+REQUEST = PipRequest(python="python", resolving=(), origins={"gantry": Origin(path="requirements.txt", line=3)})
 REFUSED = Finding(check="startup-files", severity=Severity.HIGH, message="it starts", outcome=Outcome.REFUSED)
 CLEAN = Inspection(format="wheel", outcome=Outcome.DATA_ONLY)
+
+POLICY = InstallPolicy.from_dict({"accept": [{"package": "*", "check": "direct-url", "reason": "no index here"}]})
 
 
 class Recorder:
@@ -35,7 +37,7 @@ class Recorder:
 
         digest = Digest.sha256(hashlib.sha256(name.encode()).hexdigest()) if digests else None
         artifact = PackageFile(name=name, version="1.0", filename=f"{name}-1.0-py3-none-any.whl", digest=digest)
-        return Resolved(artifact=artifact, url="https://index.example/", direct="file", requested=name == "tool")
+        return Resolved(artifact=artifact, url="https://index.example/", direct="file", requested=name == "gantry")
 
     def resolve(self):
         self.did.append("resolve")
@@ -65,7 +67,7 @@ def gate(tmp_path_factory):
                 installer=installer,
                 inspect=lambda wheels: [known.get(one.release.artifact.name, CLEAN) for one in wheels],
                 knowledge=Knowledge(advisories=database, now=NOW),
-                policy=InstallPolicy(),
+                policy=POLICY,
                 **fields,
             )
 
@@ -77,41 +79,50 @@ def refused(**fields):
 
 
 def test_what_passes_is_installed_with_the_digest_of_its_bytes(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool", "dependency")
+    installer = Recorder(tmp_path, "gantry", "dependency")
     report = gate(installer).admit(REQUEST)
     assert report.allowed
-    assert installer.did == ["resolve", "download", ["tool", "dependency"]]
+    assert installer.did == ["resolve", "download", ["gantry", "dependency"]]
     assert [wheel.requested for wheel in installer.wheels] == [True, False]
     assert all(wheel.artifact.digest for wheel in installer.wheels)
 
 
 def test_one_refused_wheel_refuses_all(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool", "dependency")
+    installer = Recorder(tmp_path, "gantry", "dependency")
     report = gate(installer, {"dependency": refused()}).admit(REQUEST)
     assert not report.allowed
     assert installer.did == ["resolve", "download"]
     assert [package.title for package in report.packages if not package.verdict.allowed] == ["dependency==1.0"]
 
 
+def test_what_is_refused_by_what_is_said_is_not_fetched(gate, tmp_path):
+    installer = Recorder(tmp_path, "gantry")
+    yanked = Resolved(artifact=installer.packages[0].artifact, url="", direct=None, yanked=True)
+    installer.packages = (yanked,)
+    report = gate(installer).admit(REQUEST)
+    assert not report.allowed
+    assert installer.did == ["resolve"]
+
+
 def test_other_bytes_than_were_chosen_are_refused(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool", bytes_of=lambda name: b"other", digests=True)
-    with pytest.raises(DigestMismatchError, match=r"tool-1\.0-py3-none-any\.whl"):
+    installer = Recorder(tmp_path, "gantry", bytes_of=lambda name: b"other", digests=True)
+    with pytest.raises(DigestMismatchError, match=r"gantry-1\.0-py3-none-any\.whl"):
         gate(installer).admit(REQUEST)
     assert installer.did == ["resolve", "download"]
 
 
 def test_a_wheel_that_was_not_fetched_is_not_taken_for_judged(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool", fetches=False)
+    installer = Recorder(tmp_path, "gantry", fetches=False)
     with pytest.raises(SourceError, match="not fetched"):
         gate(installer).admit(REQUEST)
     assert installer.did == ["resolve", "download"]
 
 
 def test_a_wheel_that_is_a_link_is_not_followed(gate, tmp_path):
-    installer = Recorder(tmp_path / "quarantine", "tool")
+    installer = Recorder(tmp_path / "quarantine", "gantry")
     installer.folder.mkdir()
     elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_bytes(b"tool")
+    elsewhere.write_bytes(b"gantry")
     download = installer.download
 
     def linked(resolution):
@@ -128,7 +139,7 @@ def test_a_wheel_that_is_a_link_is_not_followed(gate, tmp_path):
 
 
 def test_a_missing_inspection_is_not_taken_for_a_clean_one(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool", "dependency")
+    installer = Recorder(tmp_path, "gantry", "dependency")
     broken = gate(installer)
     object.__setattr__(broken, "inspect", lambda wheels: [CLEAN])
     with pytest.raises(ValueError, match="shorter"):
@@ -137,7 +148,7 @@ def test_a_missing_inspection_is_not_taken_for_a_clean_one(gate, tmp_path):
 
 
 def test_a_dry_run_judges_all_and_installs_nothing(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool")
+    installer = Recorder(tmp_path, "gantry")
     assert gate(installer, dry_run=True).admit(REQUEST).allowed
     assert installer.did == ["resolve", "download"]
 
@@ -149,6 +160,6 @@ def test_nothing_to_do_is_done(gate, tmp_path):
 
 
 def test_a_refusal_says_where_the_package_was_asked_for(gate, tmp_path):
-    installer = Recorder(tmp_path, "tool")
-    report = gate(installer, {"tool": refused()}).admit(REQUEST)
+    installer = Recorder(tmp_path, "gantry")
+    report = gate(installer, {"gantry": refused()}).admit(REQUEST)
     assert report.packages[0].origin == Origin(path="requirements.txt", line=3)

@@ -8,6 +8,7 @@ from tests import osv
 from weighlock.advisories.database import Database
 from weighlock.artifact import Digest, PackageFile
 from weighlock.errors import SourceError
+from weighlock.finding import Outcome
 from weighlock.gates.releases import Knowledge, learn
 from weighlock.install_policy import InstallPolicy
 from weighlock.release import IndexFile, ProjectPage, Provenance, Release
@@ -16,7 +17,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PUBLIC, PRIVATE = "https://public.example/simple", "https://private.example/simple"
 
 
-def release(name="tool", version="2.0", sha256="1" * 64, direct=None, index=PUBLIC):
+def release(name="gantry", version="2.0", sha256="1" * 64, direct=None, index=PUBLIC):
     filename = f"{name}-{version}-py3-none-any.whl"
     artifact = PackageFile(
         name=name, version=version, filename=filename, digest=Digest.sha256(sha256), url=f"{index}/files/{filename}"
@@ -24,12 +25,12 @@ def release(name="tool", version="2.0", sha256="1" * 64, direct=None, index=PUBL
     return Release(artifact=artifact, direct=direct, requested=True)
 
 
-def page(index, *files, name="tool"):
+def page(index, *files, name="gantry"):
     return ProjectPage(index=index, name=name, files=files)
 
 
 def listed(version="2.0", sha256="1" * 64, index=PUBLIC, **fields):
-    filename = f"tool-{version}-py3-none-any.whl"
+    filename = f"gantry-{version}-py3-none-any.whl"
     return IndexFile(filename=filename, url=f"{index}/files/{filename}", sha256=sha256, **fields)
 
 
@@ -44,7 +45,7 @@ def one(tmp_path):
 
 
 def checks(found):
-    return {finding.check for finding in found}
+    return {finding.check for finding in found if finding.outcome > Outcome.DATA_ONLY}
 
 
 def test_every_name_is_asked_for_once_and_at_every_index(tmp_path):
@@ -57,7 +58,7 @@ def test_every_name_is_asked_for_once_and_at_every_index(tmp_path):
     said = [release(), release("other"), release()]
     with Database(osv.database(tmp_path, now=NOW)) as database:
         learned = learn(said, Knowledge(advisories=database, ask=ask, now=NOW), InstallPolicy())
-    assert asked == [["other", "tool"]]
+    assert asked == [["gantry", "other"]]
     assert all(described.asked and len(described.pages) == 2 for described, _ in learned)
 
 
@@ -68,21 +69,21 @@ def test_nobody_is_asked_about_what_was_named_by_a_url(one):
 
 def test_the_page_that_serves_the_file_is_the_one_with_its_url(one):
     pages = (page(PRIVATE, listed(index=PRIVATE)), page(PUBLIC, listed()))
-    described, _ = one(release(), ask=lambda names: {"tool": pages})
+    described, _ = one(release(), ask=lambda names: {"gantry": pages})
     assert described.served_by.index == PUBLIC
     assert described.listed.url == described.artifact.url
 
 
 def test_a_page_with_the_same_name_and_other_bytes_does_not_serve_the_file(one):
     described, found = one(
-        release(), ask=lambda names: {"tool": (page(PRIVATE, listed(sha256="2" * 64, index=PRIVATE)),)}
+        release(), ask=lambda names: {"gantry": (page(PRIVATE, listed(sha256="2" * 64, index=PRIVATE)),)}
     )
     assert described.served_by is None
     assert "changed-listing" in checks(found)
 
 
 def test_an_index_that_exchanges_a_file_between_two_requests_is_found(one):
-    _, found = one(release(), ask=lambda names: {"tool": (page(PUBLIC, listed(sha256="2" * 64)),)})
+    _, found = one(release(), ask=lambda names: {"gantry": (page(PUBLIC, listed(sha256="2" * 64)),)})
     assert "changed-listing" in checks(found)
 
 
@@ -99,12 +100,12 @@ def test_the_publisher_is_asked_for_the_listed_file(one):
         assert described.listed is not None
         return Provenance(known=True)
 
-    described, _ = one(release(), ask=lambda names: {"tool": (page(PUBLIC, listed()),)}, provenance=provenance)
+    described, _ = one(release(), ask=lambda names: {"gantry": (page(PUBLIC, listed()),)}, provenance=provenance)
     assert described.provenance.known
 
 
 def young(**fields):
-    return {"ask": lambda names: {"tool": (page(PUBLIC, listed(uploaded=NOW)),)}, **fields}
+    return {"ask": lambda names: {"gantry": (page(PUBLIC, listed(uploaded=NOW)),)}, **fields}
 
 
 def test_an_advisory_becomes_a_finding_of_its_release(one):
@@ -113,5 +114,21 @@ def test_an_advisory_becomes_a_finding_of_its_release(one):
 
 
 def test_a_young_release_that_fixes_what_is_installed_may_pass(one):
-    _, found = one(release(), osv.record("PYSEC-2026-1", fixed="2.0"), **young(installed={"tool": "1.0"}))
+    _, found = one(release(), osv.record("PYSEC-2026-1", fixed="2.0"), **young(installed={"gantry": "1.0"}))
     assert "release-age" not in checks(found)
+
+
+@pytest.mark.parametrize(
+    ("installed", "record"),
+    [
+        ("1.0", osv.record("PYSEC-2026-1", fixed="3.0")),
+        ("1.0", osv.record("PYSEC-2026-1", "another", fixed="2.0")),
+        ("1.0", osv.record("PYSEC-2026-1", fixed="1.5")),
+        ("2.0", osv.record("PYSEC-2026-1", fixed="2.0")),
+        (None, osv.record("PYSEC-2026-1", fixed="2.0")),
+    ],
+    ids=["not-fixed", "another-project", "fixed-before", "the-same-version", "not-installed"],
+)
+def test_a_young_release_is_no_security_fix_for_the_asking(one, installed, record):
+    _, found = one(release(), record, **young(installed={"gantry": installed} if installed else {}))
+    assert "release-age" in checks(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weighlock.gates.advisory_database import open_database, status_of
 from weighlock.gates.contents import inspect_all
 from weighlock.gates.install import InstallGate
-from weighlock.gates.knowledge import gather
+from weighlock.gates.knowledge import Sources, indexes_of
 from weighlock.sources.environment import folders_of
 from weighlock.sources.installed import Installed, read_installed
 from weighlock.sources.pip.quarantine import InstallQuarantine
@@ -59,16 +59,20 @@ class Run:
             self._advisories() as database,
             PipSession(request, quarantine, self.progress) as pip,
         ):
+            sources = Sources.gather(indexes_of(request), database, self.environ)
             gate = InstallGate(
                 installer=pip,
                 inspect=lambda fetched: _inspect(fetched, installed),
-                knowledge=gather(request, database, installed.versions, self.now),
+                knowledge=sources.knowledge(installed.versions, self.now),
                 policy=self.policy,
                 statuses=(status_of(database, self.now),),
                 dry_run=request.dry_run,
                 say=self.stage,
             )
-            return gate.admit(request)
+            report = gate.admit(request)
+            if report.allowed and not request.dry_run:
+                sources.provenance.remember(package.release for package in report.packages)
+            return report
 
     def _advisories(self) -> Database:
         self.stage("opening the advisory database")

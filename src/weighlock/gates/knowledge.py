@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from weighlock.gates.provenance import ProvenanceReader
 from weighlock.gates.releases import Knowledge
+from weighlock.signing.publishers import Publishers, place
 from weighlock.sources.index import Index, ask_all
 from weighlock.sources.transport import Transport
 from weighlock.sources.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from weighlock.advisories.interface import AdvisorySource
@@ -33,13 +36,43 @@ def indexes_of(request: PipRequest) -> list[Index]:
     return [*indexes, *links]
 
 
-def gather(request: PipRequest, advisories: AdvisorySource, installed: Mapping[str, str], now: datetime) -> Knowledge:
-    """Return where facts about what a request comes to are to be had.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Who is asked in one run.
 
     Args:
-        request: What the user asked of the installer.
         advisories: The advisory database.
-        installed: Version of every installed distribution, by canonical name.
-        now: The time, with a time zone.
+        indexes: Everything that the installer would ask; none where nobody may be asked.
+        provenance: Reads attestations, and remembers publishers.
     """
-    return Knowledge(advisories=advisories, ask=partial(ask_all, indexes_of(request)), installed=installed, now=now)
+
+    advisories: AdvisorySource
+    indexes: tuple[Index, ...]
+    provenance: ProvenanceReader
+
+    @classmethod
+    def gather(cls, indexes: Sequence[Index], advisories: AdvisorySource, environ: Mapping[str, str]) -> Sources:
+        """Put them together.
+
+        Args:
+            indexes: Everything that the installer would ask.
+            advisories: The advisory database.
+            environ: Says where publishers are remembered.
+        """
+        provenance = ProvenanceReader(indexes, Publishers(place(environ)))
+        return cls(advisories=advisories, indexes=tuple(indexes), provenance=provenance)
+
+    def knowledge(self, installed: Mapping[str, str], now: datetime) -> Knowledge:
+        """Return what a gate asks.
+
+        Args:
+            installed: Version of every installed distribution, by canonical name.
+            now: The time, with a time zone.
+        """
+        return Knowledge(
+            advisories=self.advisories,
+            ask=partial(ask_all, self.indexes) if self.indexes else None,
+            provenance=self.provenance,
+            installed=installed,
+            now=now,
+        )

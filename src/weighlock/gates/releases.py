@@ -9,6 +9,7 @@ One sequence for all releases of a command:
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Learned = tuple[Release, tuple[Finding, ...]]
 
 
+_AT_ONCE = 16
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
     """Where facts about releases come from.
@@ -35,7 +39,7 @@ class Knowledge:
     Args:
         advisories: The advisory database.
         ask: Returns the pages of every configured index for some names; `None` where nobody may be asked.
-        provenance: Returns what is known about the publisher of a release that an index lists.
+        provenance: Returns what is known about the publisher of a release; it is called from several threads.
         installed: Version of every installed distribution, by canonical name.
         now: The time, with a time zone.
     """
@@ -82,17 +86,18 @@ def _described(releases: Sequence[Release], knowledge: Knowledge) -> list[Releas
     """Add what indexes say: nobody is asked about a release that was named by a path or a URL."""
     names = sorted({release.artifact.name for release in releases if release.direct is None})
     answers = knowledge.ask(names) if knowledge.ask is not None and names else {}
-    described = []
-    for release in releases:
-        pages = answers.get(release.artifact.name)
-        if pages is None or release.direct is not None:
-            described.append(release)
-            continue
-        told = replace(release, asked=True, pages=pages, served_by=_serving(release, pages))
-        if knowledge.provenance is not None:
-            told = replace(told, provenance=knowledge.provenance(told))
-        described.append(told)
-    return described
+    told = [_on_its_page(release, answers.get(release.artifact.name)) for release in releases]
+    if knowledge.provenance is None:
+        return told
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="weighlock-provenance") as pool:
+        known = pool.map(knowledge.provenance, told)
+        return [replace(release, provenance=provenance) for release, provenance in zip(told, known, strict=True)]
+
+
+def _on_its_page(release: Release, pages: tuple[ProjectPage, ...] | None) -> Release:
+    if pages is None or release.direct is not None:
+        return release
+    return replace(release, asked=True, pages=pages, served_by=_serving(release, pages))
 
 
 def _serving(release: Release, pages: Sequence[ProjectPage]) -> ProjectPage | None:

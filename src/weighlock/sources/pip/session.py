@@ -55,8 +55,7 @@ class PipSession:
     def install(self, wheels: Sequence[JudgedWheel]) -> None:
         """Install exactly these bytes, or leave the environment as it was."""
         self._pip.close()
-        pip = self._pip.borrowed
-        done = install(wheels, self._request, self._quarantine, progress=self._progress, pip_folder=pip)
+        done = install(wheels, self._request, self._quarantine, progress=self._progress)
         for notice in done.notices:
             self._progress.say(notice)
 
