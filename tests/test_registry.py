@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.vectors.candidates import candidate_from
 from tests.vectors.wheels import SURROUNDINGS
 from weighlock import checks, inspector
 from weighlock.formats.source import BytesSource
+from weighlock.formats.wheel_profile import ReleaseChange, WheelProfile
 from weighlock.gates.scan import Judge, scan
 from weighlock.gates.twins import Party, prove_model
 from weighlock.inspector.packages import inspect_wheel
@@ -41,6 +43,14 @@ def _vectors(check: str, kind: str) -> list[Path]:
     return sorted((VECTORS / check / kind).glob("[!_.]*"))
 
 
+def _structure(path: Path) -> object:
+    """Read what a vector in JSON says about releases."""
+    if path.parts[-3] == "new-in-release":
+        data = json.loads(path.read_bytes())
+        return ReleaseChange(**{key: WheelProfile.from_dict(value) for key, value in data.items()})
+    return candidate_from(path)
+
+
 def _findings(path: Path) -> set[str]:
     if path.parts[-3] == "modelscan":  # not the inspector speaks, but another scanner
         pytest.importorskip("modelscan")
@@ -48,7 +58,7 @@ def _findings(path: Path) -> set[str]:
             report = scan([str(path)], Judge(), second=second)
         return {finding.check for judged in report.judged for finding in judged.inspection.findings}
     if path.suffix == ".json" and (SOURCE / "checks" / "packages" / f"{path.parts[-3].replace('-', '_')}.py").exists():
-        return {finding.check for finding in checks.run(candidate_from(path), checks.PACKAGES)}
+        return {finding.check for finding in checks.run(_structure(path), checks.PACKAGES)}
     if path.suffix == ".whl":
         inspection = inspect_wheel(BytesSource(path.read_bytes()), path.name, **SURROUNDINGS.get(path.name, {}))
         return {finding.check for finding in inspection.findings}

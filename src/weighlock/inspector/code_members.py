@@ -27,11 +27,7 @@ def read_code(content: Content, _budget: Budget) -> Iterator[Finding]:
         content: The member.
     """
     path, lower = content.member.name, content.member.name.lower()
-    if lower.endswith(".pyc"):
-        yield from checks.run(
-            python_source.read_compiled(path, content.data, has_text=_has_text(content)), checks.PACKAGES
-        )
-    elif lower.endswith(_PYTHON) or _FIRST_LINE.match(content.data):
+    if lower.endswith(_PYTHON) or _FIRST_LINE.match(content.data):
         if content.is_whole:
             found = python_source.read(path, content.data)
         else:
@@ -41,10 +37,3 @@ def read_code(content: Content, _budget: Budget) -> Iterator[Finding]:
         foreign = script.recognise(path, content.data[:256])
         if foreign is not None:
             yield from checks.run(foreign, checks.PACKAGES)
-
-
-def _has_text(content: Content) -> bool:
-    """Say whether the text of a compiled module is in the wheel."""
-    folder, _, name = content.member.name.rpartition("/")
-    text = f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
-    return text.lstrip("/") in content.wheel.names

@@ -10,7 +10,7 @@ also judges it, and each member belongs to one share. `joined` makes one inspect
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock import checks
@@ -18,7 +18,9 @@ from weighlock.errors import FormatError, OverBudgetError
 from weighlock.finding import Finding, Inspection, Outcome, Severity, unverifiable
 from weighlock.formats import wheel as wheel_format
 from weighlock.formats.source import Budget, RandomAccess
+from weighlock.formats.wheel_profile import profile_of
 from weighlock.inspector.contents import read_members
+from weighlock.inspector.import_time import import_time
 from weighlock.inspector.spool import spool
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from weighlock.artifact import PackageFile
     from weighlock.formats.source import Source
     from weighlock.formats.wheel import Wheel
+    from weighlock.formats.wheel_profile import WheelProfile
 
 # Honest wheels unpack to four times their size or so, and the few with tables of zeros to fifty times.
 _INFLATED_BASE, _INFLATED_RATIO = 1 << 30, 100
@@ -59,14 +62,55 @@ def inspect_wheel(
     Returns:
         What was found. A wheel that cannot be read to its end is unverifiable, never without a finding.
     """
+    return examine_wheel(source, filename, expected=expected, owners=owners, budget=budget, share=share).inspection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """All that is known about a wheel, or about a share of it.
+
+    Args:
+        inspection: What was found.
+        profile: What it is made of, to compare releases; of the shares of a wheel only the last one has it, and a wheel
+            that cannot be read has none.
+    """
+
+    inspection: Inspection
+    profile: WheelProfile | None = None
+
+
+def examine_wheel(
+    source: Source,
+    filename: str,
+    *,
+    expected: PackageFile | None = None,
+    owners: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+    share: tuple[int, int] = (0, 1),
+) -> Examination:
+    """Judge a wheel as `inspect_wheel` does, and say what it is made of.
+
+    What an import of it runs is found with the last share.
+    """
     budget = budget or default_budget(source.size or 0)
     try:
         wheel = wheel_format.parse(_random_access(source, budget), filename, budget)
     except (FormatError, OverBudgetError) as error:
-        return unverifiable(f"it cannot be read as a wheel: {error.message}")
+        return Examination(inspection=unverifiable(f"it cannot be read as a wheel: {error.message}"))
     found = list(_of_structure(wheel, expected, owners or {})) if share[0] == 0 else []
+    profile = None
+    if share[0] == share[1] - 1:
+        at_import = import_time(wheel, budget)
+        found.extend(checks.run(at_import, checks.PACKAGES))
+        profile = profile_of(wheel, at_import, budget)
     found.extend(read_members(wheel, _members_of(wheel, share), budget))
-    return _inspection(found)
+    return Examination(inspection=_inspection(found), profile=profile)
+
+
+def joined_examination(parts: Sequence[Examination]) -> Examination:
+    """Return the examination of a wheel from those of all its shares."""
+    profile = next((part.profile for part in parts if part.profile is not None), None)
+    return Examination(inspection=joined(part.inspection for part in parts), profile=profile)
 
 
 def joined(parts: Iterable[Inspection]) -> Inspection:

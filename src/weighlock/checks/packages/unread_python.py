@@ -4,8 +4,7 @@
 
 It tells of Python files that could not be looked through: in an encoding that can hide what they say, of an absurd
 size, nested too deeply, with names that lead in circles without an end, or with a syntax error although the text names
-both something that executes and something that decodes. Compiled modules (``.pyc``) count where an import would take
-them in place of their text, and are only mentioned where none does.
+both something that executes and something that decodes.
 
 ## Why it matters
 
@@ -15,13 +14,11 @@ A file that is skipped because it cannot be read is the best place to hide in.
 
 A file with a syntax error that names nothing of the kind is passed over: templates, test data and files for Python 2
 are common. Files for a newer Python than the one that judges them look like syntax errors too, so judge with the
-newest version that you install for. A compiled module of a time stamp is taken by Python if an installer gives its
-text the same time, which pip does not.
+newest version that you install for.
 
 ## Sources
 
-PEP 263 (encodings), PEP 552 (compiled modules that are not compared with their text). No file of 298 popular wheels
-has such an encoding.
+PEP 263 (encodings). No file of 298 popular wheels has such an encoding.
 """
 
 from __future__ import annotations
@@ -43,8 +40,8 @@ def run(file: PythonFile) -> Iterator[Finding]:
         return
     yield Finding(
         check="unread-python",
-        severity=Severity.LOW if file.idle else Severity.HIGH,
+        severity=Severity.HIGH,
         message=f"it could not be looked through: {file.problem}",
         location=Location(members=(file.path,)),
-        outcome=Outcome.DATA_ONLY if file.idle else Outcome.UNVERIFIABLE,
+        outcome=Outcome.UNVERIFIABLE,
     )

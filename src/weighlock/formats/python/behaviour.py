@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PROCESS = "starts a program"
 NETWORK = "reaches the network"
@@ -23,12 +27,14 @@ class Behaviour:
         name: The dotted name of what is called.
         path: The file.
         line: From 1.
+        runs_code: The program is an interpreter or a shell that is given code of its own.
     """
 
     kind: str
     name: str
     path: str
     line: int
+    runs_code: bool = False
 
 
 _VERBS = r"(?:request|get|post|put|patch|delete|head|options|send|stream|open|urlopen|fetch|ws_connect)"
@@ -60,6 +66,12 @@ _NETWORK = re.compile(
     re.VERBOSE,
 )
 
+_COMMAND = re.compile(
+    r".*(?:\|\s*(?:(?:ba|z|da)?sh|python[0-9.]*|node|bun)\b|\bexec\s*\(|\bpowershell\b).*", re.DOTALL | re.IGNORECASE
+)
+_INTERPRETER = re.compile(r"(?:.*/)?(?:python[0-9.]*|(?:ba|z|da)?sh|node|bun|deno|perl|ruby|powershell|pwsh)(?:\.exe)?")
+_GIVES_CODE = frozenset({"-c", "-e", "--eval", "-enc", "-EncodedCommand", "-Command"})
+
 STARTUP_PLACES = re.compile(
     r"""
     \.(?:bashrc|bash_profile|bash_login|profile|zshrc|zshenv|zprofile)\b | config\.fish | authorized_keys
@@ -84,3 +96,27 @@ def kind_of(name: str) -> str | None:
 def may_write(name: str) -> bool:
     """Say whether a call of that name may create or change a file that its arguments name."""
     return _WRITERS.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportTime:
+    """What importing the modules of a package runs.
+
+    Args:
+        behaviours: Sorted.
+        unread: What could not be followed, and why.
+    """
+
+    behaviours: tuple[Behaviour, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def hands_code(texts: Collection[str]) -> bool:
+    """Say whether the arguments of a program hand code to an interpreter or a shell.
+
+    Args:
+        texts: Constant texts among the arguments; the path of the running interpreter as ``python``.
+    """
+    if any(_COMMAND.fullmatch(text) for text in texts):
+        return True
+    return not _GIVES_CODE.isdisjoint(texts) and any(_INTERPRETER.fullmatch(text) for text in texts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.formats.python.behaviour import NETWORK, PROCESS, kind_of
 from weighlock.formats.python.names import Names
+from weighlock.formats.python.text import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Execution:
 
 _SINKS = re.compile(
     r"(?:exec|eval|compile|__import__|importlib\.import_module|runpy\.run_\w+)"
-    r"|types\.(?:FunctionType|CodeType)|marshal\.loads?|code\.Interactive\w+\(\)\.(?:runcode|runsource|push)"
+    r"|types\.(?:FunctionType|CodeType)|code\.Interactive\w+\(\)\.(?:runcode|runsource|push)"
 )
 _DECODERS = re.compile(
     r"""
@@ -70,7 +71,9 @@ def executions(tree: ast.Module, package: str = "") -> Iterator[Execution]:
     Raises:
         OverBudgetError: Its names cannot be followed to an end.
     """
-    yield from _File(tree, package).found()
+    with uncollected():
+        found = list(_File(tree, package).found())
+    yield from found
 
 
 class _File:
@@ -78,11 +81,14 @@ class _File:
         self.names = Names(package)
         self.calls: list[ast.Call] = []
         self.functions: dict[str, list[ast.expr]] = {}
-        self._docstrings = set[int]()
+        self.decorated: list[list[ast.expr]] = []
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 self.calls.append(node)
+            elif isinstance(node, ast.ClassDef):
+                self.decorated.append(node.decorator_list)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.decorated.append(node.decorator_list)
                 self.functions[node.name] = [
                     part.value for part in ast.walk(node) if isinstance(part, ast.Return) and part.value is not None
                 ]
@@ -99,6 +105,16 @@ class _File:
                     yield from self._told(call, sink)
             yield from self._assembled(call)
             yield from self._handed_over(call)
+        for decorators in self.decorated:
+            yield from self._as_decorators(decorators)
+
+    def _as_decorators(self, decorators: list[ast.expr]) -> Iterator[Execution]:
+        """Yield decorators that execute what other decorators decode."""
+        names = [name for decorator in decorators for name in self.names.dotted(decorator)]
+        sinks = [name for name in names if name in {"exec", "eval"}]
+        if sinks:
+            decoder = next(filter(_DECODERS.fullmatch, names), "decorators")
+            yield Execution(sink=sinks[0], decoder=decoder, line=decorators[0].lineno, direct=True)
 
     def _handed_over(self, call: ast.Call) -> Iterator[Execution]:
         """Yield a function that executes and is given to another one, such as `map`, beside what it decodes."""

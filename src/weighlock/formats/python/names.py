@@ -91,6 +91,11 @@ class Names:
         base = self._package[: len(self._package) - node.level + 1]
         return ".".join([*base, *([node.module] if node.module else [])])
 
+    def forget(self) -> None:
+        """Let go of what is assigned, which holds trees; what is imported stays."""
+        self._values.clear()
+        self._known.clear()
+
     def values(self, name: str) -> list[ast.expr]:
         """Return what is assigned to a name anywhere."""
         return self._values.get(name, [])
@@ -103,20 +108,14 @@ class Names:
         if isinstance(node, ast.Name):
             yield from self._name(node.id, depth)
         elif isinstance(node, ast.Attribute):
-            for base in self.dotted(node.value, depth + 1):
-                yield _member(base, node.attr)
+            yield from self._attribute(node, depth)
         elif isinstance(node, ast.Call):
             yield from self._called(node, depth)
         elif isinstance(node, ast.Subscript):
             yield from self._subscript(node, depth)
-        elif isinstance(node, ast.NamedExpr | ast.Await | ast.Starred):
-            yield from self.dotted(node.value, depth + 1)
-        elif isinstance(node, ast.IfExp):
-            yield from self.dotted(node.body, depth + 1)
-            yield from self.dotted(node.orelse, depth + 1)
-        elif isinstance(node, ast.BoolOp):
-            for value in node.values:
-                yield from self.dotted(value, depth + 1)
+        else:
+            for part in _choices(node):
+                yield from self.dotted(part, depth + 1)
 
     def text(self, node: ast.expr, depth: int = 0) -> str | None:
         """Return the text that an expression of constants gives, bytes as Latin-1, or `None`."""
@@ -152,6 +151,13 @@ class Names:
             if len(known) < _MOST_VALUES and not isinstance(value, _NEVER_CALLED):
                 known.append(value)
                 self._known.clear()
+
+    def _attribute(self, node: ast.Attribute, depth: int) -> Iterator[str]:
+        for base in self.dotted(node.value, depth + 1):
+            yield _member(base, node.attr)
+        for value in self.values(node.attr):  # of a class or an object of this file
+            if isinstance(value, ast.Name | ast.Attribute) and getattr(value, "attr", "") != node.attr:
+                yield from self.dotted(value, depth + 4)
 
     def _name(self, name: str, depth: int) -> Iterator[str]:
         if name in self._known:
@@ -293,6 +299,17 @@ def _member(base: str, name: str) -> str:
     if base == "sys.modules" or not base:
         return name
     return f"{base}.{name}"
+
+
+def _choices(node: ast.expr) -> list[ast.expr]:
+    """Return the parts of an expression of which one is what it gives."""
+    if isinstance(node, ast.NamedExpr | ast.Await | ast.Starred):
+        return [node.value]
+    if isinstance(node, ast.BinOp):
+        return [node.left]  # of a path that is put together
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    return node.values if isinstance(node, ast.BoolOp) else []
 
 
 def _plain(value: object) -> str | None:

@@ -39,17 +39,22 @@ _EXECUTING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
     (b"globals", _word(b"globals")),
     (b"vars", _word(b"vars", bare=True)),
     (b"subprocess", None),
-    (b"system", re.compile(rb"system(?:(?<=\.system)(?!\w)|(?<!\wsystem)\s*[(\"'\]])|import[^\n]*\bsystem\b")),
+    (b"system", re.compile(rb"system(?:(?<=\.system)(?!\w)|(?<!\wsystem)\s*\()|import[^\n]*\bsystem\b")),
+    (b"getattr", re.compile(rb"getattr\s*\([^,()]{1,40},\s*[\"'](?:system|exec|eval|compile)\w*[\"']")),
     (b"popen", None),
+    (b"spawn", re.compile(rb"spawn(?:[lv]p?e?|p)?\s*\(")),
     (b"runpy", None),
-    (b"modules", re.compile(rb"modules(?<=sys\.modules)|import[^\n]*\bmodules\b")),
+    (
+        b"modules",
+        re.compile(rb"modules(?<=sys\.modules)\s*(?:\[\s*(?![\"']\w+[\"']\s*\]|\w+[\].])|\.\s*(?:get|values|items))"),
+    ),
 )
 """Names without one of which a file executes nothing, and what they must look like."""
 
 _PLAIN_DECODING = """
-    b64 se64 b32 b16 85decode decompress codecs fromhex hexlify a2b_ rot13 rot_13 rot-13 ROT crypt marshal .translate
-    unquote to_bytes urlopen urlretrieve reversed( requests httpx decodestring "hex 'hex socket http.c aiohttp urllib3
-    bytearray ::-
+    b64 se64 b32 b16 85decode decompress codecs fromhex hexlify a2b_ rot13 rot_13 rot-13 ROT13 ROT_13 ROT-13 crypt
+    marshal .translate unquote to_bytes urlopen urlretrieve reversed( requests httpx decodestring "hex 'hex socket
+    http.c aiohttp urllib3 bytearray ::-
 """
 
 _DECODING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
@@ -99,7 +104,6 @@ class PythonFile:
     Args:
         path: In the wheel.
         problem: Why it could not be looked through, though what it names might be put together to something.
-        idle: Nothing runs it as it is.
         executions: Of text that is decoded first.
         secrets: Kinds of credentials whose places it names, sorted.
         bidi: Lines with characters that turn the direction of text.
@@ -110,7 +114,6 @@ class PythonFile:
 
     path: str
     problem: str | None = None
-    idle: bool = False
     executions: tuple[Execution, ...] = ()
     secrets: tuple[str, ...] = ()
     bidi: tuple[int, ...] = ()
@@ -146,26 +149,6 @@ def read(path: str, data: bytes) -> PythonFile:
         far=far,
         blob=_longest_blob(data),
     )
-
-
-def read_compiled(path: str, data: bytes, *, has_text: bool) -> PythonFile:
-    """Look at a compiled module, which is as far as one can go without running it.
-
-    Args:
-        path: In the wheel.
-        data: Its beginning.
-        has_text: The module that it was compiled from lies beside it.
-
-    Source:
-        PEP 552; PEP 3147: in ``__pycache__`` it counts only beside its text, and then, unless it names the text by a
-        hash, only while the time of the text is the one that it has.
-    """
-    by_hash = len(data) >= 8 and data[4] & 1
-    if "__pycache__" in path.split("/")[:-1] and not (by_hash and has_text):
-        return PythonFile(
-            path=path, problem="it is compiled Python, which no import takes after an installation", idle=True
-        )
-    return PythonFile(path=path, problem="it is compiled Python, which runs in place of its text")
 
 
 def _executions(path: str, data: bytes) -> tuple[Execution, ...]:
