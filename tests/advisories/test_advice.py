@@ -115,3 +115,12 @@ def test_the_smallest_upgrade_clears_every_finding(tmp_path):
         assert smallest(known, [("example", "0.1")]) == {("example", "0.1"): None}
         assert smallest(known, [("example", "2.1")]) == {("example", "2.1"): "2.4"}
         assert smallest(known, [("example", "2.1")], {"example": ["2.2"]}) == {("example", "2.1"): None}
+
+
+def test_an_advisory_that_the_policy_admits_and_nobody_fixed_does_not_stand_in_the_way(tmp_path):
+    records = [record("PYSEC-1", ranges=[span(fixed="2.0")]), record("PYSEC-2", ranges=[span()])]
+    with database(tmp_path, *records) as known:
+        pins = [("example", "1.0"), ("example", "2.0")]
+        assert smallest(known, pins) == {pins[0]: None, pins[1]: None}
+        counted = smallest(known, pins, counts=lambda name, advisory: advisory.id != "PYSEC-2")
+        assert counted == {("example", "1.0"): "2.0"}

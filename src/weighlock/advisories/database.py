@@ -31,12 +31,12 @@ HINT = "weighlock advisories update, or on a host without network: weighlock adv
 _AT_ONCE = 500  # fewer than the variables that a statement may have in any version of SQLite
 
 _QUERY = """
-SELECT package, record.name, aliases, severity, summary, malware, listed, intervals, fixed
+SELECT package, record.name, aliases, severity, summary, malware, versions.id, listed, intervals, fixed
 FROM affected JOIN record ON record.id = affected.record JOIN versions ON versions.id = affected.versions
 WHERE package IN ({})
 """
 
-_Row = tuple[str, str, str, str | None, str, int, str, str, str]
+_Row = tuple[str, str, str, str | None, str, int, int, str, str, str]
 
 
 def place(environ: Mapping[str, str]) -> Path:
@@ -138,33 +138,39 @@ class Database:
 
 
 def _applying(rows: Sequence[_Row], version: str) -> tuple[Advisory, ...]:
-    matches, vague = list[Match](), list[Advisory]()
+    matches, vague, covered = list[Match](), list[Advisory](), dict[int, bool]()
     for row in rows:
-        _, name, aliases, severity, summary, malware, listed, intervals, fixed = row
+        *_, said, listed, intervals, _ = row
         if not listed and intervals == "[]":
-            vague.append(
-                Advisory(
-                    id=name,
-                    aliases=tuple(aliases.split()),
-                    severity=Severity.UNKNOWN if severity is None else Severity(severity),
-                    summary=summary,
-                    url=PAGE + name,
-                    unclear=True,
-                )
-            )
-        elif _covers(listed, intervals, version):
-            matches.append(
-                Match(
-                    id=name,
-                    aliases=tuple(aliases.split()),
-                    severity=None if severity is None else Severity(severity),
-                    summary=summary,
-                    malware=bool(malware),
-                    fixed=_texts(fixed),
-                    covers=partial(_covers, listed, intervals),
-                )
-            )
+            vague.append(_vague(row))
+            continue
+        if said not in covered:
+            covered[said] = _covers(listed, intervals, version)
+        if covered[said]:
+            matches.append(_match(row))
     return (*merged(matches, version), *vague)
+
+
+def _vague(row: _Row) -> Advisory:
+    """Return a record that names the package and no version: it may apply."""
+    _, name, aliases, severity, summary, *_ = row
+    known = Severity.UNKNOWN if severity is None else Severity(severity)
+    names = tuple(aliases.split())
+    return Advisory(id=name, aliases=names, severity=known, summary=summary, url=PAGE + name, unclear=True)
+
+
+def _match(row: _Row) -> Match:
+    _, name, aliases, severity, summary, malware, said, listed, intervals, fixed = row
+    return Match(
+        id=name,
+        aliases=tuple(aliases.split()),
+        severity=None if severity is None else Severity(severity),
+        summary=summary,
+        malware=bool(malware),
+        said=said,
+        fixed=_texts(fixed),
+        covers=partial(_covers, listed, intervals),
+    )
 
 
 @lru_cache(maxsize=1 << 14)

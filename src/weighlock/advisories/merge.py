@@ -25,6 +25,7 @@ class Match:
         severity: Its own or that of a record under another name, or `None`.
         summary: One line.
         malware: It reports the package as malicious.
+        said: Equal for all records that say the same about versions.
         fixed: Versions of this package that it calls fixed.
         covers: Whether it is about a version of this package.
     """
@@ -34,6 +35,7 @@ class Match:
     severity: Severity | None = None
     summary: str = ""
     malware: bool = False
+    said: int
     fixed: tuple[str, ...] = ()
     covers: Callable[[str], bool]
 
@@ -124,11 +126,12 @@ def _advisory(group: list[Match], version: str) -> Advisory:
 def _fixed(group: list[Match], version: str) -> tuple[str, ...]:
     """Return the versions that a record calls fixed, above the version and free of every record of the group."""
     now, found = parsed(version), {}
-    for match in group:
+    distinct = list({match.said: match for match in group}.values())
+    for match in distinct:
         for text in match.fixed:
             fixed = parsed(text)
             if fixed is None or (now is not None and fixed <= now):
                 continue
-            if not any(other.covers(text) for other in group if other is not match):
+            if not any(other.covers(text) for other in distinct if other is not match):
                 found[fixed] = text
     return tuple(found[fixed] for fixed in sorted(found))

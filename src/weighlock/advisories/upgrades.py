@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from weighlock.formats.pypi_versions import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from packaging.version import Version
 
     from weighlock.advisories.interface import AdvisorySource
+    from weighlock.advisory import Advisory
 
 _MOST = 5_000
 """Versions of a project that are looked at."""
@@ -21,6 +22,7 @@ def smallest(
     source: AdvisorySource,
     packages: Sequence[tuple[str, str]],
     released: Mapping[str, Sequence[str]] | None = None,
+    counts: Callable[[str, Advisory], bool] = lambda _name, _advisory: True,
 ) -> dict[tuple[str, str], str | None]:
     """Return, for each package with advisories, the lowest higher version that has none.
 
@@ -31,17 +33,19 @@ def smallest(
         packages: Names and versions.
         released: All versions of a project that can be had, by name; where it is missing, the versions that the
             advisories call fixed are what is known to exist.
+        counts: Says whether an advisory about a project has to be cleared; by default all have to be. One that the
+            policy admits and that nobody has fixed yet must not stand in the way of the others.
 
     Returns:
         The version as spelled by the index or the advisory, or `None` where no version that is known is free.
     """
     found: dict[tuple[str, str], str | None] = {}
     for (name, version), advisories in zip(packages, source.query(packages), strict=True):
-        if not advisories:
+        if not any(counts(name, advisory) for advisory in advisories):
             continue
         known = (released or {}).get(name)
         texts = known if known is not None else [text for advisory in advisories for text in advisory.fixed]
-        found[name, version] = _lowest_free(source, name, _above(version, texts))
+        found[name, version] = _lowest_free(source, name, _above(version, texts), counts)
     return found
 
 
@@ -58,6 +62,11 @@ def _above(version: str, texts: Sequence[str]) -> list[str]:
     return [higher[candidate] for candidate in sorted(higher)][:_MOST]
 
 
-def _lowest_free(source: AdvisorySource, name: str, candidates: list[str]) -> str | None:
+def _lowest_free(
+    source: AdvisorySource, name: str, candidates: list[str], counts: Callable[[str, Advisory], bool]
+) -> str | None:
     found = source.query([(name, text) for text in candidates])
-    return next((text for text, advisories in zip(candidates, found, strict=True) if not advisories), None)
+    for text, advisories in zip(candidates, found, strict=True):
+        if not any(counts(name, advisory) for advisory in advisories):
+            return text
+    return None
