@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import weighlock
 from tests.vectors.environments import folder
+from weighlock import checks
 from weighlock.errors import FormatError, SourceError
+from weighlock.finding import Outcome
 from weighlock.formats.installed import direct_url, is_start_up_file, obeys
+from weighlock.runtime import _pip_site, _site
 from weighlock.sources import stray_files
 from weighlock.sources.environment import read_environment, read_folders
 
@@ -102,6 +106,18 @@ def test_metadata_that_cannot_be_read_makes_a_distribution_unverifiable_and_not_
     assert demo.problem
 
 
+def test_a_distribution_whose_metadata_has_the_name_of_another_does_not_pass_for_that(tmp_path: Path):
+    files = folder({"demo.py": CODE})
+    renamed = {path.replace("demo-1.0", "evil-1.0"): data for path, data in files.items()}
+    found = _read(tmp_path, renamed)
+    assert "names another project" in str(found.distributions[0].problem)
+
+
+def test_a_distribution_in_capitals_is_one_as_for_the_standard_library(tmp_path: Path):
+    files = {path.replace("dist-info", "DIST-INFO"): data for path, data in folder({"demo.py": CODE}).items()}
+    assert [one.name for one in _read(tmp_path, files).distributions] == ["demo"]
+
+
 def test_two_distributions_of_one_name_are_both_reported(tmp_path: Path):
     other = {path.replace("demo-1.0", "demo-0.9"): data for path, data in folder({"demo.py": CODE}).items()}
     found = _read(tmp_path, {**other, **folder({"demo.py": CODE})})
@@ -114,6 +130,12 @@ def test_compiled_files_beside_their_source_are_no_strays_and_one_without_is(tmp
     found = _read(tmp_path, {**files, **pyc})
     assert [Path(item.path).name for item in found.strays] == ["lone.pyc"]
     assert found.distributions[0].undigested == ()
+
+
+def test_folders_of_compiled_files_that_virtualenv_lists_are_no_finding(tmp_path: Path):
+    more = "demo/__pycache__,,\ndemo/x.cpython-311.pyc,,\ndemo/gone.py,,\n"
+    (demo,) = _read(tmp_path, folder({"demo.py": CODE}, more=more)).distributions
+    assert (demo.changed, demo.undigested, demo.missing) == ((), (), ("demo/gone.py",))
 
 
 def test_a_folder_of_nobody_is_one_stray_whose_digest_moves_with_every_file(tmp_path: Path):
@@ -140,7 +162,8 @@ def test_too_many_strays_become_one_that_no_digest_accepts(tmp_path: Path, monke
         ("a.pth", b"  import os\n", (False, True)),
         ("a.pth", b"import\tos\n", (True, False)),
         ("a.pth", b"lib\rimport os\n", (True, True)),
-        ("a.pth", b"\xef\xbb\xbfimport os\n", (True, True)),
+        ("a.pth", b"\xef\xbb\xbfimport os\n", (True, False)),
+        ("a.pth", b"lib\x0bimport os\n", (True, True)),
         ("a.pth", "import os\n".encode("utf-16"), (True, True)),
         ("a.pth", b"# import os\nimportant\n", (False, True)),
         ("a.pth", b"\n# nothing\n", (False, False)),
@@ -169,3 +192,55 @@ def test_a_direct_url_hides_no_credentials_and_needs_to_be_one():
     for data in (b"", b"[]", b"{}", b'{"url": 1}', b"[" * 100_000):
         with pytest.raises(FormatError):
             direct_url(data)
+
+
+def _activated(folder: Path, **changes) -> dict[str, str]:
+    here = str(Path(weighlock.__file__).parent.parent)
+    settings = {"location": here, "mode": None, "lock": "/x/models.lock", "policy": None, **changes}
+    return {
+        **_site.start_up_files(str(folder), **settings),
+        **_pip_site.start_up_files(str(folder), sys.executable, here),
+    }
+
+
+def test_the_files_of_our_own_activation_are_nobody_elses(tmp_path: Path):
+    for path, text in _activated(tmp_path).items():
+        Path(path).write_text(text, encoding="utf-8")
+    assert read_folders([str(tmp_path)], str(tmp_path)).strays == ()
+
+
+@pytest.mark.parametrize("name", [_site.PTH, _site.START, _site.MODULE, _pip_site.PTH, _pip_site.MODULE])
+def test_a_file_with_the_name_of_our_activation_and_one_line_more_is_a_stray(tmp_path: Path, name: str):
+    for path, text in _activated(tmp_path).items():
+        more = "import os\n" if Path(path).name == name else ""
+        Path(path).write_text(text + more, encoding="utf-8")
+    strays = {Path(stray.path).name for stray in read_folders([str(tmp_path)], str(tmp_path)).strays}
+    assert name in strays
+
+
+def test_an_activation_of_another_weighlock_is_a_stray(tmp_path: Path):
+    for path, text in _activated(tmp_path, location="/tmp/evil").items():
+        Path(path).write_text(text, encoding="utf-8")
+    strays = {Path(stray.path).name for stray in read_folders([str(tmp_path)], str(tmp_path)).strays}
+    assert strays == {_site.PTH, _site.START, _site.MODULE}
+    for path, text in _pip_site.start_up_files(str(tmp_path), "/tmp/evil/python", "/tmp/evil").items():
+        Path(path).write_text(text, encoding="utf-8")
+    strays = {Path(stray.path).name for stray in read_folders([str(tmp_path)], str(tmp_path)).strays}
+    assert _pip_site.PTH in strays
+
+
+@pytest.mark.parametrize("text", ["(" * 100_000, "\0", "exec(1)", "start()", "exec('start(1)')", "x" * (2 << 20)])
+def test_a_module_with_the_name_of_ours_that_nobody_can_read_is_a_stray(tmp_path: Path, text: str):
+    (tmp_path / _site.MODULE).write_text(text, encoding="utf-8")
+    (tmp_path / _pip_site.MODULE).write_text(text, encoding="utf-8")
+    assert len(read_folders([str(tmp_path)], str(tmp_path)).strays) == 2
+
+
+def test_what_virtualenv_leaves_is_known_by_its_bytes_alone(tmp_path: Path):
+    found = _read(tmp_path, {"_virtualenv.pth": b"import _virtualenv", "other.pth": b"import _virtualenv"})
+    outcomes = {
+        Path(stray.path).name: finding.outcome
+        for stray in found.strays
+        for finding in checks.run(stray, checks.PACKAGES)
+    }
+    assert outcomes == {"_virtualenv.pth": Outcome.DATA_ONLY, "other.pth": Outcome.NEEDS_APPROVAL}

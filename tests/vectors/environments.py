@@ -52,6 +52,7 @@ def installed_bad() -> Vectors:
             "two-rows": {**good, f"{_INFO}/RECORD": good[f"{_INFO}/RECORD"] + b"demo.py,sha256=AAAA,1\n"},
             "editable": {**good, f"{_INFO}/direct_url.json": b'{"url": "file:///src", "dir_info": {"editable": true}}'},
             "starts": starting,
+            "customizes": folder({"sitecustomize.py": _CODE}),
         }
     )
 
@@ -74,6 +75,11 @@ def stray_bad() -> Vectors:
             "pth-in-capitals": {**good, "ZZ.PTH": b"import os\n"},
             "pth-with-folders": {**good, "zz.pth": b"/opt/lib\n"},
             "start": {**good, "zz.start": b"zz:main\n"},
+            "named-as-of-a-tool": {
+                **good,
+                "_virtualenv.pth": b"import _virtualenv\n",
+                "_virtualenv.py": b"VALUE = 1\n",
+            },
             "sitecustomize": {**good, "sitecustomize.py": b"VALUE = 1\n"},
             "usercustomize-folder": {**good, "usercustomize/__init__.py": b"VALUE = 1\n"},
             "module": {**good, "zz.py": b"VALUE = 1\n"},

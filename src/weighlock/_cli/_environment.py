@@ -65,6 +65,14 @@ def environment_of(python: str | None) -> Environment:
     return Environment(python, lines[2], virtual=lines[3] == "1")
 
 
+def active_python() -> str:
+    """Return the interpreter of the environment that is active, as a person sees it; else our own."""
+    active = os.environ.get("VIRTUAL_ENV")
+    names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
+    paths = [os.path.join(active, name) for name in names] if active else []
+    return next((path for path in paths if os.path.exists(path)), sys.executable)
+
+
 def is_guarded(environment: Environment) -> bool:
     """Say whether the guard starts in a new interpreter of an environment, wherever its lockfile may be."""
     return ask(environment.python, "-I", "-c", _IS_GUARDED, environ=_environ("warn")).returncode == 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from weighlock._cli._environment import active_python
 from weighlock._cli._options import format_option, output_option
 from weighlock._cli._terminal import Stage, emit, takes_color, width
 
@@ -39,7 +40,7 @@ def command(*, arguments: tuple[str, ...], python: str | None, offline: bool, ki
     from weighlock.gates.load_settings import find_policy
     from weighlock.sources.pip.arguments import read
 
-    python = python or _active_python()
+    python = python or active_python()
     request = read(arguments, python=python)
     policy, _ = find_policy(os.environ)
     with Stage() as stage:
@@ -57,18 +58,6 @@ def command(*, arguments: tuple[str, ...], python: str | None, offline: bool, ki
     if report.allowed:
         _say_done(report, request)
     return report.exit_code
-
-
-def _active_python() -> str:
-    """Return the interpreter of the environment that is active, as a person sees it; else our own."""
-    active = os.environ.get("VIRTUAL_ENV")
-    if active:
-        names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
-        for name in names:
-            path = os.path.join(active, name)
-            if os.path.exists(path):
-                return path
-    return sys.executable
 
 
 def _render(report: PackageReport, kind: str, *, to_terminal: bool) -> str:

@@ -17,7 +17,7 @@ from weighlock.errors import FormatError
 if TYPE_CHECKING:
     from weighlock.artifact import Digest
 
-_IMPORTS = re.compile(rb"import[ \t]")
+_IMPORTS = re.compile(r"import[ \t]")  # site.addpackage
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
 _IMPORTABLE = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".egg", ".egg-link", ".zip")
 
@@ -35,7 +35,8 @@ class InstalledDistribution:
         missing: Files that RECORD lists and that are not there.
         outside: Files that RECORD lists outside of the environment, which nobody opened.
         undigested: Files that RECORD lists without a digest, though only RECORD itself and compiled files may.
-        starting: Files of it that Python reads and obeys whenever it starts.
+        starting: Files of it that Python obeys whenever it starts, each with the lines that run; a file without any
+            is run or imported as a whole.
         editable: Where its code lies, if that is not in the environment.
         direct: The URL or path that it was installed from, if not by its name.
         installer: The tool that says it installed it.
@@ -50,7 +51,7 @@ class InstalledDistribution:
     missing: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     undigested: tuple[str, ...] = ()
-    starting: tuple[str, ...] = ()
+    starting: tuple[tuple[str, tuple[str, ...]], ...] = ()
     editable: str | None = None
     direct: str | None = None
     installer: str | None = None
@@ -130,7 +131,7 @@ def is_start_up_file(path: str) -> bool:
 
 
 def obeys(path: str, data: bytes) -> tuple[bool, bool]:
-    """Say what Python does with a start-up file: whether it runs lines of it, and whether it takes folders from it.
+    """Say what Python does with a start-up file: whether it runs any of it, and whether it takes folders from it.
 
     Args:
         path: Relative to the library folder.
@@ -138,9 +139,21 @@ def obeys(path: str, data: bytes) -> tuple[bool, bool]:
     """
     if not path.lower().endswith(".pth"):
         return True, False
-    lines = data.split(b"\n")
-    # `site` runs a line that begins with "import" and a space or a tab; an unusual encoding could hide one.
-    runs = any(_IMPORTS.match(line) for line in data.replace(b"\r", b"\n").split(b"\n"))
-    unusual = data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or b"\0" in data
-    extends = any(line.strip() and not line.startswith(b"#") and not _IMPORTS.match(line) for line in lines)
-    return runs or unusual, extends
+    lines = _lines(data)
+    code = [line for line in lines if _IMPORTS.match(line)]
+    unusual = data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data  # other readers see other lines in it
+    return bool(code) or unusual, len(code) < len(lines)
+
+
+def code_lines(path: str, data: bytes) -> tuple[str, ...]:
+    """Return the lines of a ``.pth`` file that run; none of any other file, which runs as a whole."""
+    if not path.lower().endswith(".pth") or b"\0" in data:
+        return ()
+    return tuple(line for line in _lines(data) if _IMPORTS.match(line))
+
+
+def _lines(data: bytes) -> list[str]:
+    """Return the lines that Python would act on: those of every release, which end lines differently."""
+    text = data.decode("utf-8-sig", "replace")
+    found = {line.rstrip(): None for part in (text.splitlines(), re.split("\r\n|\r|\n", text)) for line in part}
+    return [line for line in found if line and not line.startswith("#")]

@@ -17,8 +17,16 @@ from typing import TYPE_CHECKING, Any
 from weighlock.digests import cores
 from weighlock.errors import FormatError, SourceError
 from weighlock.formats import core_metadata, record
-from weighlock.formats.installed import InstalledDistribution, StrayFile, direct_url, is_start_up_file, obeys
+from weighlock.formats.installed import (
+    InstalledDistribution,
+    StrayFile,
+    code_lines,
+    direct_url,
+    is_start_up_file,
+    obeys,
+)
 from weighlock.install_policy import canonical_name
+from weighlock.sources.own_start_up import own_files
 from weighlock.sources.stray_files import is_below, open_file, read_file, strays_in
 
 if TYPE_CHECKING:
@@ -86,12 +94,12 @@ def read_folders(folders: Sequence[str], prefix: str, python: str = "") -> Insta
     distributions: list[InstalledDistribution] = []
     with ThreadPoolExecutor(max_workers=cores()) as pool:
         for folder in folders:
-            names = [name for name in sorted(_listdir(folder)) if name.endswith((".dist-info", ".egg-info"))]
+            names = [name for name in sorted(_listdir(folder)) if name.lower().endswith((".dist-info", ".egg-info"))]
             distributions += [_Reader(folder, name, prefix, owned, pool).read() for name in names]
     strays: list[StrayFile] = []
     inert = 0
     for folder in folders:
-        found, others = strays_in(folder, owned)
+        found, others = strays_in(folder, owned | own_files(folder, folders))
         strays += found
         inert += others
     distributions.sort(key=lambda item: (item.name, item.version))
@@ -147,13 +155,18 @@ class _Reader:
 
     def read(self) -> InstalledDistribution:
         """Return all that is known about it; what cannot be read is a problem of it and ends nothing."""
-        fallback, _, version = os.path.basename(self._place).rpartition(".")[0].partition("-")
+        folder, _, version = os.path.basename(self._place).rpartition(".")[0].partition("-")
+        fallback = folder
+        version = version.partition("-py")[0]
         facts: dict[str, Any] = {}
         try:
             headers = core_metadata.parse(self._metadata())
             fallback, version = headers.first("name") or fallback, headers.first("version") or version
             facts |= self._origin()
             facts |= self._compare()
+            if canonical_name(folder) != canonical_name(fallback):
+                # Tools differ about which of the two names counts, and advisories are looked up by a name.
+                facts["problem"] = f"its metadata names another project than its folder: {fallback[:100]}"
         except FormatError as error:
             facts["problem"] = str(error)
         except OSError as error:
@@ -168,7 +181,7 @@ class _Reader:
     def _metadata(self) -> bytes:
         if os.path.isfile(self._place):  # an old .egg-info file is the metadata itself
             return read_file(self._place)
-        egg = self._place.endswith(".egg-info")
+        egg = self._place.lower().endswith(".egg-info")
         return read_file(os.path.join(self._place, "PKG-INFO" if egg else "METADATA"))
 
     def _origin(self) -> dict[str, Any]:
@@ -194,7 +207,7 @@ class _Reader:
             return {"problem": f"its RECORD is broken: {(*table.twice, *table.odd)[0]}"}
         rows = [(row, os.path.normpath(os.path.join(self._folder, row.path))) for row in table.rows.values()]
         self._owned.update(place for _, place in rows)
-        inside = [(row, place) for row, place in rows if is_below(place, self._prefix)]
+        inside = [(row, place) for row, place in rows if is_below(place, self._prefix) and not _is_compiled(row)]
         answers = list(self._pool.map(lambda item: _difference(*item), inside))
         changed = [f"{row.path} ({why})" for (row, _), why in zip(inside, answers, strict=True) if why]
         missing = [row.path for (row, _), why in zip(inside, answers, strict=True) if why is None]
@@ -202,28 +215,36 @@ class _Reader:
             "changed": tuple(changed),
             "missing": tuple(missing),
             "outside": tuple(row.path for row, place in rows if not is_below(place, self._prefix)),
-            "undigested": tuple(row.path for row, place in inside if not row.algorithm and not self._may_lack(place)),
+            "undigested": tuple(
+                row.path
+                for (row, place), why in zip(inside, answers, strict=True)
+                if not row.algorithm and why is not None and not self._may_lack(place)
+            ),
             "starting": tuple(self._starting(rows)),
         }
 
     def _may_lack(self, place: str) -> bool:
-        """Say whether a file needs no digest: RECORD itself, compiled files, and what installers write beside them."""
-        return place.endswith(".pyc") or (
-            os.path.dirname(place) == self._place
-            and os.path.basename(place) in {"RECORD", "RECORD.jws", "RECORD.p7s", "REQUESTED", "INSTALLER"}
-        )
+        """Say whether a file needs no digest: RECORD itself, and what installers write beside it."""
+        may = {"RECORD", "RECORD.jws", "RECORD.p7s", "REQUESTED", "INSTALLER"}
+        return os.path.dirname(place) == self._place and os.path.basename(place) in may
 
-    def _starting(self, rows: Sequence[tuple[Row, str]]) -> Iterator[str]:
+    def _starting(self, rows: Sequence[tuple[Row, str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
         for row, place in rows:
             relative = os.path.relpath(place, self._folder).replace(os.sep, "/")
             if not is_start_up_file(relative) or not os.path.isfile(place):
                 continue
             try:
-                runs, _ = obeys(relative, read_file(place))
+                data = read_file(place)
             except OSError:
-                runs = True
-            if runs:
-                yield row.path
+                yield row.path, ()
+                continue
+            if obeys(relative, data)[0]:
+                yield row.path, code_lines(relative, data)
+
+
+def _is_compiled(row: Row) -> bool:
+    """Say whether RECORD lists a compiled file, or a folder of such files, which come and go and have no digest."""
+    return not row.algorithm and row.path.endswith((".pyc", "/__pycache__", "/__pycache__/"))
 
 
 def _difference(row: Row, place: str) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -160,3 +161,18 @@ def test_text_puts_refusals_last_and_keeps_to_the_width(width: int):
 def test_text_says_with_colour_nothing_that_it_does_not_say_without():
     colored = text_form.render(reports.mixed(), color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text_form.render(reports.mixed())
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for item in value.values() for key in _keys(item)}
+    if isinstance(value, list):
+        return {key for item in value for key in _keys(item)}
+    return set()
+
+
+def test_every_field_and_every_form_is_documented():
+    page = (Path(__file__).parents[3] / "docs" / "check.md").read_text(encoding="utf-8")
+    document = json.loads(render(reports.mixed(), "json"))
+    assert [key for key in _keys(document) if f"`{key}`" not in page and f".{key}`" not in page] == []
+    assert [form for form in FORMS if f"| `{form}` |" not in page] == []

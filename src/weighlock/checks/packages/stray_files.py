@@ -16,7 +16,7 @@ leaves no distribution behind that could be looked up.
 
 Files that Python does not run by their names are counted and not listed. What lies in a folder that a ``.pth`` file
 names is not looked at, and neither is the standard library of the interpreter. Tools that make environments may leave
-files of their own (``_virtualenv.py``): they are reported, too, since nothing says whose they are.
+files of their own: those of virtualenv are known by their bytes and noted, those of a version that is not are reported.
 
 ## Sources
 
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from weighlock.allowlist.environment_tools import is_left_by_a_tool
 from weighlock.finding import Finding, Outcome, Severity
 from weighlock.formats.installed import StrayFile
 
@@ -38,6 +39,11 @@ STRUCTURE = StrayFile
 
 def run(stray: StrayFile) -> Iterator[Finding]:
     """Yield what Python could do with it."""
+    name = stray.path.replace("\\", "/").rpartition("/")[2]
+    if stray.digest is not None and stray.files == 1 and is_left_by_a_tool(name, stray.digest.value):
+        message = "a tool that makes environments left it there, which is known"
+        yield Finding(check="stray-files", severity=Severity.LOW, message=message, outcome=Outcome.DATA_ONLY)
+        return
     count = "" if stray.files == 1 else f" ({stray.files} files)"
     if stray.starting:
         message, severity = (

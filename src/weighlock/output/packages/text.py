@@ -73,8 +73,7 @@ def _denied(item: Judged, width: int, *, color: bool) -> Iterator[str]:
     yield f"{_mark('DENY', color=color)}   {printable(f'{_name(item)}  {_version(item)}'.rstrip())}"
     where = origin_text(item.origin)
     if where and isinstance(item, JudgedPackage):
-        label = "asked in" if item.release.requested else "needed by"
-        yield from _field(label, where, width)
+        yield from _field(_label(item), where, width)
     against = blames(item)
     for blame in against[:_MOST]:
         yield from _blame(blame, width)
@@ -83,6 +82,13 @@ def _denied(item: Judged, width: int, *, color: bool) -> Iterator[str]:
     yield from _notes(notes(item), width)
     for remedy in dict.fromkeys(blame.reason.remedy for blame in against if blame.reason.remedy):
         yield f"  {'approve':<{_LABEL}}{printable(remedy)}"
+
+
+def _label(item: JudgedPackage) -> str:
+    """Say what the place of a package is to it: where it lies, where it was asked for, or what brings it."""
+    if item.origin is not None and item.origin.line is None and not item.origin.text:
+        return "in"
+    return "asked in" if item.release.requested else "for"
 
 
 def _blame(blame: Blame, width: int) -> Iterator[str]:
