@@ -196,3 +196,93 @@ def test_every_option_of_the_running_pip_is_known():
     for option in parser.option_list_all:
         mine = options.NAMED[option._long_opts[0][2:]]
         assert (mine.kind in {options.Kind.VALUE, options.Kind.LIST, options.Kind.TEXT_LIST}) == option.takes_value()
+
+
+LOCK = """lock-version = "1.0"
+created-by = "hand"
+{top}
+[[packages]]
+name = "one"
+version = "1.0"
+wheels = [{{ url = "https://files.example/one-1.0-py3-none-any.whl", hashes = {{ sha256 = "{a}" }} }}]
+
+[[packages]]
+name = "two"
+marker = "{marker}"
+wheels = [{{ path = "./two-2.0-py3-none-any.whl", hashes = {{ sha256 = "{a}" }} }}]
+"""
+
+
+def lock(folder: Path, top: str = "", marker: str = "python_version >= '3'", more: str = "") -> None:
+    text = LOCK.format(a="a" * 64, top=top, marker=marker) + more
+    (folder / "pylock.toml").write_text(text)
+
+
+def test_a_lockfile_of_packages_becomes_pins_and_links(tmp_path: Path):
+    lock(tmp_path)
+    request = read("-r", "pylock.toml")
+    assert [wanted.line for wanted in request.requirements] == [
+        f"one==1.0 --hash=sha256:{'a' * 64}",
+        f"two==2.0 --hash=sha256:{'a' * 64}",
+    ]
+    assert request.links == (
+        f"https://files.example/one-1.0-py3-none-any.whl#sha256={'a' * 64}",
+        f"file://{tmp_path}/two-2.0-py3-none-any.whl#sha256={'a' * 64}",
+    )
+    assert request.origins["one"].line == 4
+
+
+def test_groups_and_markers_of_a_lockfile_count(tmp_path: Path):
+    lock(tmp_path, marker="'dev' in dependency_groups")
+    assert [wanted.name for wanted in read("-rpylock.toml").requirements] == ["one"]
+    lock(tmp_path, top='default-groups = ["dev"]', marker="'dev' in dependency_groups")
+    assert [wanted.name for wanted in read("-rpylock.toml").requirements] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("top", "marker", "more"),
+    [
+        ('requires-python = ">=99"', "", ""),
+        ("environments = [\"sys_platform == 'nowhere'\"]", "", ""),
+        ("default-groups = [1]", "", ""),
+        ("", "nonsense", ""),
+        (
+            "",
+            "python_version >= '3'",
+            '[[packages]]\nname = "x"\nversion = "1 -r y"\nwheels = [{ path = "x-1-py3-none-any.whl" }]',
+        ),
+        (
+            "",
+            "python_version >= '3'",
+            '[[packages]]\nname = "x"\nversion = "1"\nwheels = [{ path = "x-1-py3-none-any.whl" }]',
+        ),
+    ],
+)
+def test_a_lockfile_that_does_not_fit_is_refused(tmp_path: Path, top: str, marker: str, more: str):
+    lock(tmp_path, top, marker or "python_version >= '3'", more)
+    with pytest.raises(UsageError):
+        read("-r", "pylock.toml")
+
+
+def test_what_a_lockfile_would_have_built_never_reaches_pip(tmp_path: Path):
+    lock(tmp_path, more='[[packages]]\nname = "x"\ndirectory = { path = "../x" }\n')
+    assert [build.kind for build in read("-r", "pylock.toml").builds] == ["folder"]
+    hashes = 'hashes = { sha256 = "' + "a" * 64 + '" }'
+    lock(
+        tmp_path, more='[[packages]]\nname = "x"\narchive = { url = "https://host.example/x.tar.gz", ' + hashes + " }\n"
+    )
+    assert [build.kind for build in read("-r", "pylock.toml").builds] == ["sdist"]
+
+
+@pytest.mark.parametrize(
+    "place", ["https://host.example/pylock.toml", "pylock.toml[extra]", "file:///x/pylock.dev.toml"]
+)
+def test_a_lockfile_from_elsewhere_is_refused(tmp_path: Path, place: str):
+    lock(tmp_path)
+    with pytest.raises(UsageError, match="lockfile"):
+        read("-r", place)
+
+
+def test_a_build_for_another_system_is_left_out_as_pip_leaves_it_out():
+    for text, count in (("sys_platform == 'nowhere'", 0), ("python_version >= '3'", 1)):
+        assert len(read(f"x @ git+https://host.example/x ; {text}", "name").builds) == count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import venv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,8 +59,7 @@ class Desk:
 
     def fetch(self, *given: str, **more: object) -> tuple[Resolution, dict[str, str]]:
         request = self.request(*given, **more)
-        wheels = self.folder / f"wheels-{len(list(self.folder.iterdir()))}"
-        wheels.mkdir(mode=0o700)
+        wheels = tempfile.mkdtemp(dir=self.folder)
         pip = self.pip(request)
         found = resolve(request, self.folder, pip=pip)
         return found, download(request, found.packages, wheels, scratch=self.folder, pip=pip)
@@ -313,3 +313,16 @@ def test_a_pip_that_cannot_be_imported_is_one_clear_line(desk: Desk, request: py
     (broken / "__init__.py").write_text("__version__ = '22.1'\n")
     with pytest.raises(UsageError):
         NoBuildPip(desk.request("beta"), desk.folder)
+
+
+def test_a_lockfile_of_packages_installs_exactly_its_files(desk: Desk, index: Index, tmp_path: Path):
+    beta = index.project("beta").files[0].package
+    place = tmp_path / "pylock.toml"
+    text = (
+        'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "beta"\nversion = "1.0"\nwheels = '
+        f'[{{ name = "{beta.filename}", url = "{index.file_url(beta)}", hashes = {{ sha256 = "{beta.sha256}" }} }}]\n'
+    )
+    place.write_text(text)
+    assert desk.pins("--no-index", "-r", str(place)) == ["beta==1.0"]
+    place.write_text(text.replace(beta.sha256, "0" * 64))
+    desk.refused("--no-index", "-r", str(place), kind=DigestMismatchError)

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import TYPE_CHECKING
 
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
+
 from weighlock.errors import UsageError
+from weighlock.formats import pylock
 from weighlock.release import Origin
-from weighlock.sources.pip import configuration, groups, options, remote, target
+from weighlock.sources.pip import configuration, groups, locked, options, remote, target
 from weighlock.sources.pip.interface import Network, PipRequest
 from weighlock.sources.pip.options import Given, Kind, Use
 from weighlock.sources.pip.reading import Reading
@@ -27,6 +29,8 @@ from weighlock.sources.pip.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from weighlock.sources.pip.interface import Build
 
 PYPI = "https://pypi.org/simple"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -99,11 +103,13 @@ def read(arguments: Sequence[str], *, python: str, environ: Mapping[str, str] | 
         settings.add(one, None, base=os.getcwd())
     _require_same_python(settings, python)
     network = _network(settings)
-    reading = _reading(settings, positional, environ, network)
+    reading = _reading(settings, positional, environ, network, python)
     return _request(settings, reading, python, environ, network)
 
 
-def _reading(settings: _Settings, positional: Sequence[str], environ: Mapping[str, str], network: Network) -> Reading:
+def _reading(
+    settings: _Settings, positional: Sequence[str], environ: Mapping[str, str], network: Network, python: str
+) -> Reading:
     reading = Reading(environ=environ, fetch=remote.fetcher(network))
     reading.index, reading.no_index = settings.last("index-url"), "no-index" in settings
     reading.extra.extend(settings.all("extra-index-url"))
@@ -118,12 +124,9 @@ def _reading(settings: _Settings, positional: Sequence[str], environ: Mapping[st
     for text in settings.all("editable"):
         reading.add_editable(text, Origin(text=redacted(f"-e {text}")), folder=folder)
     for place in settings.all("requirement"):
-        if re.search(r"(?:^|[/\\])pylock(?:\.[^./\\]+)?\.toml(?:\[[^\]]*\])?$", place):
-            raise UsageError(
-                "a pylock.toml is not read yet",
-                where=redacted(place),
-                hint="export it to a requirements file with digests",
-            )
+        if _is_pylock(place):
+            locked.read_into(reading, os.path.abspath(place), target.markers(python))
+            continue
         reading.read(_file_place(place), constraint=False)
     for value in settings.all("group"):
         for text, origin in groups.read(value, folder):
@@ -133,6 +136,19 @@ def _reading(settings: _Settings, positional: Sequence[str], environ: Mapping[st
             reading.add(text, origin, folder=folder)
     _require_something(settings, reading, positional)
     return reading
+
+
+def _is_pylock(place: str) -> bool:
+    bare = re.sub(r"\[[^\]]*\]\Z", "", place)
+    if not pylock.FILE_NAME.match(os.path.basename(bare)):
+        return False
+    if bare != place or _URL.match(place):
+        raise UsageError(
+            "a lockfile is read from a file only, and without extras",
+            where=redacted(place),
+            hint="fetch it first, or export what is needed to a requirements file with digests",
+        )
+    return True
 
 
 def _require_something(settings: _Settings, reading: Reading, positional: Sequence[str]) -> None:
@@ -164,7 +180,8 @@ def _request(
         python=python,
         requirements=tuple(reading.wanted),
         constraints=tuple(reading.constraints),
-        builds=tuple(reading.builds),
+        builds=tuple(build for build in reading.builds if _applies(build, python)),
+        links=tuple(reading.links),
         resolving=(*settings.arguments(Use.RESOLVING, Use.BOTH), *passed, *dict.fromkeys(features)),
         fetching=tuple(fetching),
         installing=tuple(settings.arguments(Use.INSTALLING, Use.BOTH)),
@@ -221,6 +238,11 @@ def _file_place(value: str) -> str:
     return value if re.match(r"(?:https?|file):", value, re.IGNORECASE) else os.path.abspath(value)
 
 
-def default_python() -> str:
-    """Return the interpreter that weighlock itself runs in."""
-    return sys.executable
+def _applies(build: Build, python: str) -> bool:
+    """Say whether a build is for this environment at all; pip, too, leaves out what is not."""
+    if build.marker is None:
+        return True
+    try:
+        return Marker(build.marker).evaluate({**target.markers(python), "extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True

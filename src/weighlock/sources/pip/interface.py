@@ -42,6 +42,7 @@ class Build(Origin):
         extras: That were asked for.
         editable: It was given with ``-e``.
         constraint: It stands among the constraints.
+        marker: When it is wanted at all.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Build(Origin):
     extras: tuple[str, ...] = ()
     editable: bool = False
     constraint: bool = False
+    marker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class PipRequest:
         constraints: The same.
         builds: Requirements that nothing but a build can satisfy: an sdist, a folder, an editable, a version control
             URL. pip never hears of these.
+        links: URLs of wheels that lockfiles list, each with its digest as a fragment.
         resolving: Options for ``pip install --dry-run`` that select packages, such as ``--pre`` and ``--upgrade``; no
             requirements, files or indexes.
         fetching: Options about indexes and the network, with credentials, for everything that asks an index.
@@ -101,6 +104,7 @@ class PipRequest:
     requirements: tuple[Wanted, ...] = ()
     constraints: tuple[Wanted, ...] = ()
     builds: tuple[Build, ...] = ()
+    links: tuple[str, ...] = field(default=(), repr=False)
     resolving: tuple[str, ...] = ()
     fetching: tuple[str, ...] = field(default=(), repr=False)
     installing: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ class Reading:
         wanted: Requirements.
         constraints: Constraints.
         builds: What only a build can satisfy.
+        links: URLs of files that lockfiles list, each with its digest.
         files: How many files were read.
     """
 
@@ -77,6 +78,7 @@ class Reading:
     wanted: list[Wanted] = field(default_factory=list)
     constraints: list[Wanted] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
     files: int = 0
 
     def add(

@@ -154,7 +154,7 @@ def _from_place(
     url = place if _scheme(place) else _file_url(place)
     kind, filename = _classified(url)
     if kind != "wheel":
-        return _build(origin, kind, place, _egg(url), extras, constraint=constraint)
+        return _build(origin, kind, place, _egg(url), extras, marker=marker, constraint=constraint)
     name = _wheel_name(filename, origin)
     requirement = Requirement(name)
     requirement.extras, requirement.url, requirement.marker = set(extras), url, marker
@@ -170,7 +170,7 @@ def _from_url(
     name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
     kind, filename = _classified(url)
     if kind != "wheel":
-        return _build(origin, kind, url, name, extras, constraint=constraint)
+        return _build(origin, kind, url, name, extras, marker=requirement.marker, constraint=constraint)
     if _wheel_name(filename, origin) != name:
         raise _wrong(origin, f"names {name}, and the file at its URL is of another project")
     requirement.url = url
@@ -220,6 +220,7 @@ def _build(
     name: str | None,
     extras: tuple[str, ...],
     *,
+    marker: Marker | None = None,
     editable: bool = False,
     constraint: bool = False,
 ) -> Build:
@@ -235,6 +236,7 @@ def _build(
         extras=extras,
         editable=editable,
         constraint=constraint,
+        marker=str(marker) if marker is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from weighlock.errors import SourceError
-from weighlock.sources.pip import report
+from weighlock.sources.pip import locked, report
 from weighlock.sources.pip.no_build import NoBuildPip
 from weighlock.sources.pip.problems import problem
 
@@ -42,6 +42,7 @@ def resolve(request: PipRequest, folder: str | os.PathLike[str], *, pip: NoBuild
     constraints = _written(os.path.join(folder, "constraints.txt"), request.constraints)
     arguments = ["install", "--dry-run", *QUIET, *request.fetching, *request.resolving, f"--report={place}"]
     arguments += [f"--constraint={constraints}"] if request.constraints else []
+    arguments += [f"--find-links={_page(folder, request.links)}"] if request.links else []
     arguments += [f"--requirement={requirements}", *_ONLY_WHEELS]
     log = os.path.join(folder, "pip.log")
     with suppress(FileNotFoundError):
@@ -66,6 +67,13 @@ def _unanswered(log: str) -> str:
 def _written(place: str, wanted: Sequence[Wanted]) -> str:
     with open(place, "w", encoding="utf-8", opener=private) as file:
         file.writelines(f"{one.line}\n" for one in wanted)
+    return place
+
+
+def _page(folder: str | os.PathLike[str], links: Sequence[str]) -> str:
+    place = os.path.join(folder, "locked.html")
+    with open(place, "w", encoding="utf-8", opener=private) as file:
+        file.write(locked.page(links))
     return place
 
 
