@@ -187,6 +187,9 @@ def _wheel_metadata() -> Vectors:
     yield wheel("too_long", metadata="Name: too_long\nVersion: 1.0\n" + "K: v\n" * 20_001)
     yield wheel("direct_url", {"direct_url.py": MODULE, "direct_url-1.0.dist-info/direct_url.json": "{}"})
     yield file_name("called_else"), wheel("other_folder")[1]
+    yield wheel("forges", {"forges-1.0.data/purelib/requests-9.9.dist-info/METADATA": "Name: requests\nVersion: 9.9\n"})
+    yield wheel("forges_own", {"forges_own-1.0.data/purelib/forges_own-1.0.dist-info/direct_url.json": "{}"})
+    yield wheel("forges_egg", {"requests.egg-info": "Name: requests\nVersion: 9.9\n"})
     yield wheel("not_asked_for")
     yield wheel("signed", {"signed.py": MODULE, "signed-1.0.dist-info/RECORD.jws": "{}"})
 
@@ -254,6 +257,10 @@ def _startup_files() -> Vectors:
     yield wheel("customize_native", {"sitecustomize.abi3.so": MODULE})
     yield wheel("customize_data", {"customize_data-1.0.data/data/lib/python3.12/sitecustomize.py": MODULE})
     yield wheel("customize_by_path", {"customize_by_path.pth": "inner\n", "inner/sitecustomize.py": MODULE})
+    yield wheel(
+        "configures_pip", {"configures_pip-1.0.data/data/pip.conf": "[global]\nindex-url = https://example.org\n"}
+    )
+    yield wheel("configures_shells", {"configures_shells-1.0.data/data/etc/conda/activate.d/a.sh": "true\n"})
     yield wheel("environment", {"environment-1.0.data/data/pyvenv.cfg": "home = /tmp\n"})
 
 

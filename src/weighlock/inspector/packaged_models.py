@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from weighlock.formats.wheel import Content
 
 _NAMES = re.compile(
-    r"\.(?:bin|ckpt|dill|gguf|h5|hdf5|joblib|keras|lite|mar|model|mo|npy|npz|onnx|ort|pb|pck|pcl|pickle|pk|pkl|pt|pt2"
+    r"\.(?:bin|ckpt|dill|gguf|h5|hdf5|joblib|keras|lite|mar|model|npy|npz|onnx|ort|pb|pck|pcl|pickle|pk|pkl|pt|pt2"
     r"|pte|pth|ptl|safetensors|sav|skops|tflite|p|gz|bz2|xz|lzma|zip|tar|tgz|7z|whl|egg)\Z",
     re.IGNORECASE,
 )

@@ -52,7 +52,7 @@ _COMMANDS = frozenset(
     sync systemctl tac tail tar tee telnet test time timeout tmux top touch tr traceroute true truncate tsort tty
     umount uname unexpand uniq unlink unxz unzip uptime users vi vim w watch wc wget whereis which who whoami xargs
     xz yes yum zcat zip zsh cmd explorer msiexec net powershell pwsh reg rundll32 schtasks taskkill where wscript
-    activate deactivate easy_install pydoc
+    activate activate.csh activate.fish activate.nu activate_this.py deactivate easy_install pydoc
     """.split()
 )
 # The environment's own interpreters and installers have their version behind them.

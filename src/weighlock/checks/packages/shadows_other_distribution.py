@@ -4,7 +4,8 @@
 
 It compares where every file of a wheel would be installed with the files that distributions in the environment own. A
 person has to accept that code or a command of another distribution is overwritten; other files, tests that lie at the
-top, and the families that share their files on purpose are told of. Where only the top name is shared, that is told.
+top, and the families and variants of one project that share their files are told of. Where only the top
+name is shared, that is told.
 
 ## Why it matters
 
@@ -38,8 +39,20 @@ if TYPE_CHECKING:
 
 STRUCTURE = Placement
 
-# Distributions that are installed together and own the same files.
-_FAMILIES = (frozenset({"mlflow", "mlflow-skinny", "mlflow-tracing"}),)
+# Distributions that are installed together and own the same files, and variants of one project by the same people, of
+# which a dependency often brings a second one.
+_FAMILIES = tuple(
+    frozenset(names.split())
+    for names in (
+        "mlflow mlflow-skinny mlflow-tracing",
+        "opencv-python opencv-python-headless opencv-contrib-python opencv-contrib-python-headless",
+        "onnxruntime onnxruntime-gpu onnxruntime-directml onnxruntime-openvino",
+        "tensorflow tensorflow-cpu tensorflow-gpu tensorflow-intel tf-nightly",
+        "faiss-cpu faiss-gpu",
+        "psycopg2 psycopg2-binary",
+        "xgboost xgboost-cpu",
+    )
+)
 
 
 def run(placement: Placement) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 ## What it does
 
 It refuses ``sitecustomize`` and ``usercustomize`` modules, ``.start`` files (Python 3.15), files that configure the
-interpreter itself (``pyvenv.cfg``, ``._pth``), and ``.pth`` files that are long, or whose code decodes, compiles,
-starts processes or connects, or that lead Python to folders outside of the environment; however they get there, also
-through the ``.data`` folder of the wheel. Any other ``.pth`` file with code needs a person's consent. The lines of a
-few popular projects are known, each exactly and for its project, and are told of; so is the line of setuptools for
-namespace packages.
+environment itself (``pyvenv.cfg``, ``._pth``, ``pip.conf``, conda's ``activate.d``), and ``.pth`` files that are long,
+or whose code decodes, compiles, starts processes or connects, or that lead Python to folders outside of the
+environment; however they get there, also through the ``.data`` folder of the wheel. Any other ``.pth`` file with code
+needs a person's consent. The lines of a few popular projects are known, each exactly and for its project, and are told
+of; so is the line of setuptools for namespace packages.
 
 ## Why it matters
 
@@ -42,7 +42,11 @@ STRUCTURE = Wheel
 
 _LONGEST_LINE = 500
 _CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
-_INTERPRETER = re.compile(r"(?:.*/)?(?:pyvenv\.cfg|[^/]*\._pth|pybuilddir\.txt)\Z", re.IGNORECASE)
+# Below the prefix: what configures the interpreter, pip ("Configuration files" of its documentation), conda's shells.
+_CONFIGURES = re.compile(
+    r"(?:(?:.*/)?(?:pyvenv\.cfg|[^/]*\._pth|pybuilddir\.txt)|pip\.(?:conf|ini)|\.?condarc|etc/conda/.*)\Z",
+    re.IGNORECASE,
+)
 _CODE = re.compile(r"import[ \t]")  # site.addpackage
 # Words that nothing has to do with that makes a library known to Python.
 _HARMFUL = re.compile(
@@ -68,8 +72,8 @@ def run(wheel: Wheel) -> Iterator[Finding]:
         path = place.library or place.standard_library
         if path is not None and path.partition("/")[0].partition(".")[0].lower() in _CUSTOMIZE:
             yield _refused("Python imports it whenever it starts", member.name)
-        elif place.scheme in {"data", "scripts"} and _INTERPRETER.match(place.path):
-            yield _refused("it tells Python where to find its modules", member.name)
+        elif place.scheme in {"data", "scripts"} and _CONFIGURES.match(place.path):
+            yield _refused("it configures Python, pip or the shells of the environment", member.name)
 
 
 def _of_pth(file: StartupFile, wheel: Wheel) -> Iterator[Finding]:

@@ -4,7 +4,8 @@
 
 It refuses a wheel whose METADATA, whose .dist-info folder, whose file name and whatever an index or a resolver said do
 not all agree about name and version; METADATA or WHEEL files that are missing, cannot be read or give a single field
-twice; a version of the wheel format that is not known; and files in the .dist-info folder that only an installer writes
+twice; a version of the wheel format that is not known; metadata of other distributions, also through the ``.data``
+folder, which tools would believe to be installed; and files in the .dist-info folder that only an installer writes
 (``direct_url.json``, ``INSTALLER``, ``REQUESTED``). It tells of signatures of RECORD, which no installer verifies.
 
 ## Why it matters
@@ -32,6 +33,7 @@ from packaging.version import InvalidVersion, Version
 
 from weighlock.finding import Finding, Outcome, Severity, listing
 from weighlock.formats.wheel import Placement, Wheel
+from weighlock.formats.wheel_place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 STRUCTURE = Placement
 
 _OF_AN_INSTALLER = ("direct_url.json", "INSTALLER", "REQUESTED")
+_METADATA = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
@@ -58,6 +61,7 @@ def run(placement: Placement) -> Iterator[Finding]:
     yield from _of_metadata(wheel)
     yield from _of_about(wheel)
     there = wheel.names
+    yield from _of_others(wheel)
     forged = [name for name in _OF_AN_INSTALLER if f"{wheel.dist_info}/{name}" in there]
     if forged:
         yield _finding(f"it brings files that only an installer writes: {listing(forged)}")
@@ -65,6 +69,17 @@ def run(placement: Placement) -> Iterator[Finding]:
         yield Finding(
             check="wheel-metadata", severity=Severity.INFO, message="it is signed in a way that nobody verifies"
         )
+
+
+def _of_others(wheel: Wheel) -> Iterator[Finding]:
+    """Yield a finding for files that tools would take for the metadata of an installed distribution."""
+    for member in wheel.files:
+        path = member.place.library if member.place is not None else None
+        if path is None or not path.partition("/")[0].lower().endswith(_METADATA):
+            continue
+        if not (member.place == Place("root", member.name) and path.startswith(f"{wheel.dist_info}/")):
+            yield _finding(f"it installs metadata of a distribution that it is not: {member.name[:200]}")
+            return
 
 
 def _of_metadata(wheel: Wheel) -> Iterator[Finding]:

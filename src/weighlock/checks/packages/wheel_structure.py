@@ -45,6 +45,7 @@ _SAID_OF_MEMBERS = frozenset({"control-in-name", "duplicate-name-ignoring-case",
 _NO_PARTS = frozenset({"", ".", ".."})
 # Windows drops a dot or a space at the end of a part, and takes what follows a colon for a stream of the file.
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\:]|[. ](?:/|\\Z)")
+_NO_SCRIPT = re.compile(r"[\x00-\x1f\x7f/\\:]")
 _LONGEST_PART, _LONGEST_PATH = 255, 1024
 _BOMB_RATIO, _BOMB_SIZE = 200, 64 << 20
 _REGULAR = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
@@ -61,8 +62,8 @@ def run(wheel: Wheel) -> Iterator[Finding]:
             yield _finding(problem, member.name)
     yield from _clashes(wheel)
     for entry in wheel.entry_points:
-        if entry.is_script and (re.search(r"[/\\]", entry.name) or entry.name in {"", ".", ".."}):
-            yield _finding(f"the script {entry.name!r} would lie outside of the folder for scripts")
+        if entry.is_script and (entry.name in _NO_PARTS or _NO_SCRIPT.search(entry.name)):
+            yield _finding(f"the script {entry.name!r} would not lie in the folder for scripts under that name")
 
 
 def _problem(member: Member) -> str | None:
