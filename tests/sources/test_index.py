@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from weighlock.errors import DigestMismatchError, SourceError
 from weighlock.formats import simple_index
 from weighlock.release import IndexFile, ProjectPage
 from weighlock.sources import index as module
-from weighlock.sources.index import Index, ask_all
+from weighlock.sources.index import Index, ask_all, configured
+from weighlock.sources.pip.interface import Network, PipRequest
 from weighlock.sources.transport import Transport
 from weighlock.sources.trust import Trust
 
@@ -375,3 +378,94 @@ def test_one_index_that_fails_leaves_nothing_known(package_index: FaultyIndex) -
     indexes = [Index(package_index.url("public")), Index(package_index.url("private"))]
     with pytest.raises(SourceError, match="502"):
         ask_all(indexes, ["spam", "ham"])
+
+
+def _packed(data: bytes, encoding: str = "gzip", *, cut: int = 0) -> index_faults.Fault:
+    packed = gzip.compress(data, mtime=0)
+    sent = packed[: len(packed) - cut]
+    headers = {"Content-Type": simple_index.JSON, "Content-Encoding": encoding}
+    return lambda handler, answer: index_faults.Answer(200, sent, headers)
+
+
+def test_a_page_may_come_compressed(package_index: FaultyIndex) -> None:
+    package_index.fault("/spam/", _packed(b'{"meta": {"api-version": "1.0"}, "name": "spam", "files": []}'))
+    assert page(package_index) == ProjectPage(index=package_index.url().rstrip("/"), name="spam")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (_packed(b"0" * (80 << 20)), "is larger than"),  # 80 kB that become 80 MB
+        (_packed(b'{"files": []}', cut=4), "broke in the middle"),
+        (_packed(b'{"files": []}', "br"), "encoded bytes that were not asked for"),
+        (_packed(b'{"files": []}', "gzip, gzip"), "encoded bytes that were not asked for"),
+        (
+            lambda handler, answer: index_faults.Answer(200, b"{}", {"Content-Encoding": "gzip"}),
+            "cannot be unpacked",
+        ),
+        (
+            lambda handler, answer: index_faults.Answer(
+                200, gzip.compress(b"{") + gzip.compress(b"}"), {"Content-Encoding": "gzip"}
+            ),
+            "broke in the middle",
+        ),
+    ],
+)
+def test_a_compressed_page_is_unpacked_within_bounds(
+    fault: index_faults.Fault, message: str, package_index: FaultyIndex
+) -> None:
+    package_index.fault("/spam/", fault)
+    with pytest.raises(SourceError, match=message):
+        page(package_index)
+
+
+def test_a_host_is_looked_up_once_for_many_pages(package_index: FaultyIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    honest = socket.getaddrinfo
+
+    def counted(host: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(host)
+        return honest(host, *arguments, **options)
+
+    package_index.add(SPAM)
+    monkeypatch.setattr(socket, "getaddrinfo", counted)
+    url = package_index.url().replace("127.0.0.1", "localhost")
+    ask_all([Index(url)], [f"spam-{number}" for number in range(20)])
+    assert asked.count("localhost") == 1
+
+
+def test_indexes_are_asked_as_the_users_pip_would(package_index: FaultyIndex, tmp_path: Path) -> None:
+    package_index.add(SPAM)
+    (tmp_path / SPAM.filename).write_bytes(SPAM.data)
+    own = "index.example"
+    request = PipRequest(
+        python="python",
+        indexes=(package_index.url(), f"http://{own}/simple"),
+        find_links=(str(tmp_path),),
+        fetching=("--keyring-provider=disabled", "--no-proxy-env"),
+        network=Network(
+            trusted_hosts=(own,), proxy=f"127.0.0.1:{package_index.port}", timeout="3", client_cert=None, cert=None
+        ),
+    )
+    package_index.fault(own, lambda handler, answer: package_index.answer("/simple/spam/", handler.headers))
+    first, second, folder = configured(request)
+    assert [each.index for each in ask_all([first, second, folder], ["spam"])["spam"]] == [
+        package_index.url().rstrip("/"),
+        f"http://{own}/simple",
+        f"file://{tmp_path}",
+    ]
+
+
+@pytest.mark.parametrize("timeout", ["", "soon", "nan", "inf", "-1", "1e9", None])
+def test_a_timeout_that_makes_no_sense_is_the_usual_one(timeout: str | None) -> None:
+    request = PipRequest(python="python", indexes=("https://index.example",), network=Network(timeout=timeout))
+    assert vars(vars(configured(request)[0])["_transport"])["_timeout"] == 30.0
+
+
+def test_a_proxy_of_the_environment_counts_unless_the_user_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    parts = urlsplit("https://index.example/simple")
+    proxy = Trust().proxy_for(parts)
+    assert proxy is not None
+    assert proxy.hostname == "proxy.example"
+    assert Trust(environment=False).proxy_for(parts) is None

@@ -31,12 +31,16 @@ ACCEPT = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01"
 LARGEST = 64 << 20
 """Bytes of a page; the largest of the public index, those of projects with a release each night, have some 20 MB."""
 
+_NOTHING: Mapping[str, object] = {}
 _MOST_FILES = 200_000
+_METADATA = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")
 _LONGEST = 4096  # characters of a URL, a name or a reason
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _FRAGMENT = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})(?:&|$)")
 _VERSION = re.compile(r"([0-9]{1,6})\.[0-9]{1,6}\Z")
 _MEDIA = re.compile(r"application/vnd\.pypi\.simple\.v([0-9]{1,6})\+(?:json|html)\Z")
+# What nearly every link of a large index looks like: nothing in it has to be joined, quoted or taken away.
+_PLAIN = re.compile(r"(https?://[a-z0-9.-]+/(?:[A-Za-z0-9._~-]+/)*([A-Za-z0-9._+-]+))(?:#sha256=([0-9a-f]{64}))?\Z")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz")
 
 
@@ -135,9 +139,7 @@ def _file_of_json(row: Mapping[str, object], base: str) -> IndexFile | None:
     if link is None or row.get("filename") != link.filename:
         return None
     size = row.get("size")
-    metadata = next(
-        (row[key] for key in ("core-metadata", "dist-info-metadata", "data-dist-info-metadata") if key in row), None
-    )
+    metadata = next((row[key] for key in _METADATA if key in row), None)
     return IndexFile(
         filename=link.filename,
         url=link.url,
@@ -215,6 +217,9 @@ class _Link:
     @classmethod
     def resolve(cls, href: object, base: str) -> _Link | None:
         """Return where a link leads, or None where that is no file that an installer would fetch."""
+        plain = _PLAIN.match(href) if isinstance(href, str) and len(href) <= _LONGEST else None
+        if plain is not None and "/." not in plain[1]:
+            return cls(plain[1], plain[2], plain[3]) if is_archive(plain[2]) else None
         parts = _absolute(href, base)
         if parts is None:
             return None
@@ -291,7 +296,7 @@ def _require_name(name: object, page: Page) -> None:
 
 
 def _table(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else _NOTHING
 
 
 def _text(value: object) -> str | None:

@@ -20,12 +20,13 @@ from weighlock.install_policy import canonical_name
 from weighlock.sources import folder_index
 from weighlock.sources.credentials import Login, from_keyring, from_netrc
 from weighlock.sources.transport import NotFoundError, Transport, UnauthorizedError
-from weighlock.sources.trust import port_of, shown_url
+from weighlock.sources.trust import Trust, port_of, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from weighlock.release import IndexFile, ProjectPage
+    from weighlock.sources.pip.interface import PipRequest
 
 _AT_ONCE = 16
 _SECONDS = 120.0
@@ -160,7 +161,7 @@ class Index:
             raise SourceError("the index refuses the password of the keyring", where=error.where) from None
 
     def _read(self, url: str, headers: Mapping[str, str], login: Login | None, most: int) -> tuple[bytes, str, str]:
-        with self._transport.get(url, {**headers, **(login.header if login else {})}) as body:
+        with self._transport.get(url, {**headers, **(login.header if login else {})}, packed=True) as body:
             return body.read_all(most, _SECONDS), body.headers.get("content-type", ""), body.url
 
     def _known(self, url: str) -> Login | None:
@@ -181,6 +182,39 @@ class Index:
     def _is_own(self, url: str) -> bool:
         own, other = urlsplit(self.url), urlsplit(url)
         return (own.scheme, own.hostname, port_of(own)) == (other.scheme, other.hostname, port_of(other))
+
+
+def configured(request: PipRequest) -> list[Index]:
+    """Return every index and every place of links that pip would ask, in its order, to be asked by the same way.
+
+    Args:
+        request: What the user asked of pip.
+    """
+    network, options = request.network, request.fetching
+    trust = Trust(
+        authorities=network.cert,
+        client_certificate=network.client_cert,
+        hosts=frozenset(network.trusted_hosts),
+        proxy=network.proxy,
+        environment="--no-proxy-env" not in options,
+    )
+    timeout = _seconds(network.timeout)
+    transport = Transport(trust=trust) if timeout is None else Transport(trust=trust, timeout=timeout)
+    keyring = not any(option.endswith("keyring-provider=disabled") for option in options)
+    places = [(url, False) for url in request.indexes] + [(place, True) for place in request.find_links]
+    return [
+        Index(place, links=links, transport=transport, environ=request.environ, keyring=keyring)
+        for place, links in places
+    ]
+
+
+def _seconds(text: str | None) -> float | None:
+    """Return a time-out as pip takes it: a number of seconds."""
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < 86400 else None  # no number at all fails this, too
 
 
 def ask_all(

@@ -10,10 +10,12 @@ import http.client
 import socket
 import threading
 import time
+import zlib
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from weighlock.errors import SourceError
+from weighlock.sources.addresses import Addresses
 from weighlock.sources.trust import Trust, is_loopback, port_of, proxy_headers, shown_url, why
 from weighlock.toml import is_printable
 
@@ -69,8 +71,17 @@ class Transport:
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._tls: dict[bool, ssl.SSLContext] = {}
+        self._addresses = Addresses()
 
-    def get(self, url: str, headers: Mapping[str, str], *, offset: int = 0, validator: str | None = None) -> Body:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        offset: int = 0,
+        validator: str | None = None,
+        packed: bool = False,
+    ) -> Body:
         """Start a GET request and follow its redirects.
 
         Args:
@@ -78,11 +89,12 @@ class Transport:
             headers: ``Authorization`` is sent to the first origin only.
             offset: Ask for the bytes from there; the answer may still start at 0.
             validator: A strong ETag, so that the rest of other bytes is not taken for the rest of these.
+            packed: The body may come compressed; only `Body.read_all` unpacks it.
 
         Raises:
             SourceError: The server cannot be reached, refuses, or redirects to where it must not.
         """
-        sent = {**headers, "Accept-Encoding": "identity"}
+        sent = {**headers, "Accept-Encoding": "gzip" if packed else "identity"}
         if offset:
             sent["Range"] = f"bytes={offset}-"
             if validator:
@@ -93,7 +105,7 @@ class Transport:
             used, response = self._request(parts, sent)
             seen = {**{key.lower(): value for key, value in response.getheaders()}, **_linked(seen)}
             if response.status not in _MOVED:
-                return _body(self, used, response, seen, offset=offset, url=url)
+                return _body(self, used, response, seen, offset=offset, url=url, packed=packed)
             response.close()
             self.forget(used)
             url, sent = self._next(url, response.getheader("Location"), sent)
@@ -159,6 +171,7 @@ class Transport:
         self, parts: SplitResult, headers: Mapping[str, str]
     ) -> tuple[socket.socket, http.client.HTTPResponse]:
         connection, target = self._connection(parts)
+        connection._create_connection = self._addresses.connect  # type: ignore[attr-defined]  # noqa: SLF001 - its own seam
         headers = {**headers, **self._proxy_headers(connection, parts)}
         used: socket.socket | None = None
         try:
@@ -271,14 +284,15 @@ class Body:
         if (self.size or 0) > most:
             raise SourceError(f"is larger than {most >> 20} MB", where=shown_url(self.url))
         parts, total, end = list[bytes](), 0, time.monotonic() + seconds
+        unpacked = _Unpacked(most) if self.headers.get("content-encoding", "").strip().lower() == "gzip" else None
         while part := self._some():
-            parts.append(part)
             total += len(part)
-            if total > most:
+            parts.append(part if unpacked is None else unpacked.feed(part))
+            if total > most or (unpacked is not None and unpacked.total > most):
                 raise SourceError(f"is larger than {most >> 20} MB", where=shown_url(self.url))
             if time.monotonic() > end:
                 raise TransientError(f"did not come within {seconds:.0f} seconds", where=shown_url(self.url))
-        if self.size is not None and total != self.size:
+        if (self.size is not None and total != self.size) or (unpacked is not None and not unpacked.is_whole):
             raise TransientError("the connection broke in the middle", where=shown_url(self.url))
         return b"".join(parts)
 
@@ -289,6 +303,27 @@ class Body:
             raise TransientError(f"the connection broke: {why(error)}") from None
 
 
+class _Unpacked:
+    """Unpacks gzip piece by piece, and never more than was asked for."""
+
+    def __init__(self, most: int) -> None:
+        self.total = 0
+        self._most = most
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    @property
+    def is_whole(self) -> bool:
+        return self._stream.eof and not self._stream.unused_data
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            part = self._stream.decompress(data, self._most + 1 - self.total)
+        except zlib.error:
+            raise SourceError("the server sends bytes that cannot be unpacked") from None
+        self.total += len(part)
+        return part
+
+
 def _body(
     transport: Transport,
     used: socket.socket,
@@ -297,9 +332,11 @@ def _body(
     *,
     offset: int,
     url: str,
+    packed: bool,
 ) -> Body:
     try:
         start, size = _extent(response, headers, offset, url)
+        _require_encoding(headers, url, packed=packed)
     except SourceError:
         response.close()
         transport.forget(used)
@@ -316,8 +353,6 @@ def _extent(
     if response.status not in (200, 206):
         kind = TransientError if response.status in _TRANSIENT else _ANSWERS.get(response.status, SourceError)
         raise kind(f"the server answers {response.status} {response.reason}", where=where, hint=_remedy(response))
-    if headers.get("content-encoding", "identity") != "identity":
-        raise SourceError("the server sends encoded bytes that were not asked for", where=where)
     length = response.length
     if response.status == 200:
         return 0, length
@@ -326,6 +361,12 @@ def _extent(
     if not offset or start != str(offset):
         raise SourceError("the server sends another range than was asked for", where=where)
     return offset, int(whole) if whole.isdecimal() else None
+
+
+def _require_encoding(headers: Mapping[str, str], url: str, *, packed: bool) -> None:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity" and not (packed and encoding == "gzip"):
+        raise SourceError("the server sends encoded bytes that were not asked for", where=shown_url(url))
 
 
 def _remedy(response: http.client.HTTPResponse) -> str | None:

@@ -27,12 +27,14 @@ class Trust:
         client_certificate: A file with a certificate and its key, to be shown to servers.
         hosts: Hosts, as ``name`` or ``name:port``, that a person chose to believe without a certificate.
         proxy: URL of the proxy, in place of the environment's.
+        environment: Whether a proxy of the environment counts where none is given.
     """
 
     authorities: str | None = None
     client_certificate: str | None = None
     hosts: frozenset[str] = frozenset()
     proxy: str | None = field(default=None, repr=False)
+    environment: bool = True
 
     def believes(self, parts: SplitResult) -> bool:
         """Say whether a host is believed without a certificate."""
@@ -46,7 +48,8 @@ class Trust:
             SourceError: It speaks something else than HTTP.
         """
         host = parts.hostname or ""
-        url = self.proxy or getproxies().get(parts.scheme) or getproxies().get("all")
+        proxies = getproxies() if self.environment else {}
+        url = self.proxy or proxies.get(parts.scheme) or proxies.get("all")
         if not url or is_loopback(host) or proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
             return None
         proxy = urlsplit(url if "://" in url else f"http://{url}")
