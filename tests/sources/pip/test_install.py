@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -31,9 +32,9 @@ def test_the_environment_is_what_plain_pip_leaves_file_by_file(environment, quar
         done = venv.plain_pip("install", "--no-cache-dir", "--index-url", package_index.url(), *step)
         assert done.returncode == 0, done.stderr
     plain = venv.content()
+    info = json.loads((venv.packages / "gamma-3.0.dist-info" / "direct_url.json").read_text())  # as in pip's report
     shutil.rmtree(venv.folder)
     ours = environment()  # in the same place, which scripts and their digests have in them
-    info = {"archive_info": {"hash": f"sha256={GAMMA.sha256}", "hashes": {"sha256": GAMMA.sha256}}, "url": url}
     put(ours, [judged(OLD_ALPHA, quarantine, requested=True)], quarantine)
     wheels = [
         judged(ALPHA, quarantine, requested=True, extras=("fast",)),
