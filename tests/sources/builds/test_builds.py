@@ -102,6 +102,7 @@ def test_a_backend_in_the_sandbox_reaches_nothing_of_the_user(tmp_path, quaranti
         "etc": lambda: open("/etc/shadow").read(),
         "kill": lambda: os.kill({os.getpid()}, 0),
         "home": lambda: os.listdir({str(tmp_path)!r}).remove("credentials"),
+            "environment": lambda: open({pytest.__file__!r}).read(),
     }}.items():
         try:
             act()

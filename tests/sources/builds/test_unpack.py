@@ -17,7 +17,6 @@ from weighlock.sources.builds import unpack as unpacking
 from weighlock.sources.builds.build import System, named, read_system
 from weighlock.sources.builds.unpack import unpack
 
-
 Member = tuple[tarfile.TarInfo, bytes]
 
 
@@ -139,14 +138,7 @@ def test_what_the_builders_of_the_tests_write_is_unpacked(tmp_path):
     package = sdist("spam", "1.0", pyproject="x = 1\n", files={"src/__init__.py": "", "src/spam/a.py": "a"})
     (tmp_path / package.filename).write_bytes(package.data)
     tree = _unpacked(tmp_path, tmp_path / package.filename)
-    assert _everything(tree) == {
-        "PKG-INFO",
-        "pyproject.toml",
-        "src",
-        "src/spam",
-        "src/spam/__init__.py",
-        "src/spam/a.py",
-    }
+    assert _everything(tree) == {"PKG-INFO", "pyproject.toml", "src", "src/__init__.py", "src/spam", "src/spam/a.py"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ def main() -> None:
     answer = {
         "reach this machine over the network": _connects("127.0.0.1", told["port"]),
         "reach another machine over the network": _connects("192.0.2.1", 80) or _has_interfaces(),
-        "read files of the user": _reads(told["secret"]) or _lists(told["home"], told["readable"]),
+        "read files of the user": _reads(told["secret"])
+        or any(_lists(folder, told["readable"]) for folder in told["folders"]),
         "write elsewhere": any(map(_writes, ("/", "/usr", "/etc", *told["readable"]))),
         "see other processes": _sees(told["process"]),
         "read variables of the user": bool(set(os.environ) - {"PATH", "LANG", "HOME", "TMPDIR", "PWD", "LC_CTYPE"}),
@@ -44,14 +45,16 @@ def _reads(path: str) -> bool:
         return False
 
 
-def _lists(home: str, readable: "list[str]") -> bool:
-    """Say whether there is anything in the home folder but the way to what may be read."""
+def _lists(folder: str, readable: "list[str]") -> bool:
+    """Say whether there is anything in a folder of the user but the way to what may be read."""
+    ways = [*readable, sys.base_prefix, os.path.dirname(os.path.abspath(__file__)), os.getcwd(), "/dev"]
+    if any((folder + "/").startswith(way + "/") for way in ways):
+        return False
     try:
-        names = os.listdir(home)
+        names = os.listdir(folder)
     except OSError:
         return False
-    ways = [*readable, sys.base_prefix, os.path.dirname(os.path.abspath(__file__)), os.getcwd()]
-    return any(not any(way.startswith(os.path.join(home, name)) for way in ways) for name in names)
+    return any(not any(way.startswith(os.path.join(folder, name)) for way in ways) for name in names)
 
 
 def _writes(folder: str) -> bool:

@@ -172,7 +172,7 @@ def prove(sandbox: Sandbox) -> str | None:
         asked = {
             "port": listener.getsockname()[1],
             "secret": str(secret),
-            "home": os.path.expanduser("~"),
+            "folders": [os.path.expanduser("~"), os.getcwd(), *({sys.prefix} - {sys.base_prefix})],
             "process": os.getpid(),
             "variables": sorted(os.environ),
             "readable": [*_SYSTEM, *sandbox.readable],
@@ -194,7 +194,8 @@ def _interpreter() -> list[str]:
 
 
 def _readable(more: Iterable[str]) -> Iterable[str]:
-    stdlib = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), sys.base_prefix, sys.base_exec_prefix]
+    # Of the Python itself and not of the environment that weighlock is in, which is none of a build's business.
+    stdlib = [sysconfig.get_path("stdlib"), sys.base_prefix, sys.base_exec_prefix]
     own = [str(_ENTER), str(_PROBE), *more]
     for path in dict.fromkeys([*_SYSTEM, *map(os.path.realpath, stdlib), *own]):
         if os.path.lexists(path) and not path.startswith(("/usr/",)):
