@@ -63,6 +63,7 @@ def test_an_old_database_makes_every_package_unverifiable_and_still_tells_what_i
     assert len(findings) == 2
     said, _ = verdict(tmp_path, record("PYSEC-1", versions=["2.0"]), now=NOW + 40 * DAY)
     assert [reason.rule for reason in said.reasons] == ["unverifiable"]
+    assert said.reasons[0].remedy == "weighlock advisories update"
 
 
 def test_a_package_of_a_broken_record_is_unverifiable(tmp_path):

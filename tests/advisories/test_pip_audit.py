@@ -116,6 +116,7 @@ def test_without_it_there_is_one_clear_line(monkeypatch):
         (answer({"name": "one", "version": "1.0", "vulns": None}), 0),
         (answer({"name": "one", "version": "1.0", "vulns": [{"id": 7, "aliases": [], "fix_versions": []}]}), 1),
         (answer({"name": "one", "version": "1.0", "vulns": ["PYSEC-1"]}), 1),
+        (answer({**CLEAN, "vulns": [{"id": 'x" }\n[tool]', "aliases": [], "fix_versions": []}]}), 1),
         (answer(CLEAN), 1),
         (answer(CLEAN), 2),
         (answer(CLEAN), -9),

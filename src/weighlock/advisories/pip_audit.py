@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.advisories.interface import Status
 from weighlock.advisory import Advisory
 from weighlock.errors import AdvisoryError, UsageError
+from weighlock.formats.osv import is_name
 from weighlock.formats.pypi_versions import key, parsed
 from weighlock.install_policy import canonical_name
 
@@ -206,12 +207,12 @@ def _read(data: bytes, pins: Sequence[Pin]) -> dict[Pin, tuple[Advisory, ...]]:
 
 
 def _advisory(row: dict[str, Any], version: str) -> Advisory:
-    names = [row["id"], *row["aliases"]]
+    names = [_named(name) for name in (row["id"], *row["aliases"])]
     fixed = {parsed(text): text for text in row["fix_versions"]}
     now = parsed(version)
     return Advisory(
-        id=_text(names[0]),
-        aliases=tuple(sorted({_text(name) for name in names[1:]} - {names[0]})),
+        id=names[0],
+        aliases=tuple(sorted(set(names) - {names[0]})),
         summary=str(row.get("description") or "")[:_LONGEST_SUMMARY],
         fixed=tuple(
             fixed[one] for one in sorted(one for one in fixed if one is not None and (now is None or one > now))
@@ -221,7 +222,7 @@ def _advisory(row: dict[str, Any], version: str) -> Advisory:
     )
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
+def _named(value: Any) -> str:
+    if not is_name(value):
         raise ValueError("it has a name that is none")
-    return value
+    return str(value)

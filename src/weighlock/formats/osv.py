@@ -143,6 +143,11 @@ def names_in(data: bytes) -> tuple[str, tuple[str, ...]]:
     return _id(record.get("id"), "id"), tuple(dict.fromkeys(names))
 
 
+def is_name(text: object) -> bool:
+    """Say whether something can be the name of an advisory: short, and safe to print and to write into a policy."""
+    return isinstance(text, str) and bool(_ID.match(text))
+
+
 def worst(found: list[Severity]) -> Severity | None:
     """Return the worst severity of some, or `None` where there is none."""
     return max(found, key=_ORDER.index, default=None)
@@ -267,14 +272,14 @@ def _aliases(record: dict[str, Any]) -> tuple[str, ...]:
     if len(found) > _MOST_ALIASES:
         raise FormatError("it has too many aliases", where="aliases")
     # One that is no name is left out: without it, one thing may be reported twice.
-    names = {alias for alias in found if isinstance(alias, str) and _ID.match(alias)}
+    names = {alias for alias in found if is_name(alias)}
     return tuple(sorted(names - {record.get("id")}))
 
 
 def _id(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not _ID.match(value):
+    if not is_name(value):
         raise FormatError("it is not the name of an advisory", where=where)
-    return value
+    return str(value)
 
 
 def _withdrawn(value: Any) -> bool:
