@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -196,3 +197,41 @@ def test_an_environment_is_checked_offline_and_none_of_it_runs(bench: Bench):
     bench.write("weighlock.toml", f"[install]\naccept = [{accepted}]\n")
     document = bench.report("--env", "--python", python, "--offline", code=1)
     assert document["files"][0]["verdict"]["decision"] == "ALLOW"
+
+
+@pytest.mark.parametrize("form", ["text", "github", "markdown", "junit", "json", "sarif"])
+def test_what_an_index_says_gives_no_commands_to_the_log_of_a_build(bench: Bench, form: str):
+    reason = "::set-output name=a::b\n::add-mask::x\r##[add-path]/tmp \x1b[2J<script>|"
+    package = wheel("platypus", "1.0", {"platypus.py": ""})
+    bench.index.add(package, uploaded=OLD, yanked=reason)
+    bench.write("requirements.txt", "platypus==1.0\n")
+    out, _ = bench.check("-r", "requirements.txt", "--no-deps", "--format", form, code=1)
+    lines = out.splitlines()
+    commands = [line for line in lines if line.lstrip().startswith("::")]
+    assert all(line.startswith("::error file=requirements.txt,line=1,title=weighlock") for line in commands)
+    assert bool(commands) == (form == "github")
+    assert "##[" not in out
+    assert "\x1b" not in out
+    assert "add-mask" in out.replace("&#45;", "-"), "the reason is shown"
+
+
+def test_a_mirror_that_knows_nothing_about_a_pin_does_not_make_it_clean(bench: Bench):
+    bench.write("requirements.txt", "platypus==1.0\n")
+    out, _ = bench.check("-r", "requirements.txt", "--no-deps", code=1)
+    assert "no configured index lists this version" in out
+
+
+def test_a_page_of_an_index_that_is_no_page_decides_nothing(bench: Bench):
+    bench.add("platypus", "1.0")
+    bench.index.fault("/simple/platypus/", lambda handler, answer: replace(answer, body=b'{"files": ['))
+    bench.write("requirements.txt", "platypus==1.0\n")
+    bench.check("-r", "requirements.txt", "--no-deps", code=2)
+
+
+def test_a_young_release_is_refused_and_the_policy_can_say_otherwise(bench: Bench):
+    bench.index.add(wheel("platypus", "1.0", {"platypus.py": ""}), uploaded=datetime.now(UTC))
+    bench.write("requirements.txt", "platypus==1.0\n")
+    out, _ = bench.check("-r", "requirements.txt", "--no-deps", code=1)
+    assert "release-age" in out
+    bench.write("weighlock.toml", '[install]\nmin-age = "0 hours"\n')
+    bench.check("-r", "requirements.txt", "--no-deps", code=0)

@@ -60,7 +60,9 @@ def _command(
 
 def _data(text: str) -> str:
     """Escape a message. `printable` leaves no line break; the percent sign would be read as an escape."""
-    return printable(text)[:_LONGEST].replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return (
+        printable(text)[:_LONGEST].replace("##", "#\\x23").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    )
 
 
 def _property(text: str) -> str:
