@@ -235,3 +235,13 @@ def test_a_young_release_is_refused_and_the_policy_can_say_otherwise(bench: Benc
     assert "release-age" in out
     bench.write("weighlock.toml", '[install]\nmin-age = "0 hours"\n')
     bench.check("-r", "requirements.txt", "--no-deps", code=0)
+
+
+def test_an_index_that_only_the_requirements_file_names_is_asked_who_else_serves_the_name(bench: Bench):
+    bench.add("platypus", "1.0")
+    bench.index.add(wheel("platypus", "9.9", {"platypus.py": ""}), "attacker", uploaded=OLD)
+    bench.write("requirements.txt", f"--extra-index-url {bench.index.url('attacker')}\nplatypus==1.0\n")
+    out, _ = bench.check("-r", "requirements.txt", "--no-deps", code=1)
+    assert "index-ownership" in out
+    bench.write("requirements.txt", f"--index-url {bench.index.url('attacker')}\nplatypus==9.9\n")
+    bench.check("-r", "requirements.txt", "--no-deps", code=0)

@@ -12,6 +12,7 @@ from weighlock.files import read_regular
 from weighlock.formats import pylock, uv_lock
 from weighlock.formats.package_lock import LARGEST
 from weighlock.gates.ci import Collected
+from weighlock.gates.knowledge import indexes_of
 from weighlock.gates.listed import from_environment, from_lock, from_requirements, from_resolution
 from weighlock.gates.packages import judge_file, unverifiable_package
 from weighlock.sources.environment import read_environment
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from weighlock.formats.package_lock import LockedPackage
     from weighlock.gates.listed import Listed
     from weighlock.install_policy import InstallPolicy
+    from weighlock.sources.index import Index
     from weighlock.sources.pip.interface import PipRequest
 
 _NOTHING = "name what is to be checked: -r FILE, --pylock FILE, --uv-lock FILE or --env"
@@ -78,16 +80,41 @@ class Reader:
     environ: Mapping[str, str]
     say: Callable[[str], None] = lambda _line: None
 
-    def collect(self, inputs: Inputs) -> Collected:
+    def requests(self, inputs: Inputs) -> tuple[PipRequest, ...]:
+        """Read every group of requirements files, each with the settings of pip that are in force for it.
+
+        Raises:
+            WeighlockError: A file cannot be read, or names what pip does not understand.
+        """
+        return tuple(self._request([f"--requirement={file}" for file in group]) for group in inputs.requirements)
+
+    def indexes(self, inputs: Inputs, requests: Sequence[PipRequest]) -> list[Index]:
+        """Return every index that any of the inputs would be installed from, also those that a file names.
+
+        Args:
+            inputs: What is judged.
+            requests: Of its requirements files.
+        """
+        everyone = list(requests)
+        if inputs.pylocks or inputs.uv_locks or inputs.environment:
+            # pip has no question that asks for nothing, so its settings are read together with a name.
+            everyone.append(self._request(["weighlock"]))
+        return list({index.url: index for request in everyone for index in indexes_of(request)}.values())
+
+    def collect(self, inputs: Inputs, requests: Sequence[PipRequest]) -> Collected:
         """Read everything but the lockfile of models.
+
+        Args:
+            inputs: What is judged.
+            requests: Of its requirements files.
 
         Raises:
             WeighlockError: Something cannot be read, or nothing satisfies the requirements.
         """
         collected = Collected(inputs=inputs.names)
         lists: list[Listed] = []
-        for group in inputs.requirements:
-            lists += self._required(group)
+        for group, request in zip(inputs.requirements, requests, strict=True):
+            lists += self._required(group, request)
         for path in inputs.pylocks:
             lists += from_lock(_parsed(path, pylock.parse), path)
         for path in inputs.uv_locks:
@@ -96,18 +123,10 @@ class Reader:
             collected = self._installed(collected)
         return replace(collected, lists=(*lists, *collected.lists))
 
-    def request(self, files: Sequence[str] = ()) -> PipRequest:
-        """Return what the user's settings of pip, and requirements files, come to.
-
-        Args:
-            files: Requirements files; without any, the request is for its indexes alone.
-        """
-        # pip has no question that asks for nothing, so the settings are read together with a name that is never used.
-        arguments = [f"--requirement={file}" for file in files] or ["weighlock"]
+    def _request(self, arguments: Sequence[str]) -> PipRequest:
         return read_arguments(arguments, python=self.python, environ=self.environ)
 
-    def _required(self, files: Sequence[str]) -> list[Listed]:
-        request = self.request(files)
+    def _required(self, files: Sequence[str], request: PipRequest) -> list[Listed]:
         if not request.requirements and not request.builds:
             return []
         if self.offline or self.complete or not request.requirements:

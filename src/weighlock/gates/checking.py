@@ -9,7 +9,7 @@ from weighlock.advisories.cross_check import Seconded
 from weighlock.gates.advisory_database import open_database, status_of
 from weighlock.gates.check_inputs import Reader
 from weighlock.gates.ci import Collected, judge
-from weighlock.gates.knowledge import Sources, indexes_of
+from weighlock.gates.knowledge import Sources
 from weighlock.gates.locked_models import judge_models
 from weighlock.gates.packages import AdvisoriesStatus, PackageReport
 from weighlock.gates.project import find_project
@@ -67,7 +67,8 @@ def run(
     with open_database(
         environ, most=policy.advisory_max_age, offline=offline, now=now, progress=progress
     ) as advisories:
-        collected = reader.collect(inputs)
+        requests = reader.requests(inputs)
+        collected = reader.collect(inputs, requests)
         source: AdvisorySource = advisories
         statuses: tuple[AdvisoriesStatus, ...] = (status_of(advisories, now),)
         if second is not None:
@@ -75,7 +76,7 @@ def run(
             statuses = (*statuses, AdvisoriesStatus(source=second.status.name))
         knowledge = Knowledge(advisories=source, now=now)
         if not offline:
-            knowledge = Sources.gather(indexes_of(reader.request()), source, environ).knowledge({}, now)
+            knowledge = Sources.gather(reader.indexes(inputs, requests), source, environ).knowledge({}, now)
         collected = replace(
             collected,
             files=(*collected.files, *models.files),
