@@ -18,8 +18,9 @@ classes of libraries are common in the test data of honest packages, so that the
 
 ## Sources
 
-aliyun-ai-labs-snippets-sdk and its siblings (May 2025), whose code lay in a pickle inside a PyTorch model. 7 of 331
-popular wheels have pickles, none of them refused.
+aliyun-ai-labs-snippets-sdk and its siblings (May 2025), whose code lay in a pickle inside a PyTorch model. Of 396
+popular wheels twelve have files that need classes or cannot be read to their end (test data of gensim, joblib, scipy,
+statsmodels and others, locale data of babel); none has one that is refused.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ A project that brings back a module and is not on the list here has to be accept
 
 ## Sources
 
-`sys.stdlib_module_names` of the releases; PEP 594. None of 331 popular wheels shadows one; the list of known projects
+`sys.stdlib_module_names` of the releases; PEP 594. None of 396 popular wheels shadows one; the list of known projects
 was verified with their newest wheels in November 2026.
 """
 

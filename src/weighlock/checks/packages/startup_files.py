@@ -22,7 +22,7 @@ first word; a line that is a path is told of, and the folder that it names is ju
 ## Sources
 
 `site` of Python 3.11 to 3.15, PEP 829; litellm 1.82.8 (March 2026), whose 34,628 bytes of ``.pth`` ran in every
-process. 4 of 331 popular wheels have a ``.pth`` with code (coverage, setuptools, pip-system-certs, pynvml), none has
+process. 4 of 396 popular wheels have a ``.pth`` with code (coverage, setuptools, pip-system-certs, pynvml), none has
 any of the others.
 """
 

@@ -16,7 +16,7 @@ or libraries for every system, so nothing follows from this alone.
 
 ## Sources
 
-Six of 331 popular wheels: coremltools, ctransformers, distlib, pip, setuptools, soundfile.
+Five of 396 popular wheels: ctransformers, distlib, pip, selenium, setuptools.
 """
 
 from __future__ import annotations

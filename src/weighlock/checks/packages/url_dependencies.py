@@ -16,7 +16,7 @@ PyPI refuses such releases itself, so only other indexes and files serve them.
 
 ## Sources
 
-The version specifiers specification, "Direct references". None of 331 popular wheels has one.
+The version specifiers specification, "Direct references". None of 396 popular wheels has one.
 """
 
 from __future__ import annotations

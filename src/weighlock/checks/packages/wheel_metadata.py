@@ -20,7 +20,7 @@ Whether the fields say the truth (authors, home pages, licences) is not looked a
 
 ## Sources
 
-The core metadata specification; PEP 427, PEP 491; PEP 610 for ``direct_url.json``. None of 331 popular
+The core metadata specification; PEP 427, PEP 491; PEP 610 for ``direct_url.json``. None of 396 popular
 wheels is refused.
 """
 

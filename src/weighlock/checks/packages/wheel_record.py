@@ -19,7 +19,7 @@ nothing about who made the wheel; digests from an index, provenance and the lock
 
 ## Sources
 
-PEP 376, PEP 427; the wheel confusion attacks that PyPI warns of since August 2025. None of 331 popular wheels differs
+PEP 376, PEP 427; the wheel confusion attacks that PyPI warns of since August 2025. None of 396 popular wheels differs
 from its RECORD.
 """
 

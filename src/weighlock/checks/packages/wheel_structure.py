@@ -22,7 +22,7 @@ an installer other than pip does with an odd archive is not tried out; an archiv
 ## Sources
 
 PEP 427; APPNOTE.TXT 6.3.10; CVE-2019-20916 and CVE-2026-1703 of pip; the zip confusion attacks that PyPI rejects since
-August 2025 (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/). None of 331 popular wheels has
+August 2025 (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/). None of 396 popular wheels has
 any of this.
 """
 
