@@ -109,13 +109,21 @@ def install() -> None:
     sys.meta_path.insert(0, FINDER)
     _judging = True
     try:
+        if any(name in sys.modules for name in HOOKS):
+            _patch_imported()
+    except BaseException:
+        uninstall()
+        raise
+
+
+def _patch_imported() -> None:
+    from weighlock.runtime._patch import Together
+
+    with Together():
         for name in HOOKS:
             module = sys.modules.get(name)
             if module is not None:
                 _patch(module, name)
-    except BaseException:
-        uninstall()
-        raise
 
 
 def uninstall() -> None:

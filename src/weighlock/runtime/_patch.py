@@ -64,15 +64,11 @@ class Patches:
 
     def rebind_all(self, pairs: Iterable[tuple[object, object]]) -> None:
         """Do what `rebind` does for several objects at once: there may be thousands of modules."""
-        replacements = {id(old): (old, new) for old, new in pairs}
-        for module in list(sys.modules.values()):
-            if str(getattr(module, "__name__", "")).startswith("weighlock.") or not hasattr(module, "__dict__"):
-                continue
-            found = [(name, id(value)) for name, value in list(vars(module).items()) if id(value) in replacements]
-            for name, key in found:
-                old, new = replacements[key]
-                setattr(module, name, new)
-                self._undo.append(_putting_back(module, name, old, new))
+        changes = [(self, old, new) for old, new in pairs]
+        if _later is None:
+            _rebind(changes)
+        else:
+            _later.extend(changes)
 
     def sweep(self, places: Iterable[tuple[object, Callable[[Any], object]]], old: object, new: object) -> None:
         """Put `new` wherever a program that runs already keeps `old`.
@@ -171,6 +167,45 @@ class Patches:
         """Take every replacement back."""
         while self._undo:
             self._undo.pop()()
+
+
+class Together:
+    """Until it is left, modules are not searched for references; then for all of them at once.
+
+    Used as a context manager around the hooks of libraries that are imported already.
+    """
+
+    def __enter__(self) -> None:
+        """Collect what is to be rebound."""
+        global _later  # noqa: PLW0603 - one guard in a process
+        _later = []
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Rebind it, unless the guard cannot start."""
+        global _later
+        changes, _later = _later or [], None
+        if kind is None:
+            _rebind(changes)
+
+
+_later: list[tuple[Patches, object, object]] | None = None
+
+
+def _rebind(changes: list[tuple[Patches, object, object]]) -> None:
+    """Replace references in the namespaces of modules; each of the patches takes its own ones back."""
+    replacements = {id(old): (patches, old, new) for patches, old, new in reversed(changes)}
+    wanted = frozenset(replacements)
+    for module in list(sys.modules.values()):
+        namespace = vars(module) if hasattr(module, "__dict__") else {}
+        if wanted.isdisjoint(map(id, list(namespace.values()))):
+            continue
+        if str(getattr(module, "__name__", "")).startswith("weighlock."):
+            continue
+        for name, value in list(namespace.items()):
+            if id(value) in replacements:
+                patches, old, new = replacements[id(value)]
+                setattr(module, name, new)
+                patches.afterwards(_putting_back(module, name, old, new))
 
 
 def missing(owner: object, name: str) -> LookupError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from types import CellType, FunctionType, ModuleType, SimpleNamespace
+from types import CellType, FunctionType, GetSetDescriptorType, ModuleType, SimpleNamespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,27 +35,42 @@ def places(*targets: object) -> list[Place]:
         For each place the target, and a function that puts something else there.
     """
     wanted = {id(target) for target in targets}
-    objects = gc.get_objects()
+    holders = gc.get_referrers(*targets)
     found: list[Place] = []
-    for thing in objects:
-        if type(thing) is FunctionType:
-            if thing.__defaults__ or thing.__kwdefaults__:
-                found += _in_defaults(thing, wanted)
-        elif type(thing) is SimpleNamespace and not gc.is_tracked(vars(thing)):
-            found += _in_holder(vars(thing), wanted)
-    objects.clear()  # or it would be one of those who refer to the targets
-    holders = [*gc.get_referrers(*targets), *_untracked()]
+    if all(map(gc.is_tracked, targets)):
+        known = {id(targets), *(id(target.__mro__) for target in targets if type(target) is type)}
+        defaults = [holder for holder in holders if type(holder) is tuple and id(holder) not in known]
+        for owner in gc.get_referrers(*defaults) if defaults else ():
+            if type(owner) is FunctionType:
+                found += _in_defaults(owner, wanted)
+    else:
+        holders += _untracked()
+        found += _in_untracked(wanted)
     classes = _classes_of([holder for holder in holders if type(holder) is dict and "__module__" in holder])
     for holder in holders:
         found += _in_class(classes[id(holder)], wanted) if id(holder) in classes else _in_holder(holder, wanted)
     return found
 
 
-def _untracked() -> Iterator[object]:
-    """Return dictionaries and lists of modules that the garbage collector passes over.
+def _in_untracked(wanted: set[int]) -> list[Place]:
+    """Look through all functions, namespaces and classes: the garbage collector does not see into each of them.
 
-    It does so where they hold only what has no part in cycles, such as types of C.
+    It passes over tuples and dictionaries that hold only what has no part in cycles, such as types of C.
     """
+    found: list[Place] = []
+    for thing in gc.get_objects():
+        if type(thing) is FunctionType:
+            if thing.__defaults__ or thing.__kwdefaults__:
+                found += _in_defaults(thing, wanted)
+        elif type(thing) is SimpleNamespace and not gc.is_tracked(vars(thing)):
+            found += _in_holder(vars(thing), wanted)
+        elif type(thing) is type and not gc.is_tracked(_namespace_of(thing)):
+            found += _in_class(thing, wanted)
+    return found
+
+
+def _untracked() -> Iterator[object]:
+    """Return dictionaries and lists of modules that the garbage collector passes over, see `_in_untracked`."""
     for module in list(sys.modules.values()):
         if type(module) is ModuleType:
             for value in list(vars(module).values()):
@@ -64,7 +79,8 @@ def _untracked() -> Iterator[object]:
 
 
 def _in_defaults(function: FunctionType, wanted: set[int]) -> Iterable[Place]:
-    if wanted.isdisjoint(map(id, function.__defaults__ or ())) and not function.__kwdefaults__:
+    defaults, keywords = function.__defaults__, function.__kwdefaults__
+    if wanted.isdisjoint(map(id, defaults or ())) and wanted.isdisjoint(map(id, keywords.values() if keywords else ())):
         return ()
     return _in_these_defaults(function, wanted)
 
@@ -91,10 +107,26 @@ def _in_holder(holder: Any, wanted: set[int]) -> Iterator[Place]:
 
 def _classes_of(namespaces: list[dict[str, object]]) -> dict[int, type]:
     """Find the classes that keep their attributes in dictionaries, which are not to be changed directly."""
-    owners = gc.get_referrers(*namespaces) if namespaces else []
+    owners = [_owner_by_name(namespace) for namespace in namespaces]
+    left = [namespace for namespace, owner in zip(namespaces, owners, strict=True) if owner is None]
+    if left:
+        owners += gc.get_referrers(*left)
     # isinstance would ask objects that only stand for others, and wake them.
-    kinds = [owner for owner in owners if type in type(owner).__mro__]
-    return {id(gc.get_referents(vars(kind))[0]): kind for kind in kinds}
+    return {id(_namespace_of(owner)): owner for owner in owners if type in type(owner).__mro__}
+
+
+def _owner_by_name(namespace: dict[str, object]) -> Any:
+    """Return the class or the module that owns a namespace, as far as the namespace itself says so."""
+    entry = namespace.get("__dict__")
+    if type(entry) is GetSetDescriptorType and _namespace_of(entry.__objclass__) is namespace:
+        return entry.__objclass__
+    name = namespace.get("__name__")
+    module = sys.modules.get(name) if type(name) is str else None
+    return module if type(module) is ModuleType and vars(module) is namespace else None
+
+
+def _namespace_of(kind: type) -> object:
+    return gc.get_referents(vars(kind))[0]
 
 
 def _in_class(kind: type, wanted: set[int]) -> Iterator[Place]:
