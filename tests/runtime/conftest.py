@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import pickle
@@ -15,10 +16,12 @@ import pytest
 
 import weighlock.runtime
 from tests.runtime.payload import Payload
+from tests.runtime.swept import COLLECTOR
 from tests.runtime.venvs import SOURCE, Venv
 from weighlock.formats.source import BytesSource
 from weighlock.inspector import inspect
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
+from weighlock.runtime import _sweep
 
 
 class Workbench:
@@ -85,6 +88,15 @@ class Workbench:
             timeout=240,
             check=False,
         )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _swept():
+    """Let the guard start quickly, see `tests.runtime.swept`."""
+    COLLECTOR.set_aside()
+    _sweep.gc = COLLECTOR
+    yield
+    _sweep.gc = gc
 
 
 @pytest.fixture
