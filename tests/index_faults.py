@@ -176,6 +176,19 @@ def drip(pause: float, step: int = 1) -> Fault:
     return fault
 
 
+def slow_headers(pause: float) -> Fault:
+    """Send headers without an end, a few bytes at a time, until the client hangs up."""
+
+    def fault(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-More: ")
+        while True:
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(pause)
+
+    return fault
+
+
 def endless(data: bytes = b" " * 65536) -> Fault:
     """Send a body without an end or a length, until the client hangs up."""
 

@@ -380,6 +380,15 @@ def test_one_index_that_fails_leaves_nothing_known(package_index: FaultyIndex) -
         ask_all(indexes, ["spam", "ham"])
 
 
+def test_a_server_that_never_ends_its_headers_is_given_up(
+    package_index: FaultyIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS_FOR_ALL", 0.1)
+    package_index.fault("/spam/", index_faults.slow_headers(0.01))
+    with pytest.raises(SourceError, match="did not answer within"):
+        ask_all([Index(package_index.url())], ["spam", "ham"])
+
+
 def _packed(data: bytes, encoding: str = "gzip", *, cut: int = 0) -> index_faults.Fault:
     packed = gzip.compress(data, mtime=0)
     sent = packed[: len(packed) - cut]

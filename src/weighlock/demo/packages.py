@@ -49,9 +49,20 @@ class Package:
     @property
     def project(self) -> str:
         """The canonical name of its project."""
-        stem = self.filename.removesuffix(".tar.gz").removesuffix(".zip")
-        name = stem.partition("-")[0] if self.filename.endswith(".whl") else stem.rpartition("-")[0]
-        return canonical(name)
+        return canonical(self._parts[0])
+
+    @property
+    def version(self) -> str:
+        """The version in its file name."""
+        return self._parts[1]
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        if self.filename.endswith(".whl"):
+            name, version, *_ = self.filename.split("-")
+        else:
+            name, _, version = self.filename.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")
+        return name, version
 
 
 def canonical(name: str) -> str:

@@ -43,6 +43,7 @@ def project_json(project: Project, base: str, provenance: str) -> dict[str, Any]
     if project.tracks:
         meta["tracks"] = list(project.tracks)
     page: dict[str, Any] = {"meta": meta, "name": project.name}
+    page["versions"] = sorted({file.package.version for file in project.files})
     page["files"] = [_file_json(file, base, provenance) for file in project.files]
     if project.status is not None:
         page["project-status"] = {"status": project.status, **({"reason": project.reason} if project.reason else {})}

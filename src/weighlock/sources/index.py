@@ -10,7 +10,9 @@ import hashlib
 import os
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,12 +26,14 @@ from weighlock.sources.trust import Trust, port_of, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from weighlock.release import IndexFile, ProjectPage
     from weighlock.sources.pip.interface import PipRequest
 
 _AT_ONCE = 16
 _SECONDS = 120.0
+_SECONDS_FOR_ALL = 600.0
 _METADATA = 16 << 20
 _PROVENANCE = 8 << 20
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
@@ -238,9 +242,10 @@ def ask_all(
     pages: dict[str, list[ProjectPage]] = {project: [] for project in projects}
     with ThreadPoolExecutor(max(1, min(at_once, len(questions))), thread_name_prefix="weighlock-index") as pool:
         answers = [pool.submit(index.page, project) for project, index in questions]
+        end = time.monotonic() + _SECONDS_FOR_ALL
         try:
-            for (project, _), answer in zip(questions, answers, strict=True):
-                page = answer.result()
+            for (project, index), answer in zip(questions, answers, strict=True):
+                page = _within(answer, end, index)
                 if page is not None:
                     pages[project].append(page)
         except BaseException:
@@ -249,6 +254,14 @@ def ask_all(
                 index.stop()
             raise
     return {project: tuple(found) for project, found in pages.items()}
+
+
+def _within(answer: Future[ProjectPage | None], end: float, index: Index) -> ProjectPage | None:
+    """Return an answer; a server that sends a byte of a header now and then is not waited for for ever."""
+    try:
+        return answer.result(max(0.0, end - time.monotonic()))
+    except FutureTimeoutError:
+        raise SourceError(f"did not answer within {_SECONDS_FOR_ALL:.0f} seconds", where=index.url) from None
 
 
 def _login(location: str) -> Login | None:
