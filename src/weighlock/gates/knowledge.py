@@ -9,31 +9,20 @@ from typing import TYPE_CHECKING
 from weighlock.gates.provenance import ProvenanceReader
 from weighlock.gates.releases import Knowledge
 from weighlock.signing.publishers import Publishers, place
-from weighlock.sources.index import Index, ask_all
-from weighlock.sources.transport import Transport
-from weighlock.sources.trust import Trust
+from weighlock.sources.index import ask_all, configured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from weighlock.advisories.interface import AdvisorySource
+    from weighlock.sources.index import Index
     from weighlock.sources.pip.interface import PipRequest
 
 
 def indexes_of(request: PipRequest) -> list[Index]:
     """Return everything that pip would ask for a name, reached as pip would reach it."""
-    network = request.network
-    trust = Trust(
-        authorities=network.cert,
-        client_certificate=network.client_cert,
-        hosts=frozenset(network.trusted_hosts),
-        proxy=network.proxy,
-    )
-    transport = Transport(trust=trust)
-    indexes = [Index(location, transport=transport) for location in request.indexes]
-    links = [Index(location, links=True, transport=transport) for location in request.find_links]
-    return [*indexes, *links]
+    return configured(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class ProvenanceReader:
     def __init__(self, indexes: Sequence[Index], memory: Publishers) -> None:
         self._indexes = {index.url: index for index in indexes}
         self._memory = memory
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, release: Release) -> Provenance:
         """Return what is known about the publisher of a release that an index lists.
@@ -65,7 +67,9 @@ class ProvenanceReader:
         if artifact.digest is None and listed.sha256 is not None:
             artifact = replace(artifact, digest=Digest.sha256(listed.sha256))
         try:
-            publisher = pypi_attestations.verify(index.provenance(listed) or b"", artifact)
+            document = index.provenance(listed) or b""
+            with self._one_at_a_time:
+                publisher = pypi_attestations.verify(document, artifact)
         except ForgedError as error:
             return Provenance(known=True, broken=True, problem=error.message)
         except (SourceError, UnsupportedError) as error:
