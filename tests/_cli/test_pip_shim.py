@@ -32,13 +32,16 @@ class Shimmed:
 
     Args:
         folder: For all of it.
+        python_of: An environment that is there, in place of a new one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        venv.create(folder / "venv", with_pip=False)
+    def __init__(self, folder: Path, python_of: Path | None = None) -> None:
+        if python_of is None:
+            python_of = folder / "venv"
+            venv.create(python_of, with_pip=False)
         self.folder = folder
-        self.python = folder / "venv" / "bin" / "python"
-        self.packages = next((folder / "venv" / "lib").glob("python3.*")) / "site-packages"
+        self.python = python_of / "bin" / "python"
+        self.packages = next((python_of / "lib").glob("python3.*")) / "site-packages"
         for path in (_PIP, *_PIP.parent.glob("pip-*.dist-info")):
             (self.packages / path.name).symlink_to(path)
         script = f"#!{self.python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"

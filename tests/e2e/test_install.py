@@ -166,3 +166,48 @@ def test_a_report_for_programs_names_every_package(bench):
     done = bench.install("--format", "json", "--dry-run", "gantry")
     assert done.returncode == 0
     assert json.loads(done.stdout)["command"] == "install"
+
+
+def test_pip_install_goes_through_the_gate_where_the_shim_is_on(bench):
+    from tests._cli.test_pip_shim import Shimmed
+    from weighlock._cli import main
+
+    (bench.folder / "shimmed").mkdir()
+    shimmed = Shimmed(bench.folder / "shimmed", python_of=bench.folder / "venv")
+    python = str(bench.folder / "venv" / "bin" / "python")
+    assert main(["activate", "--pip", "--python", python]) == 0
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}))
+    bench.index.add(wheel("hook", "1.0", {"hook.pth": f"import os; os.mkdir({str(bench.marker)!r})\n"}))
+    settings = {"WEIGHLOCK_ADVISORIES": str(bench.database), "WEIGHLOCK_CACHE": str(bench.folder / "cache")}
+    for words, code in ((["gantry"], 0), (["hook"], 1), (["--no-such-option", "gantry"], 2)):
+        done = shimmed.run("python", "-m", "pip", "install", "-i", bench.index.url("simple"), *words, **settings)
+        assert done.returncode == code, done.stdout + done.stderr
+    assert (bench.site / "gantry-1.0.dist-info").exists()
+    assert not bench.marker.exists()
+    assert shimmed.run("python", "-m", "pip", "uninstall", "-y", "gantry").returncode == 0
+    assert not (bench.site / "gantry-1.0.dist-info").exists()
+    assert main(["deactivate", "--pip", "--python", python]) == 0
+
+
+def test_an_installation_that_was_cut_off_is_rolled_back_by_the_next_one(bench):
+    """What a kill leaves behind: a journal, a package half gone, another one half there."""
+    from weighlock.sources.pip.journal import begin
+    from weighlock.sources.pip.transaction import _note, _write_note
+
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": "x = 1\n"}))
+    bench.index.add(wheel("other", "1.0", {"other.py": ""}))
+    assert bench.install("gantry").returncode == 0
+    before = bench.files()
+    folder = bench.site / ".weighlock-install"
+    folder.mkdir(mode=0o700)
+    kept, fresh = bench.site / "gantry" / "__init__.py", bench.site / "half"
+    begin(folder, [str(kept), str(fresh / "there.py")], [str(bench.site)])
+    _write_note(_note(str(bench.site), os.environ), str(bench.site))
+    kept.unlink()
+    fresh.mkdir()
+    done = bench.install("gantry==9.9")  # nothing comes of it, but it is the next one
+    assert done.returncode == 2
+    assert "had been cut off and is rolled back" in done.stderr
+    assert bench.files() == before
+    assert kept.read_text() == "x = 1\n"
+    assert not folder.exists()

@@ -13,6 +13,7 @@ from weighlock.sources.environment import folders_of
 from weighlock.sources.installed import Installed, read_installed
 from weighlock.sources.pip.quarantine import InstallQuarantine
 from weighlock.sources.pip.session import PipSession
+from weighlock.sources.pip.transaction import recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,8 @@ class Run:
         Raises:
             WeighlockError: Something could not be decided or done; nothing was installed.
         """
+        for folder in recover(self.environ):
+            self.progress.say(f"an installation into {folder} had been cut off and is rolled back")
         installed = read_installed(_folders(request))
         with (
             InstallQuarantine(self.environ) as quarantine,
