@@ -180,6 +180,7 @@ def test_credentials_reach_the_index_and_nobody_else(desk: Desk, index: Index):
     assert "hunter2" not in json.dumps(found.packages[0].direct_url)
     index.basic = "eDp4"
     error = desk.refused("beta", environ=with_password)
+    assert "credentials" in (error.hint or "") + error.message
     assert "hunter2" not in "\n".join([str(error), *error.__notes__])
 
 
@@ -200,6 +201,19 @@ def test_a_keyring_may_be_asked_though_nothing_else_may_start(desk: Desk, index:
     given = ("--keyring-provider=subprocess", "beta")
     program.write_text("#!/bin/sh\necho hunter2\n") if _old_keyring() else None
     assert desk.pins(*given, environ=environ) == ["beta==1.0"]
+
+
+def test_an_importable_keyring_is_asked_as_by_pip(desk: Desk, index: Index, request: pytest.FixtureRequest):
+    index.basic = "dXNlcjpodW50ZXIy"
+    keyring = desk.environment.packages / "keyring.py"
+    request.addfinalizer(keyring.unlink)
+    keyring.write_text(
+        "import subprocess\nclass Found:\n    username = 'user'\n    password = 'hunter2'\n"
+        "def get_credential(place, user):\n    subprocess.run(['/bin/true'], check=True)\n    return Found\n"
+        "def get_password(place, user):\n    return 'hunter2'\n"
+    )
+    fresh = {"FRESH": "1"}  # another process, because pip remembers that there is no keyring
+    assert desk.pins("beta", environ=fresh) == ["beta==1.0"]
 
 
 def _old_keyring() -> bool:

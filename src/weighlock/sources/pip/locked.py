@@ -135,7 +135,7 @@ def _require_meant(data: Mapping[str, Any], context: Mapping[str, Any], path: st
 def _holds(marker: str, context: Mapping[str, Any], where: str) -> bool:
     try:
         return Marker(marker).evaluate(dict(context), context="lock_file")
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, TypeError):
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, TypeError, RecursionError):
         raise UsageError(f"has a marker that cannot be decided: {marker[:200]!r}", where=where) from None
 
 

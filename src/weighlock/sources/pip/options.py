@@ -141,7 +141,7 @@ use-feature                         ; list      ; read       ; f ;
 use-deprecated                      ; list      ; refused    ;   ; the old resolver gives no report
 only-binary                         ; text list ; nothing    ; f ;
 prefer-binary                       ; flag      ; nothing    ; f ;
-no-input                            ; flag      ; nothing    ;   ;
+no-input                            ; flag      ; fetching   ;   ;
 exists-action                       ; list      ; nothing    ;   ;
 disable-pip-version-check           ; flag      ; nothing    ;   ;
 no-python-version-warning           ; flag      ; nothing    ;   ;

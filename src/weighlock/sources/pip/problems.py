@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LAST_LINES = 20
 _LONGEST_LINE = 300
+_LONGEST_READ = 4000
+_MOST_READ = 1 << 17
 _HOST = r"(?:host='|HTTPSConnectionPool\(host='|HTTPConnectionPool\(host=')([^']+)'"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -31,13 +33,18 @@ def problem(output: str, request: PipRequest, version: str) -> WeighlockError:
         request: What it was asked; its credentials are taken out.
         version: Of pip.
     """
-    text = _without_secrets(output, request)
+    text = _without_secrets(_bounded(output), request)
     error = next((made for make in _KNOWN if (made := make(text, version)) is not None), None)
     if error is None:
         error = SourceError(f"pip {version} failed: {_last_error(text)}")
     lines = [line for line in text.splitlines() if line.strip()]
     error.add_note("\n".join(line[:_LONGEST_LINE] for line in lines[-_LAST_LINES:]))
     return error
+
+
+def _bounded(output: str) -> str:
+    """Return the end of it, without the rest of very long lines: indexes have their say in it, too."""
+    return "\n".join(line[:_LONGEST_READ] for line in output[-_MOST_READ:].splitlines())
 
 
 def _build(text: str, _version: str) -> WeighlockError | None:
@@ -64,6 +71,17 @@ def _hashes(text: str, _version: str) -> WeighlockError | None:
             hint="give every requirement, dependencies too, with == and --hash",
         )
     return None
+
+
+def _credentials(text: str, _version: str) -> WeighlockError | None:
+    if "EOFError" not in text and "User for " not in text:
+        return None
+    match = re.search(r"User for ([^\s:]+)", text)
+    return SourceError(
+        "asks for credentials, or for others than those that are known",
+        where=match[1][:_LONGEST_LINE] if match else None,
+        hint="put them into the URL of the index, .netrc or keyring",
+    )
 
 
 def _tls(text: str, _version: str) -> WeighlockError | None:
@@ -131,7 +149,7 @@ def _usage(text: str, version: str) -> WeighlockError | None:
 
 
 _KNOWN: tuple[Callable[[str, str], WeighlockError | None], ...] = (
-    _build, _hashes, _usage, _tls, _network, _conflict, _nothing_found,
+    _build, _hashes, _usage, _credentials, _tls, _network, _conflict, _nothing_found,
 )  # fmt: skip
 
 
@@ -152,7 +170,7 @@ def _without_secrets(output: str, request: PipRequest) -> str:
     urls = [*request.indexes, *request.find_links, request.network.proxy or ""]
     urls += [one.url for one in (*request.requirements, *request.constraints) if one.url]
     for url in urls:
-        userinfo = urlsplit(url).netloc.rpartition("@")[0] if "@" in url else ""
+        userinfo = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
         for part in (userinfo, userinfo.partition(":")[2]):
             secrets.update({part, unquote(part)})
     text = redacted(output)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from weighlock.sources.pip.options import Given
 
 _URL = re.compile(r"(https?|file):", re.IGNORECASE)
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _VARIABLE = re.compile(r"(\$\{([A-Z0-9_]+)\})")
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _BOMS = (
@@ -42,6 +42,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 MOST_BYTES = 16 << 20
+_LONGEST_LINE = 1 << 18
+_SHOWN = 1000
 _MOST_FILES = 500
 _MOST_NESTED = 50
 _MOST_REQUIREMENTS = 20_000
@@ -122,23 +124,29 @@ class Reading:
         if place in above or len(above) >= _MOST_NESTED or self.files > _MOST_FILES:
             raise UsageError("is nested in itself, or too deeply", where=shown)
         for number, line in self._lines(self._content(place, shown)):
-            self._line(line, Origin(path=shown, line=number, text=redacted(line)), place, (*above, place), constraint)
+            self._line(
+                line, Origin(path=shown, line=number, text=redacted(line[:_SHOWN])), place, (*above, place), constraint
+            )
 
     def _content(self, place: str, shown: str) -> str:
         if _URL.match(place) and not place.lower().startswith("file:"):
             return _decoded(self.fetch(place), shown)
-        path = unquote(urlsplit(place).path) if _URL.match(place) else place
         try:
+            path = unquote(urlsplit(place).path) if _URL.match(place) else place
             with open(path, "rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
             raise UsageError(f"cannot be read: {error.strerror}", where=shown) from None
+        except ValueError:
+            raise UsageError("is neither a path nor a URL", where=shown) from None
         if len(data) > MOST_BYTES:
             raise UsageError("is too large for a requirements file", where=shown)
         return _decoded(data, shown)
 
     def _lines(self, content: str) -> Iterator[tuple[int, str]]:
         for number, line in _joined(content):
+            if len(line) > _LONGEST_LINE:
+                raise UsageError(f"line {number} is longer than {_LONGEST_LINE} characters")
             text = _COMMENT.sub("", line).strip()
             for spelling, name in _VARIABLE.findall(text):
                 value = self.environ.get(name)
@@ -178,7 +186,7 @@ class Reading:
             self.add_editable(one.value, origin, folder=os.getcwd())
             return
         if _URL.match(place):
-            target = urljoin(place, one.value)
+            target = _joined_url(place, one.value, origin)
             if target.lower().startswith("file:") and not place.lower().startswith("file:"):
                 raise UsageError("a file behind a URL names one on this machine", where=f"{origin.path}:{origin.line}")
         else:
@@ -228,6 +236,13 @@ def _split(line: str, where: str) -> tuple[str, list[Given]]:
     return " ".join(tokens[:count]).strip(), given
 
 
+def _joined_url(place: str, value: str, origin: Origin) -> str:
+    try:
+        return urljoin(place, value)
+    except ValueError:
+        raise UsageError("is no URL", where=f"{origin.path}:{origin.line}") from None
+
+
 def _link_place(value: str, base: str) -> str:
     if _URL.match(value):
         return value
@@ -241,7 +256,7 @@ def _joined(content: str) -> Iterator[tuple[int, str]]:
     """Join lines that end in a backslash, as pip does: a comment ends the joining."""
     first, parts = 0, list[str]()
     for number, line in enumerate(content.splitlines(), start=1):
-        comment = bool(_COMMENT.match(line))
+        comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not comment:
             first = first if parts else number
             parts.append(line.strip("\\"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
-_SECRET = re.compile(r"([?&](?:[A-Za-z0-9_-]*(?:token|key|sig|signature|secret|password))=)[^\s&#]+", re.IGNORECASE)
+# Every repetition is bounded, so that hostile text costs no more than its length.
+_USERINFO = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#]{0,4000}@")
+_SECRET = re.compile(r"([?&][A-Za-z0-9_-]{0,40}(?:token|key|sig|signature|secret|password)=)[^\s&#]+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:

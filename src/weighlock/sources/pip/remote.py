@@ -21,7 +21,10 @@ def fetcher(network: Network) -> Callable[[str], bytes]:
     """Return what gets the bytes behind an http or https URL."""
 
     def fetch(url: str) -> bytes:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise SourceError("is no URL", where=redacted(url)) from None
         transport = Transport(allow_http=parts.hostname in {host.partition(":")[0] for host in network.trusted_hosts})
         headers = {}
         if parts.username is not None:

@@ -126,7 +126,7 @@ def _filename(url: str, name: str, version: str) -> str:
         found, number, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         raise SourceError("is not the name of a wheel", where=filename[:200]) from None
-    if found != name or str(number) != version:
+    if found != name or number != Version(version):
         raise SourceError(f"holds the metadata of {name} {version}", where=filename[:200])
     return filename
 

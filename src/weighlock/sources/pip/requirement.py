@@ -50,6 +50,7 @@ _DIGEST_FRAGMENT = re.compile(r"(?:egg=[A-Za-z0-9._-]+&)?(?:sha256=[0-9a-f]{64})
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 _HASH = re.compile(r"(?:sha256|sha384|sha512):[0-9a-f]+\Z")
 _LONGEST = 8192
+_NEWLINE = "\n"
 
 
 def parse(
@@ -75,8 +76,8 @@ def parse(
         return _from_place(place, marker, extras, origin, hashes, constraint=constraint)
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise _wrong(origin, f"is no requirement: {str(error).splitlines()[0]}") from None
+    except (InvalidRequirement, RecursionError) as error:
+        raise _wrong(origin, f"is no requirement: {str(error).partition(_NEWLINE)[0]}") from None
     if requirement.url is None:
         return _wanted(str(requirement), canonicalize_name(requirement.name), None, origin, hashes)
     return _from_url(requirement, origin, folder, hashes, constraint=constraint)
@@ -113,8 +114,8 @@ def _place(
         return None, None, ()
     try:
         marker = Marker(condition) if condition.strip() else None
-    except InvalidMarker as error:
-        raise _wrong(origin, f"has a marker that is none: {str(error).splitlines()[0]}") from None
+    except (InvalidMarker, RecursionError) as error:
+        raise _wrong(origin, f"has a marker that is none: {str(error).partition(_NEWLINE)[0]}") from None
     return head if is_url else os.path.normpath(os.path.join(folder, bare)), marker, extras
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from weighlock.sources.pip.interface import PipRequest, Resolution, Wanted
 
-QUIET = ("-q", "--no-input", "--disable-pip-version-check", "--no-color", "--progress-bar=off")
+QUIET = ("-q", "--disable-pip-version-check", "--no-color", "--progress-bar=off")
 _LOOKED_AT = 1 << 20
 _ONLY_WHEELS = ("--only-binary=:all:",)
 
