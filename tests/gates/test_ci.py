@@ -272,6 +272,17 @@ def test_what_a_lockfile_would_build_is_refused():
     assert report(from_lock(uv_lock.parse(own), "uv.lock"), ask=Asked()).packages == ()
 
 
+def test_a_lockfile_is_not_clean_offline_where_only_an_index_knows_and_a_person_can_accept_that():
+    told = report(from_lock(pylock.parse(LOCK), "pylock.toml"))
+    assert rules(told)["demo==1.0"] == ["unverifiable"]
+    assert "no index was asked about 1 packages" in told.warnings[0]
+    table = {"accept": [{"package": "*", "check": "index-ownership", "reason": "no network here"}]}
+    told = report(from_lock(pylock.parse(LOCK), "pylock.toml"), policy=InstallPolicy.from_dict(table))
+    assert told.allowed, messages(told)
+    young = LOCK.replace("2025-01-01", "2026-11-25")
+    assert not report(from_lock(pylock.parse(young), "pylock.toml"), policy=InstallPolicy.from_dict(table)).allowed
+
+
 def installed(*names: str, **facts) -> list[Listed]:
     return from_environment(
         [InstalledDistribution(name=name, version="1.0", place=f"lib/{name}", **facts) for name in names]
@@ -281,7 +292,7 @@ def installed(*names: str, **facts) -> list[Listed]:
 def test_an_environment_is_judged_offline_by_advisories_and_says_what_is_not_known():
     told = report(installed("demo", "other"), advisories=Table({("demo", "1.0"): (HOLE,)}))
     assert rules(told) == {"demo==1.0": ["advisory"], "other==1.0": []}
-    assert "no index was asked about 2 installed distributions" in told.warnings[0]
+    assert "no index was asked about 2 packages" in told.warnings[0]
     assert told.suggestions[0].upgrade == "1.1"
 
 

@@ -90,7 +90,7 @@ def judge(
         files=collected.files,
         inputs=collected.inputs,
         advisories=statuses,
-        warnings=(*collected.warnings, *_unasked(brief, knowledge), *_unbuilt(lists, policy)),
+        warnings=(*collected.warnings, *_unasked(lists, brief, knowledge), *_unbuilt(lists, policy)),
         suggestions=suggest(judged, knowledge.advisories, policy, knowledge.now),
     )
 
@@ -172,15 +172,15 @@ def _once(judged: Sequence[JudgedPackage]) -> list[JudgedPackage]:
     return list({(item.title, item.origin, item.verdict): item for item in judged}.values())
 
 
-def _unasked(brief: Sequence[Listed], knowledge: Knowledge) -> Iterator[str]:
-    """Say what is not known of installed distributions, in one sentence."""
-    if not brief:
-        return
+def _unasked(lists: Sequence[Listed], brief: Sequence[Listed], knowledge: Knowledge) -> Iterator[str]:
+    """Say what only an index knows and nobody asked, in one sentence."""
     if knowledge.ask is None:
-        yield (
-            f"no index was asked about {len(brief)} installed distributions, so their ages, whether they were yanked "
-            "and who else serves their names are not known"
-        )
+        number = sum(one.is_on_an_index for one in lists)
+        if number:
+            yield (
+                f"no index was asked about {number} packages, so whether they were yanked, who else serves their names "
+                "and, where no lockfile says it, their ages are not known"
+            )
         return
     names = [one.release.artifact.pin for one in brief if one.is_on_an_index]
     if names:

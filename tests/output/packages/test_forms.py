@@ -158,6 +158,18 @@ def test_text_puts_refusals_last_and_keeps_to_the_width(width: int):
     assert "advisories: osv, 9 days old" in text
 
 
+def test_many_that_are_refused_for_the_same_reasons_are_told_together_and_none_is_lost():
+    same = [reports.package(f"p{number}", "1", reports.unknown()) for number in range(5)]
+    text = text_form.render(PackageReport(command="check", packages=(*same, _lost(), *reports.mixed().packages)))
+    assert text.count("unverifiable: no index") == 1
+    assert text.count("6 for the same reasons") + text.count("7 for the same reasons") == 1
+    for item in same:
+        assert f"  {item.release.artifact.name}  1\n" in text
+        assert f'accept = [{{ package = "{item.release.artifact.name}"' in text
+    few = text_form.render(PackageReport(command="check", packages=tuple(same[:3])))
+    assert few.count("unverifiable: no index") == 3
+
+
 def test_text_says_with_colour_nothing_that_it_does_not_say_without():
     colored = text_form.render(reports.mixed(), color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text_form.render(reports.mixed())

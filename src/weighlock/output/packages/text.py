@@ -6,6 +6,7 @@ They are understood without colour, and in a terminal of 40 columns.
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weighlock.gates.packages import JudgedPackage
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _NARROWEST = 40
 _LABEL = 10
 _MOST = 8
+_ALIKE = 4
+"""So many items that are refused for the same reasons are told together."""
+
 _STYLES = {"ALLOW": "32", "DENY": "1;31"}
 
 
@@ -37,8 +41,12 @@ def render(report: PackageReport, *, width: int = 100, color: bool = False, quie
     """
     width = max(width, _NARROWEST)
     lines = list(_passed([item for item in report.judged if item.verdict.allowed], width, color=color, quiet=quiet))
-    for item in sorted((item for item in report.judged if not item.verdict.allowed), key=_gravity):
-        lines += ["", *_denied(item, width, color=color)]
+    for items in _alike(sorted((item for item in report.judged if not item.verdict.allowed), key=_gravity)):
+        if len(items) < _ALIKE:
+            for item in items:
+                lines += ["", *_denied(item, width, color=color)]
+        else:
+            lines += ["", *_denied_together(items, width, color=color)]
     if report.suggestions:
         lines += ["", "Upgrades that clear advisories", *_suggestions(report.suggestions, width)]
     lines += [""] * bool(lines)
@@ -80,8 +88,36 @@ def _denied(item: Judged, width: int, *, color: bool) -> Iterator[str]:
     if len(against) > _MOST:
         yield from _field("", f"and {len(against) - _MOST} more reasons, see --format json", width)
     yield from _notes(notes(item), width)
-    for remedy in dict.fromkeys(blame.reason.remedy for blame in against if blame.reason.remedy):
+    yield from _remedies(item)
+
+
+def _remedies(item: Judged) -> Iterator[str]:
+    """Yield what approves an item on purpose; it is not wrapped, so that it can be copied."""
+    for remedy in dict.fromkeys(blame.reason.remedy for blame in blames(item) if blame.reason.remedy):
         yield f"  {'approve':<{_LABEL}}{printable(remedy)}"
+
+
+def _alike(items: Sequence[Judged]) -> Iterator[list[Judged]]:
+    """Yield items together that are refused for the very same reasons, where the first of them would stand."""
+    groups: dict[object, list[Judged]] = {}
+    for item in items:
+        key = (tuple((blame.reason.rule, blame.sentence) for blame in blames(item)), notes(item))
+        groups.setdefault(key, []).append(item)
+    yield from groups.values()
+
+
+def _denied_together(items: Sequence[Judged], width: int, *, color: bool) -> Iterator[str]:
+    """Say once why many are refused, and then what approves each."""
+    yield f"{_mark('DENY', color=color)}   {len(items)} for the same reasons"
+    for item in items:
+        where = origin_text(replace(item.origin, text="") if item.origin else None)
+        place = f", {where}" if where and isinstance(item, JudgedPackage) else ""
+        yield f"  {printable(f'{_name(item)}  {_version(item)}'.rstrip())}{printable(place)}"
+    for blame in blames(items[0])[:_MOST]:
+        yield from _blame(blame, width)
+    yield from _notes(notes(items[0]), width)
+    for item in items:
+        yield from _remedies(item)
 
 
 def _label(item: JudgedPackage) -> str:
