@@ -189,6 +189,16 @@ def test_pip_install_goes_through_the_gate_where_the_shim_is_on(bench):
     assert main(["deactivate", "--pip", "--python", python]) == 0
 
 
+def test_an_environment_whose_models_are_guarded_is_installed_into_without_a_lockfile(bench):
+    from weighlock._cli import main
+
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}))
+    assert main(["activate", "--python", str(bench.folder / "venv" / "bin" / "python")]) == 0
+    done = bench.install("gantry")
+    assert done.returncode == 0, done.stderr
+    assert (bench.site / "gantry-1.0.dist-info").exists()
+
+
 def test_an_installation_that_was_cut_off_is_rolled_back_by_the_next_one(bench):
     """What a kill leaves behind: a journal, a package half gone, another one half there."""
     from weighlock.sources.pip.journal import begin

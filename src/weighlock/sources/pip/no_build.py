@@ -77,7 +77,9 @@ class NoBuildPip:
 
     def _started(self, request: PipRequest, folder: str, channel: int) -> subprocess.Popen[bytes]:
         command = [request.python, "-I", "-X", "utf8", launcher.__file__, str(channel)]
-        environ = {"PIP_CONFIG_FILE": os.devnull, **request.environ, "TMPDIR": folder}
+        # The guard of models has nothing to say about pip, and would not start it without a lockfile.
+        own = {"TMPDIR": folder, "WEIGHLOCK_MODE": "off"}
+        environ = {"PIP_CONFIG_FILE": os.devnull, **request.environ, **own}
         try:
             return subprocess.Popen(  # noqa: S603 - the interpreter that the user named
                 command,

@@ -71,7 +71,12 @@ def _asked(python: str, program: str) -> str:
     hint = "name the interpreter of an environment, such as .venv/bin/python"
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter that the user named
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False
+            command,
+            env={**os.environ, "WEIGHLOCK_MODE": "off"},  # where the guard of models is on, it wants a lockfile
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         raise UsageError("is not an interpreter", where=python, hint=hint) from None
