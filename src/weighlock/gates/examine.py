@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import WeighlockError
 from weighlock.finding import unverifiable
+from weighlock.formats.python.text import uncollected
 from weighlock.formats.source import FileSource
 from weighlock.inspector.packages import Examination, examine_wheel, joined_examination
 
@@ -118,9 +119,10 @@ def _examine(share: _Share) -> tuple[int, Examination]:
     try:
         source = FileSource(descriptor, os.fstat(descriptor).st_size)
         job = share.job
-        return share.number, examine_wheel(
-            source, job.filename, expected=job.expected, owners=job.owners, share=share.share
-        )
+        with uncollected():
+            return share.number, examine_wheel(
+                source, job.filename, expected=job.expected, owners=job.owners, share=share.share
+            )
     except WeighlockError as error:
         return _unverifiable(share, str(error))
     except Exception as error:  # noqa: BLE001 - not knowing is a reason to deny, and the other wheels still count

@@ -33,6 +33,14 @@ _MOST_STEPS = 400_000
 _NEVER_CALLED = (ast.Dict, ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
 """Expressions that no name of a function and no text of code comes from."""
 
+BINDING = frozenset(
+    {
+        ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.withitem, ast.For,
+        ast.AsyncFor, ast.comprehension,
+    }
+)  # fmt: skip
+"""Kinds of nodes that `Names.learn` takes something in from."""
+
 _BUILTINS = ("builtins", "__builtins__", "__builtin__")
 _BARE = frozenset({"exec", "eval", "compile", "__import__", "getattr", "globals", "locals", "vars", "open", "map"})
 
