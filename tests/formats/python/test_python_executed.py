@@ -175,3 +175,21 @@ def test_credentials_are_counted_by_their_kinds():
     assert read("a.py", one).secrets == ("ssh",)
     many = one + b"B = ['~/.aws/credentials', '~/.netrc', '~/.config/solana/id.json', '169.254.169.254']\n"
     assert read("a.py", many).secrets == ("aws", "instances", "netrc", "ssh", "wallets")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x = 1" + b" " * 4_000_000 + b"\n",
+        b"\t" * 4_000_000 + b"\n",
+        (b"a" * 1999 + b"!") * 2_000,
+        b"import " * 500_000 + b"\n",
+        b"base64.b64decode(" * 20_000 + b"\nimport subprocess\nsubprocess.run('" + b"b64decode(" * 15_000 + b"')\n",
+        b"import base64\n" + b"".join(b"a%d = [a%d, a%d]\n" % (n % 16, (n + 1) % 16, (n + 2) % 16) for n in range(400))
+        + b"exec(a1)\n" * 2_000,
+    ],
+    ids=["blanks", "tabs", "almost-blobs", "imports", "text-of-code", "names-in-circles"],
+)  # fmt: skip
+@pytest.mark.timeout(20)
+def test_text_that_is_made_to_take_for_ever_does_not(data: bytes):
+    read("demo/__init__.py", data)

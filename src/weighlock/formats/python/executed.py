@@ -60,7 +60,7 @@ _CODECS = re.compile(
 )
 _TEXT_OF_CODE = re.compile(
     r"(?:exec|eval|__import__)\s*\(.{0,400}?(?:b(?:64|32|16|85)decode|a85decode|fromhex|unhexlify|decompress|marshal)"
-    r"|(?:b(?:64|32|16|85)decode|fromhex|unhexlify|decompress)\(.{0,100000}?\b(?:exec|eval)\s*\("
+    r"|(?:b(?:64|32|16|85)decode|fromhex|unhexlify|decompress)\(.{0,4000}?\b(?:exec|eval)\s*\("
     r"|base64\s+(?:-d|-D|--decode)[^\n|]*\|\s*(?:ba|z|da)?sh\b|base64\s+(?:-d|-D|--decode)[^\n|]*\|\s*python"
     r"|(?i:powershell[^\n]{0,200}-e(?:nc|ncodedcommand)?\s+[A-Za-z0-9+/=]{40})",
     re.DOTALL,
@@ -180,6 +180,7 @@ class _File:
 
     def _decoded(self, node: ast.expr, depth: int, *, direct: bool) -> Iterator[tuple[str, bool]]:
         """Yield how an expression decodes something, and whether it does so itself."""
+        self.names.step()
         if depth > _DEPTH:
             return
         if isinstance(node, ast.Call):

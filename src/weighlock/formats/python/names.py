@@ -110,7 +110,7 @@ class Names:
 
     def dotted(self, node: ast.expr, depth: int = 0) -> Iterator[str]:
         """Yield every dotted name that an expression may stand for; a call adds ``()`` to the name of its function."""
-        self._step()
+        self.step()
         if depth > _DEPTH:
             return
         if isinstance(node, ast.Name):
@@ -127,7 +127,7 @@ class Names:
 
     def text(self, node: ast.expr, depth: int = 0) -> str | None:
         """Return the text that an expression of constants gives, bytes as Latin-1, or `None`."""
-        self._step()
+        self.step()
         if depth > _DEPTH:
             return None
         try:
@@ -136,7 +136,12 @@ class Names:
             return None
         return found if found is None or len(found) <= _LONGEST else None
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Charge one expression that is looked at.
+
+        Raises:
+            OverBudgetError: There were too many.
+        """
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise OverBudgetError("over the budget for following its names")

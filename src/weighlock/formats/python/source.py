@@ -39,7 +39,7 @@ _EXECUTING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
     (b"globals", _word(b"globals")),
     (b"vars", _word(b"vars", bare=True)),
     (b"subprocess", None),
-    (b"system", re.compile(rb"system(?:(?<=\.system)(?!\w)|(?<!\wsystem)\s*\()|import[^\n]*\bsystem\b")),
+    (b"system", re.compile(rb"system(?:(?<=\.system)(?!\w)|(?<!\wsystem)\s*\()|import[^\n]{0,300}?\bsystem\b")),
     (b"getattr", re.compile(rb"getattr\s*\([^,()]{1,40},\s*[\"'](?:system|exec|eval|compile)\w*[\"']")),
     (b"popen", None),
     (b"spawn", re.compile(rb"spawn(?:[lv]p?e?|p)?\s*\(")),
@@ -92,8 +92,9 @@ _MORE_SECRETS = re.compile(
 _BIDI = re.compile(rb"\xe2(?:\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
 _TAGS = re.compile(rb"\xf3\xa0[\x80-\x87][\x80-\xbf](?:\xf3\xa0[\x80-\x87][\x80-\xbf]){3,}")
 _SELECTORS = re.compile(rb"\xef\xb8[\x80-\x8f](?:\xef\xb8[\x80-\x8f]){3,}")
-_FAR = re.compile(rb"(?: {150}|\t{40})[ \t]*[^\s#\"'\\,)\]}]")
-_BLOB = re.compile(rb"[A-Za-z0-9+/_=-]{2000,}")
+# Both begin at the beginning of a run only, or a long run would be gone through once for each of its characters.
+_FAR = re.compile(rb"(?<![ \t])(?= {150}|\t{40})[ \t]++[^\s#\"'\\,)\]}]")
+_BLOB = re.compile(rb"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{2000,}+")
 _SPACES, _TABS = b" " * 150, b"\t" * 40
 
 
