@@ -245,3 +245,41 @@ def test_an_index_that_only_the_requirements_file_names_is_asked_who_else_serves
     assert "index-ownership" in out
     bench.write("requirements.txt", f"--index-url {bench.index.url('attacker')}\nplatypus==9.9\n")
     bench.check("-r", "requirements.txt", "--no-deps", code=0)
+
+
+def test_a_project_without_a_lockfile_is_checked_by_its_own_dependencies(bench: Bench):
+    bench.add("platypus", "1.0", requires=["vulnerable<2"])
+    bench.add("vulnerable", "1.5")
+    bench.write("pyproject.toml", '[project]\nname = "x"\ndependencies = [\n    "platypus >= 1",\n]\n')
+    document = bench.report(code=1)
+    told = {item["name"]: item for item in document["packages"]}
+    assert document["inputs"] == ["pyproject.toml"]
+    assert told["vulnerable"]["origin"] == {"path": "pyproject.toml", "line": 4, "text": "platypus >= 1"}
+    assert told["vulnerable"]["verdict"]["decision"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = "x"\ndynamic = ["dependencies"]\n',
+        '[project]\nname = "x"\ndependencies = ["--extra-index-url=http://127.0.0.1:9/simple"]\n',
+        '[project]\nname = "x"\ndependencies = ["-r other.txt"]\n',
+        '[project]\nname = "x"\ndependencies = [1]\n',
+        '[project]\nname = "x"\ndependencies = "platypus"\n',
+        '[project]\nname = "x"\n',
+        "[tool.weighlock]\n",
+    ],
+)
+def test_a_project_whose_dependencies_are_not_known_is_no_success(bench: Bench, text: str):
+    bench.write("pyproject.toml", text)
+    bench.check(code=2)
+    assert bench.index.requests == []
+
+
+def test_requirements_beside_a_project_are_both_checked(bench: Bench):
+    bench.add("platypus", "1.0")
+    bench.add("vulnerable", "1.5")
+    bench.write("pyproject.toml", '[project]\nname = "x"\ndependencies = ["platypus"]\n')
+    bench.write("requirements.txt", "vulnerable==1.5\n")
+    document = bench.report("-r", "pyproject.toml", "-r", "requirements.txt", code=1)
+    assert [item["name"] for item in document["packages"]] == ["platypus", "vulnerable"]

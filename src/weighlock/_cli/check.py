@@ -63,13 +63,13 @@ def command(
     \b
     Exit codes: 0 everything may pass, 1 something is refused, 2 could not decide.
     """
-    from weighlock.gates.check_inputs import Inputs, discover
+    from weighlock.gates.check_inputs import Inputs, discover, grouped
     from weighlock.gates.checking import run
     from weighlock.gates.load_settings import find_policy
 
     copies = [_copy(text) for text in also]
     inputs = Inputs(
-        requirements=(requirements,) if requirements else (),
+        requirements=grouped(requirements),
         pylocks=pylocks,
         uv_locks=uv_locks,
         environment=environment,

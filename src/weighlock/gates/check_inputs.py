@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from weighlock import checks
 from weighlock.errors import FormatError, OverBudgetError, SourceError, UsageError, WeighlockError
 from weighlock.files import read_regular
 from weighlock.formats import pylock, uv_lock
 from weighlock.formats.package_lock import LARGEST
+from weighlock.formats.pyproject import dependencies
 from weighlock.gates.ci import Collected
 from weighlock.gates.knowledge import indexes_of
 from weighlock.gates.listed import from_environment, from_lock, from_requirements, from_resolution
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from weighlock.formats.package_lock import LockedPackage
     from weighlock.gates.listed import Listed
     from weighlock.install_policy import InstallPolicy
     from weighlock.sources.index import Index
     from weighlock.sources.pip.interface import PipRequest
 
+PROJECT = "pyproject.toml"
+_Row = TypeVar("_Row")
 _NOTHING = "name what is to be checked: -r FILE, --pylock FILE, --uv-lock FILE or --env"
 
 
@@ -86,7 +88,27 @@ class Reader:
         Raises:
             WeighlockError: A file cannot be read, or names what pip does not understand.
         """
-        return tuple(self._request([f"--requirement={file}" for file in group]) for group in inputs.requirements)
+        return tuple(
+            self._of_project(group[0])
+            if os.path.basename(group[0]) == PROJECT
+            else self._request([f"--requirement={file}" for file in group])
+            for group in inputs.requirements
+        )
+
+    def _of_project(self, path: str) -> PipRequest:
+        """Return what the project's own table of dependencies comes to, each at its line."""
+        found = _parsed(path, dependencies)
+        request = self._request([one.text for one in found] or ["weighlock"])
+        # pip's reader keeps the order, but sorts what needs a build from the rest; the text says which line it was.
+        lines = {one.text: one.line for one in found}
+        requirements = tuple(
+            replace(one, origin=replace(one.origin, path=path, line=lines[one.origin.text]))
+            for one in request.requirements
+            if one.origin.text in lines
+        )
+        builds = tuple(replace(one, path=path, line=lines.get(one.text)) for one in request.builds)
+        origins = {one.name: one.origin for one in reversed(requirements)}
+        return replace(request, requirements=requirements, builds=builds, origins=origins)
 
     def indexes(self, inputs: Inputs, requests: Sequence[PipRequest]) -> list[Index]:
         """Return every index that any of the inputs would be installed from, also those that a file names.
@@ -167,6 +189,13 @@ class Reader:
         )
 
 
+def grouped(files: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return files as they are resolved: requirements files together as pip would, and each project by itself."""
+    projects = [file for file in files if os.path.basename(file) == PROJECT]
+    others = tuple(file for file in files if file not in projects)
+    return (*((others,) if others else ()), *((file,) for file in projects))
+
+
 def discover(folder: str) -> Inputs:
     """Find what there is to judge in a folder.
 
@@ -178,6 +207,8 @@ def discover(folder: str) -> Inputs:
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=folder) from error
     requirements = [name for name in names if name.startswith("requirements") and name.endswith(".txt")]
+    if not requirements and PROJECT in names and not any(map(pylock.FILE_NAME.match, names)) and "uv.lock" not in names:
+        requirements = [PROJECT] if _parsed(os.path.join(folder, PROJECT), dependencies) else []
     inputs = Inputs(
         requirements=tuple((name,) for name in requirements),
         pylocks=tuple(name for name in names if pylock.FILE_NAME.match(name)),
@@ -189,7 +220,7 @@ def discover(folder: str) -> Inputs:
     return inputs
 
 
-def _parsed(path: str, parse: Callable[[str], tuple[LockedPackage, ...]]) -> tuple[LockedPackage, ...]:
+def _parsed(path: str, parse: Callable[[str], tuple[_Row, ...]]) -> tuple[_Row, ...]:
     try:
         data = read_regular(path, LARGEST + 1)
         return parse(data.decode("utf-8").replace("\r\n", "\n"))
