@@ -179,9 +179,10 @@ def test_groups_are_read(tmp_path: Path):
 def test_the_block_of_a_script_is_read(tmp_path: Path):
     (tmp_path / "s.py").write_text('# /// script\n# dependencies = [\n#   "one",\n# ]\n# ///\n')
     assert [wanted.line for wanted in read("--requirements-from-script", "s.py").requirements] == ["one"]
-    (tmp_path / "s.py").write_text("x = 1\n")
-    with pytest.raises(UsageError):
-        read("--requirements-from-script", "s.py")
+    for text in ("x = 1\n", '# /// script\n# requires-python = ">=99"\n# ///\n', "# /// script\n# [\n# ///\n"):
+        (tmp_path / "s.py").write_text(text)
+        with pytest.raises(UsageError):
+            read("--requirements-from-script", "s.py")
 
 
 def test_every_option_of_the_running_pip_is_known():

@@ -39,6 +39,7 @@ def parse(text: str, folder: Path | str = "/", **more: object) -> Wanted | Build
         ("hg+http://host.example/marker", "vcs"),
         ("ssh://git@host.example/" + WHEEL, "vcs"),
         ("file:///nowhere/" + WHEEL, "url"),
+        ("file:" + WHEEL, "url"),
         ("file://other.example/" + WHEEL, "url"),
         ("./nowhere", "url"),
         ("marker-9.0.tar.gz", "url"),
@@ -158,3 +159,29 @@ def test_a_name_is_a_name_even_where_a_folder_has_it(tmp_path: Path):
     found = parse("marker", tmp_path)
     assert isinstance(found, Wanted)
     assert found.line == "marker"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x @ https://host.example/x.tar.gz",
+        "x @ git+https://host.example/x",
+        "./tree",
+        "-e .",
+        "x --no-binary=:all:",
+        "x\n--no-binary=:all:",
+        "x --hash=sha256:00 --pre",
+        "--index-url=https://evil.example",
+    ],
+)
+def test_a_line_that_somebody_else_made_is_parsed_before_pip_reads_it(line: str):
+    with pytest.raises(UsageError):
+        requirement.rewritten(Wanted(line=line, origin=Origin(text=line), name="x"))
+
+
+def test_an_honest_line_goes_out_as_it_is():
+    hashes = f"--hash=sha256:{'0' * 64} --hash=sha256:{'1' * 64}"
+    wanted = parse('x[a]<2,>=1.0; python_version < "4"', hashes=["sha256:" + "0" * 64, "sha256:" + "1" * 64])
+    assert isinstance(wanted, Wanted)
+    assert requirement.rewritten(wanted) == wanted.line == f'x[a]<2,>=1.0; python_version < "4" {hashes}'
+    assert requirement.rewritten(Wanted(line="x >= 1", origin=Origin(), name="x")) == "x>=1"

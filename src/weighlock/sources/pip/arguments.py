@@ -132,7 +132,7 @@ def _reading(
         for text, origin in groups.read(value, folder):
             reading.add(text, origin, folder=folder)
     for place in settings.all("requirements-from-script"):
-        for text, origin in groups.read_script(os.path.abspath(place)):
+        for text, origin in groups.read_script(os.path.abspath(place), target.markers(python)["python_full_version"]):
             reading.add(text, origin, folder=folder)
     _require_something(settings, reading, positional)
     return reading

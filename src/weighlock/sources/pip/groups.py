@@ -11,6 +11,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from weighlock.errors import UsageError
@@ -59,8 +60,12 @@ def _rows(name: str, groups: dict[str, Any], path: str, above: tuple[str, ...]) 
             raise UsageError(f"the dependency group {name!r} holds what is no requirement", where=path)
 
 
-def read_script(path: str) -> Iterator[tuple[str, Origin]]:
+def read_script(path: str, python_version: str) -> Iterator[tuple[str, Origin]]:
     """Return the dependencies that a script names at its top.
+
+    Args:
+        path: Absolute.
+        python_version: Of the environment that is installed into.
 
     Raises:
         UsageError: There is no such block, or it is not understood.
@@ -71,11 +76,21 @@ def read_script(path: str) -> Iterator[tuple[str, Origin]]:
         raise UsageError("has no block `# /// script`, or more than one", where=path)
     lines = blocks[0]["content"].splitlines()
     data = _loaded("\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines), path)
+    _require_python(data.get("requires-python"), python_version, path)
     rows = data.get("dependencies", [])
     if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
         raise UsageError("its dependencies are no list of strings", where=path)
     for row in rows:
         yield row, Origin(path=path, line=_line_with(text, row), text=row)
+
+
+def _require_python(wanted: Any, version: str, path: str) -> None:
+    try:
+        fits = wanted is None or SpecifierSet(str(wanted)).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        fits = False
+    if not fits:
+        raise UsageError(f"is for another Python: {str(wanted)[:100]}", where=path)
 
 
 def _line_with(text: str, row: str) -> int | None:

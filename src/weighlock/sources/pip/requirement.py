@@ -83,6 +83,19 @@ def parse(
     return _from_url(requirement, origin, folder, hashes, constraint=constraint)
 
 
+def rewritten(wanted: Wanted) -> str:
+    """Return the line that pip gets to read: parsed once more where it goes out, whoever made the requirement.
+
+    Raises:
+        UsageError: Only a build could satisfy it, or pip would not understand it.
+    """
+    text, *hashes = wanted.line.split(" --hash=")
+    found = parse(text, wanted.origin, folder="/", hashes=hashes)
+    if isinstance(found, Build):
+        raise _wrong(wanted.origin, "can only be built, and nothing is built before the verdict")
+    return found.line
+
+
 def parse_editable(text: str, origin: Origin, *, folder: str) -> Build:
     """Take the value of ``-e`` apart; it is always a build.
 
@@ -189,7 +202,7 @@ def _classified(url: str) -> tuple[str, str]:
     path = unquote(parts.path)
     filename = path.rpartition("/")[2]
     if parts.scheme.lower() == "file":
-        if parts.netloc not in {"", "localhost"} or not os.path.isfile(path):
+        if parts.netloc not in {"", "localhost"} or not os.path.isabs(path) or not os.path.isfile(path):
             return "folder" if os.path.isdir(path) else "url", filename
     elif parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
         return "url", filename

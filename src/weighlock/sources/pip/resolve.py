@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from weighlock.errors import SourceError
-from weighlock.sources.pip import locked, report
+from weighlock.sources.pip import locked, report, requirement
 from weighlock.sources.pip.no_build import NoBuildPip
 from weighlock.sources.pip.problems import problem
 
@@ -66,7 +66,7 @@ def _unanswered(log: str) -> str:
 
 def _written(place: str, wanted: Sequence[Wanted]) -> str:
     with open(place, "w", encoding="utf-8", opener=private) as file:
-        file.writelines(f"{one.line}\n" for one in wanted)
+        file.writelines(f"{requirement.rewritten(one)}\n" for one in wanted)
     return place
 
 
