@@ -38,7 +38,7 @@ def test_a_wheel_without_models_is_listed_and_allowed(tmp_path):
 def test_a_wheel_that_is_refused_as_a_package(tmp_path, files, check):
     (judged,) = _scanned(tmp_path, wheel("other", files))
     assert not judged.verdict.allowed
-    assert check in {reason.rule for reason in judged.verdict.reasons}
+    assert {reason.rule for reason in judged.verdict.reasons} == {check}
     assert any("tool.weighlock.install" in (reason.remedy or "") for reason in judged.verdict.reasons)
 
 

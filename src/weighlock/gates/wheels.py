@@ -56,6 +56,7 @@ def with_package(
         foremost=inspection.foremost,
         findings=tuple(sorted((*inspection.findings, *findings), key=lambda finding: -finding.outcome)),
     )
-    allowed = verdict.allowed and judged.allowed
-    reasons = (*verdict.reasons, *judged.reasons)
-    return together, Verdict(decision=Decision.ALLOW if allowed else Decision.DENY, reasons=reasons)
+    denied = [answer for answer in (verdict, judged) if not answer.allowed]
+    # Why one of the policies would let it through is no reason for the refusal of the other.
+    reasons = tuple(reason for answer in denied or (verdict, judged) for reason in answer.reasons)
+    return together, Verdict(decision=Decision.DENY if denied else Decision.ALLOW, reasons=reasons)
