@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from weighlock.errors import SourceError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from weighlock.sources.pip.interface import PipRequest, Resolution, Wanted
 
 QUIET = ("-q", "--disable-pip-version-check", "--no-color", "--progress-bar=off")
-_LOOKED_AT = 1 << 20
 _ONLY_WHEELS = ("--only-binary=:all:",)
 
 
@@ -44,24 +42,10 @@ def resolve(request: PipRequest, folder: str | os.PathLike[str], *, pip: NoBuild
     arguments += [f"--constraint={constraints}"] if request.constraints else []
     arguments += [f"--find-links={_page(folder, request.links)}"] if request.links else []
     arguments += [f"--requirement={requirements}", *_ONLY_WHEELS]
-    log = os.path.join(folder, "pip.log")
-    with suppress(FileNotFoundError):
-        os.unlink(log)
-    answer = pip.run([*arguments, f"--log={log}"])
+    answer = pip.run(arguments)
     if answer.code != 0:
-        raise problem(f"{_unanswered(log)}{answer.output}", request, pip.version)
+        raise problem(answer.output, request, pip.version)
     return report.parse(_read(place), request)
-
-
-def _unanswered(log: str) -> str:
-    """Return the lines about indexes that gave no answer, which pip only prints when it is told to talk a lot."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOOKED_AT))
-            lines = file.read(_LOOKED_AT).decode(errors="replace").splitlines(keepends=True)
-    except OSError:
-        return ""
-    return "".join(line for line in lines if "Could not fetch URL" in line and " 404 " not in line)
 
 
 def _written(place: str, wanted: Sequence[Wanted]) -> str:
