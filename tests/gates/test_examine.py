@@ -134,3 +134,23 @@ def test_a_replay_of_a_real_attack_stands_in_the_way(name: str, files: dict[str,
     made = wheel(name, {f"{name}/__init__.py": "", **files})
     found = inspect_wheel(BytesSource(made[1]), made[0])
     assert check in {finding.check for finding in found.findings if finding.outcome > Outcome.DATA_ONLY}
+
+
+def test_an_import_that_asks_for_a_device_and_tells_a_server_is_told_and_does_not_stand_in_the_way():
+    text = (
+        "import subprocess, requests\n\ndef count():\n    try:\n        subprocess.run(['nvidia-smi', '-L'])\n"
+        "    finally:\n        requests.get('http://127.0.0.1/count')\n\ncount()\n"
+    )
+    name, data = module("counts", text)
+    found = inspect_wheel(BytesSource(data), name)
+    assert {finding.check for finding in found.findings} == {"import-time-behaviour"}
+    assert found.outcome is Outcome.DATA_ONLY
+
+
+@pytest.mark.parametrize(
+    "program", ["[path]", "'./bun run x.js'", "['/tmp/x']", "['node', 'x.js']", "[*rest]", "made()"]
+)
+def test_an_import_that_fetches_and_starts_a_program_of_its_own_needs_a_person(program: str):
+    text = f"import os, subprocess, requests\nrequests.get('http://127.0.0.1/x')\nsubprocess.run({program})\n"
+    name, data = module("fetches", text)
+    assert inspect_wheel(BytesSource(data), name).outcome is Outcome.NEEDS_APPROVAL

@@ -139,6 +139,7 @@ def _unread_python() -> Vectors:
 
 def _read_python() -> Vectors:
     yield module("latin", b"# -*- coding: latin-1 -*-\nNAME = '\xe9'\n")
+    yield module("big5", b"# -*- coding: big5 -*-\n" + "def f(x='\u4f60\u597d'):\n    return eval(x)\n".encode("big5"))
     yield module("cookie_in_text", b'"""\nText.\n\n# coding: utf-7\n"""\n')
 
 

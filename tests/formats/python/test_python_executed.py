@@ -170,6 +170,23 @@ def test_names_that_stand_for_names_without_end_are_given_up_as_a_problem():
     assert found.problem or any(execution.direct for execution in found.executions)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("big5", "\u4f60"),
+        ("gb18030", "\u4f60"),
+        ("shift_jis", "\u3042"),
+        ("euc-jp", "\u3042"),
+        ("latin-1", "\xe9"),
+        ("koi8-r", "\u0436"),
+    ],
+)
+def test_hidden_code_is_seen_in_an_encoding_that_honest_files_have(encoding: str, word: str):
+    text = f"# coding: {encoding}\nx = '{word}'\nexec{_TAIL}"
+    found = read("demo/__init__.py", text.encode(encoding))
+    assert any(execution.direct for execution in found.executions)
+
+
 def test_credentials_are_counted_by_their_kinds():
     one = b"A = ['~/.ssh/id_rsa', '~/.ssh/id_ed25519', '/root/.ssh/id_dsa', '~/.ssh/config']\n"
     assert read("a.py", one).secrets == ("ssh",)

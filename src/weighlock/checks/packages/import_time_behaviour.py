@@ -4,9 +4,10 @@
 
 It follows an import of every top-level package and module of a wheel through the wheel's own modules: down every
 branch, into the functions and classes that are called on the way, in whatever module of the wheel these are. It names
-each call that starts a program or reaches the network. A file that does both while it is imported, a program that is
-given code of its own to run, and a change to what starts by itself (profiles of shells, files that Python reads at its
-start, keys that let others in) need a person who accepts them.
+each call that starts a program or reaches the network. A file that reaches the network while it is imported and starts
+a program which is no command of the system, a program that is given code of its own to run, and a change to what
+starts by itself (profiles of shells, files that Python reads at its start, keys that let others in) need a person who
+accepts them.
 
 ## Why it matters
 
@@ -24,8 +25,9 @@ program that imports it by its own name runs it all the same.
 ## Sources
 
 The reports about lightning 2.6.2 (April 2026), whose import fetched a JavaScript runtime and started it, and litellm
-1.82.7 (March 2026). About one in forty popular wheels starts a program or asks for a newer version of itself while it
-is imported, under some condition; none does both in one file.
+1.82.7 (March 2026). About one in twenty-five of 396 popular wheels starts a program or reaches the network while it is
+imported, under some condition: to ask for a version, for a device, for a newer release of itself. None fetches and
+starts a program of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from weighlock.finding import Finding, Location, Outcome, Severity, listing
-from weighlock.formats.python.behaviour import NETWORK, PROCESS, STARTUP, Behaviour, ImportTime
+from weighlock.formats.python.behaviour import NETWORK, STARTUP, Behaviour, ImportTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +56,8 @@ def run(found: ImportTime) -> Iterator[Finding]:
         files[behaviour.path].append(behaviour)
     for path, behaviours in files.items():
         kinds = {behaviour.kind for behaviour in behaviours}
-        asks = STARTUP in kinds or kinds >= {NETWORK, PROCESS} or any(one.runs_code for one in behaviours)
+        fetched = NETWORK in kinds and any(one.own_program for one in behaviours)
+        asks = STARTUP in kinds or fetched or any(one.runs_code for one in behaviours)
         for kind in sorted(kinds):
             yield _finding(path, kind, [one for one in behaviours if one.kind == kind], asks=asks)
 

@@ -28,6 +28,7 @@ class Behaviour:
         path: The file.
         line: From 1.
         runs_code: The program is an interpreter or a shell that is given code of its own.
+        own_program: The program may be one that was brought or fetched: it is no command that the text names.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Behaviour:
     path: str
     line: int
     runs_code: bool = False
+    own_program: bool = False
 
 
 _VERBS = r"(?:request|get|post|put|patch|delete|head|options|send|stream|open|urlopen|fetch|ws_connect)"
@@ -43,7 +45,7 @@ _PROCESS = re.compile(
     r"""
     (?:\w+\.)*subprocess\.(?:run|Popen|call|check_call|check_output|getoutput|getstatusoutput|_execute_child)
     | (?:os|posix|nt)\.(?:system|popen|popen[234]|startfile|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?)
-    | pty\.spawn | _posixsubprocess\.fork_exec | _winapi\.CreateProcess | commands\.\w+ | popen2\.\w+
+    | pty\.spawn | _posixsubprocess\.fork_exec | _winapi\.CreateProcess
     | asyncio\.(?:subprocess\.)?create_subprocess_(?:exec|shell)
     | ctypes\.windll\.(?:shell32\.ShellExecute\w*|kernel32\.(?:WinExec|CreateProcess\w*)) | webbrowser\.open\w*
     """,
@@ -70,6 +72,7 @@ _COMMAND = re.compile(
     r".*(?:\|\s*(?:(?:ba|z|da)?sh|python[0-9.]*|node|bun)\b|\bexec\s*\(|\bpowershell\b).*", re.DOTALL | re.IGNORECASE
 )
 _INTERPRETER = re.compile(r"(?:.*/)?(?:python[0-9.]*|(?:ba|z|da)?sh|node|bun|deno|perl|ruby|powershell|pwsh)(?:\.exe)?")
+_COMMAND_NAME = re.compile(r"[A-Za-z0-9_.+-]*[A-Za-z0-9_+-](?=\s|\Z)")
 _GIVES_CODE = frozenset({"-c", "-e", "--eval", "-enc", "-EncodedCommand", "-Command"})
 
 STARTUP_PLACES = re.compile(
@@ -120,3 +123,13 @@ def hands_code(texts: Collection[str]) -> bool:
     if any(_COMMAND.fullmatch(text) for text in texts):
         return True
     return not _GIVES_CODE.isdisjoint(texts) and any(_INTERPRETER.fullmatch(text) for text in texts)
+
+
+def names_command(text: str | None) -> bool:
+    """Say whether text begins with the name of a command that the system has, and not one that runs other files.
+
+    Args:
+        text: What is started, as far as it is known.
+    """
+    match = _COMMAND_NAME.match(text) if text else None
+    return match is not None and not _INTERPRETER.fullmatch(match[0])

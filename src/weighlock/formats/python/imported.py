@@ -25,6 +25,7 @@ from weighlock.formats.python.behaviour import (
     hands_code,
     kind_of,
     may_write,
+    names_command,
 )
 from weighlock.formats.python.names import Names
 
@@ -357,8 +358,17 @@ class _Module:
 
     def _found(self, kind: str, name: str, node: ast.Call) -> None:
         runs_code = kind == PROCESS and hands_code([text[:1000] for text in self._texts(node)])
-        found = Behaviour(kind=kind, name=name, path=self._path, line=node.lineno, runs_code=runs_code)
+        own = kind == PROCESS and not any(map(names_command, self._started(node)))
+        found = Behaviour(kind=kind, name=name, path=self._path, line=node.lineno, runs_code=runs_code, own_program=own)
         self._imports.behaviours.add(found)
+
+    def _started(self, node: ast.Call) -> Iterator[str | None]:
+        """Yield the texts that the first argument of a call may begin with."""
+        given = [*node.args[:1], *(word.value for word in node.keywords if word.arg in {"args", "cmd", "command"})]
+        for first in given[:1]:
+            for value in [first, *(self._names.values(first.id) if isinstance(first, ast.Name) else [])]:
+                is_list = isinstance(value, ast.List | ast.Tuple) and value.elts
+                yield self._names.text(value.elts[0] if is_list else value)  # type: ignore[attr-defined]
 
     def _names_a_place(self, node: ast.Call) -> bool:
         return any(STARTUP_PLACES.search(text[:1000]) for text in self._texts(node))

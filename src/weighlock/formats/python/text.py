@@ -31,11 +31,13 @@ _LARGEST = 16 << 20
 _CODECS = frozenset(
     """
     utf-8 utf8 utf-8-sig utf-8-unix utf-8-dos utf-8-mac u8 ascii us-ascii latin-1 latin1 latin-1-unix iso-8859-1
-    iso8859-1 iso-latin-1 iso-8859-2 iso-8859-15 cp1250 cp1251 cp1252 cp1254 windows-1250 windows-1251 windows-1252
-    koi8-r
+    iso8859-1 iso-latin-1 iso-8859-2 iso-8859-5 iso-8859-7 iso-8859-9 iso-8859-15 cp437 cp850 cp866 cp932 cp936 cp949
+    cp950 cp1250 cp1251 cp1252 cp1253 cp1254 windows-1250 windows-1251 windows-1252 mac-roman koi8-r koi8-u
+    big5 gbk gb2312 gb18030 euc-jp euc-kr shift-jis
     """.split()
 )
-"""Declared encodings in which every ASCII byte stands for itself, whatever comes before it."""
+"""Declared encodings that honest files have: text of ASCII bytes alone is what it looks like, and all other text is
+decoded here as Python decodes it."""
 
 
 def encoding_of(data: bytes) -> str:
