@@ -45,6 +45,18 @@ class AdvisoryError(WeighlockError):
     """A source of advisories is missing, broken or too old, or cannot be asked."""
 
 
+class NoWheelError(SourceError):
+    """No index has a wheel of what is asked for; it may be there as an sdist.
+
+    Args:
+        requirement: What was asked for.
+    """
+
+    def __init__(self, requirement: str, *, hint: str | None = None) -> None:
+        super().__init__("no index has a wheel of it for this Python and platform", where=requirement, hint=hint)
+        self.requirement = requirement
+
+
 class DigestMismatchError(WeighlockError):
     """Bytes are not the bytes that the lockfile expects."""
 

@@ -221,3 +221,69 @@ def test_an_installation_that_was_cut_off_is_rolled_back_by_the_next_one(bench):
     assert bench.files() == before
     assert kept.read_text() == "x = 1\n"
     assert not folder.exists()
+
+
+@pytest.fixture
+def sandbox():
+    from weighlock.errors import SourceError
+    from weighlock.sources.builds.sandbox import find
+
+    try:
+        find()
+    except SourceError as error:
+        pytest.skip(str(error))
+
+
+BACKEND = """
+import base64, hashlib, os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    assert not os.path.exists({marker!r}) and not os.access(os.path.dirname({marker!r}), os.W_OK)
+    name = "gantry-1.0-py3-none-any.whl"
+    files = {{"gantry.py": "BUILT = True\\n", "gantry-1.0.dist-info/METADATA":
+        "Metadata-Version: 2.1\\nName: gantry\\nVersion: 1.0\\n", "gantry-1.0.dist-info/WHEEL":
+        "Wheel-Version: 1.0\\nGenerator: here\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n", {more}}}
+    rows = []
+    for place, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        rows.append(f"{{place}},sha256={{digest}},{{len(text)}}")
+    files["gantry-1.0.dist-info/RECORD"] = "\\n".join([*rows, "gantry-1.0.dist-info/RECORD,,"]) + "\\n"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        for place, text in files.items():
+            wheel.writestr(place, text)
+    return name
+"""
+
+
+def source_of(bench, more=""):
+    toml = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    backend = BACKEND.format(marker=str(bench.marker), more=more)
+    return sdist("gantry", "1.0", files={"backend.py": backend}, pyproject=toml)
+
+
+def test_what_the_policy_lets_build_is_built_apart_and_installed(bench, sandbox):
+    bench.index.add(source_of(bench))
+    bench.policy('[install]\nallow-build = ["gantry"]\n')
+    done = bench.install("gantry")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (bench.site / "gantry.py").read_text(encoding="utf-8") == "BUILT = True\n"
+
+
+def test_what_comes_out_of_a_build_is_judged_like_any_wheel(bench, sandbox):
+    bench.index.add(source_of(bench, more='"gantry.pth": "import os; os.system(\'true\')\\n"'))
+    bench.policy('[install]\nallow-build = ["gantry"]\n')
+    assert "startup-files" in bench.refused("gantry")
+
+
+def test_a_young_sdist_is_refused_though_it_may_be_built(bench, sandbox):
+    bench.index.add(source_of(bench), uploaded=datetime.now(UTC) - timedelta(hours=1))
+    bench.policy('[install]\nallow-build = ["gantry"]\n')
+    assert "release-age" in bench.refused("gantry")
+
+
+def test_news_in_a_young_release_are_found(bench):
+    month = datetime.now(UTC) - timedelta(days=5)
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}))
+    news = "import subprocess\nsubprocess.run(['true'])\n"
+    bench.index.add(wheel("gantry", "1.1", {"gantry/__init__.py": news}), uploaded=month)
+    bench.policy('[install]\naccept = [{ package = "gantry", check = "import-time-behaviour", reason = "a test" }]\n')
+    assert "new-in-release" in bench.refused("gantry")

@@ -11,7 +11,7 @@ from tests.vectors.wheels import wheel
 from weighlock.artifact import PackageFile
 from weighlock.errors import SourceError
 from weighlock.finding import Outcome
-from weighlock.gates.contents import Contents, inspect_all
+from weighlock.gates.contents import Contents
 from weighlock.gates.install import Fetched
 from weighlock.gates.release_memory import ReleaseMemory
 from weighlock.release import Release
@@ -23,8 +23,7 @@ def _fetched(folder: Path, version: str, text: str) -> Fetched:
     name, data = wheel("demo", {"demo/__init__.py": text}, version=version)
     (folder / name).write_bytes(data)
     artifact = PackageFile(name="demo", version=version, filename=name)
-    fields = {"artifact": artifact} if "artifact" in Fetched.__dataclass_fields__ else {}
-    return Fetched(path=folder / name, release=Release(artifact=artifact), **fields)
+    return Fetched(path=folder / name, artifact=artifact, release=Release(artifact=artifact))
 
 
 def _install(folder: Path, version: str, text: str) -> Outcome:
@@ -60,7 +59,7 @@ def test_what_was_not_admitted_is_not_remembered(tmp_path: Path):
 
 
 def test_without_a_memory_nothing_is_compared(tmp_path: Path):
-    [inspection] = inspect_all([_fetched(tmp_path, "1.1", STARTS)], {})
+    [inspection] = Contents({})([_fetched(tmp_path, "1.1", STARTS)])
     assert inspection.outcome is Outcome.DATA_ONLY
 
 
@@ -68,7 +67,7 @@ def test_a_wheel_of_another_version_than_was_asked_for_is_still_refused(tmp_path
     one = _fetched(tmp_path, "1.0", "x = 1\n")
     name, data = wheel("demo", {"demo/__init__.py": "x = 1\n"}, version="9.0")
     one.path.write_bytes(data)
-    [inspection] = inspect_all([one], {})
+    [inspection] = Contents({})([one])
     assert inspection.outcome > Outcome.DATA_ONLY
     assert name != one.path.name
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from weighlock.advisories.interface import AdvisorySource
     from weighlock.sources.interface import Progress
 
 _WAYS_OUT = "weighlock advisories update, or on a machine without network: weighlock advisories update --from FILE"
@@ -51,7 +52,7 @@ def open_database(
     return Database(path)
 
 
-def status_of(database: Database, now: datetime) -> AdvisoriesStatus:
+def status_of(database: AdvisorySource, now: datetime) -> AdvisoriesStatus:
     """Return how old a database is, for a report."""
     status = database.status
     return AdvisoriesStatus(

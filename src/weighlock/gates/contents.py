@@ -13,7 +13,7 @@ from weighlock.formats.wheel_profile import ReleaseChange
 from weighlock.gates.examine import WheelJob, examine_wheels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from weighlock.artifact import PackageFile
     from weighlock.finding import Inspection
@@ -22,22 +22,13 @@ if TYPE_CHECKING:
     from weighlock.gates.release_memory import ReleaseMemory
 
 
-def inspect_all(fetched: Sequence[Fetched], owners: Mapping[str, str]) -> list[Inspection]:
-    """Return the inspection of each wheel, in their order.
-
-    Args:
-        fetched: Wheels in quarantine.
-        owners: Which distribution owns each file of the environment.
-    """
-    return Contents(owners)(fetched)
-
-
 class Contents:
     """Inspects the wheels of one installation, and remembers what the admitted ones are made of.
 
     Args:
         owners: Which distribution owns each file of the environment.
-        memory: What was admitted on this machine before; without one, nothing is compared.
+        memory: What was admitted on this machine before.
+        predecessor: Fetches the wheel that one is compared with whose project was never admitted here.
         progress: Called with how many pieces of work are done and how many there are.
     """
 
@@ -45,10 +36,12 @@ class Contents:
         self,
         owners: Mapping[str, str],
         memory: ReleaseMemory | None = None,
+        predecessor: Callable[[Fetched], WheelJob | None] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._owners = owners
         self._memory = memory
+        self._predecessor = predecessor
         self._progress = progress
         self._profiles: dict[str, WheelProfile] = {}
 
@@ -58,23 +51,42 @@ class Contents:
         Raises:
             SourceError: What was admitted before cannot be read.
         """
+        replaced = {one.artifact.name for one in fetched}
+        owners = {path: owner for path, owner in self._owners.items() if owner not in replaced}
         jobs = [
             WheelJob(
                 path=str(one.path),
-                filename=one.release.artifact.filename,
-                expected=one.release.artifact,
-                owners=self._owners,
+                filename=one.artifact.filename,
+                expected=one.artifact,
+                owners=owners,
             )
             for one in fetched
         ]
+        remembered = [self._recalled(one) for one in fetched]
+        earlier = dict(self._fetched(fetched, remembered))
+        examined = examine_wheels([*jobs, *earlier.values()], progress=self._progress)
+        before = dict(zip(earlier, examined[len(jobs) :], strict=True))
         inspections = []
-        for job, examination in zip(jobs, examine_wheels(jobs, progress=self._progress), strict=True):
+        for number, (job, examination) in enumerate(zip(jobs, examined, strict=False)):
             inspection = examination.inspection
             if examination.profile is not None:
                 self._profiles[job.filename] = examination.profile
-                inspection = self._compared(inspection, examination.profile)
+                previous = before[number].profile if number in before else remembered[number]
+                inspection = _compared(inspection, examination.profile, previous)
             inspections.append(inspection)
         return inspections
+
+    def _recalled(self, one: Fetched) -> WheelProfile | None:
+        return self._memory.recall(one.artifact.name) if self._memory is not None else None
+
+    def _fetched(
+        self, fetched: Sequence[Fetched], remembered: Sequence[WheelProfile | None]
+    ) -> Iterator[tuple[int, WheelJob]]:
+        """Yield the number of each wheel that nothing is remembered for, with the wheel that it is compared with."""
+        for number, (one, known) in enumerate(zip(fetched, remembered, strict=True)):
+            job = self._predecessor(one) if self._predecessor is not None and known is None else None
+            if job is not None:
+                yield number, job
 
     def remember(self, admitted: Iterable[PackageFile]) -> None:
         """Remember what wheels are made of that this object inspected and the policy admitted.
@@ -86,15 +98,15 @@ class Contents:
         if self._memory is not None:
             self._memory.remember(profiles)
 
-    def _compared(self, inspection: Inspection, profile: WheelProfile) -> Inspection:
-        """Add what is new against the release that was admitted before."""
-        previous = self._memory.recall(profile.name) if self._memory is not None else None
-        if previous is None or not _is_later(profile.version, previous.version):
-            return inspection
-        found = tuple(checks.run(ReleaseChange(previous=previous, new=profile), checks.PACKAGES))
-        outcome = max((finding.outcome for finding in found), default=Outcome.DATA_ONLY)
-        findings = tuple(sorted((*inspection.findings, *found), key=lambda finding: -finding.outcome))
-        return replace(inspection, outcome=max(inspection.outcome, outcome), findings=findings)
+
+def _compared(inspection: Inspection, profile: WheelProfile, previous: WheelProfile | None) -> Inspection:
+    """Add what is new against an earlier release."""
+    if previous is None or not _is_later(profile.version, previous.version):
+        return inspection
+    found = tuple(checks.run(ReleaseChange(previous=previous, new=profile), checks.PACKAGES))
+    outcome = max((finding.outcome for finding in found), default=Outcome.DATA_ONLY)
+    findings = tuple(sorted((*inspection.findings, *found), key=lambda finding: -finding.outcome))
+    return replace(inspection, outcome=max(inspection.outcome, outcome), findings=findings)
 
 
 def _is_later(version: str, than: str) -> bool:

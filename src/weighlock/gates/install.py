@@ -18,25 +18,30 @@ from typing import TYPE_CHECKING, Protocol
 from weighlock import checks
 from weighlock.artifact import Digest, PackageFile
 from weighlock.digests import sha256_file
-from weighlock.errors import DigestMismatchError, SourceError
+from weighlock.errors import DigestMismatchError, NoWheelError, SourceError
+from weighlock.gates.building import project_of, requirement_of
 from weighlock.gates.packages import JudgedPackage, PackageReport, judge_release
 from weighlock.gates.releases import learn
 from weighlock.release import BuildNeeded, Release
 from weighlock.sources.pip.interface import JudgedWheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from weighlock.finding import Finding, Inspection
+    from weighlock.gates.building import Workshop
     from weighlock.gates.packages import AdvisoriesStatus
     from weighlock.gates.releases import Knowledge
     from weighlock.install_policy import InstallPolicy
-    from weighlock.sources.pip.interface import PipRequest, Resolution, Resolved
+    from weighlock.sources.pip.interface import PipRequest, Resolution, Resolved, Wanted
 
 
 class Installer(Protocol):
     """Chooses, fetches and installs what one request comes to: pip, or pip with another resolver."""
+
+    def offer(self, wheel: Path, requirement: Wanted | None) -> None:
+        """Let the next resolution see a wheel that was built here, and demand it where a person named it."""
 
     def resolve(self) -> Resolution:
         """Choose the files, and run nothing of them."""
@@ -54,10 +59,12 @@ class Fetched:
 
     Args:
         path: Where it lies.
-        release: What it is said to be.
+        artifact: The wheel, with the digest of its bytes.
+        release: What it is said to be; that is about the sdist where the wheel was built of one.
     """
 
     path: Path
+    artifact: PackageFile
     release: Release
 
 
@@ -70,6 +77,7 @@ class InstallGate:
         inspect: Returns the inspection of each wheel, in their order.
         knowledge: Where facts about releases come from.
         policy: Of the person who installs.
+        workshop: Builds what the policy lets build; without one, nothing is built.
         statuses: Which advisories are asked, for the report.
         dry_run: Judge, and install nothing.
         say: Told what is being done, for a terminal.
@@ -79,6 +87,7 @@ class InstallGate:
     inspect: Callable[[Sequence[Fetched]], Sequence[Inspection]]
     knowledge: Knowledge
     policy: InstallPolicy
+    workshop: Workshop | None = None
     statuses: tuple[AdvisoriesStatus, ...] = ()
     dry_run: bool = False
     say: Callable[[str], None] = lambda _line: None
@@ -96,13 +105,14 @@ class InstallGate:
             WeighlockError: Something could not be decided or done; nothing was installed.
         """
         # 1. Collect.
-        if request.builds:
-            return self._report(self._refused_builds(request))
+        refused = self._refused_builds(request)
+        if refused:
+            return self._report(refused)
         self.say("resolving")
-        resolution = self.installer.resolve()
+        resolution = self._resolution(request)
         # 2. Judge what is said.
         self.say(f"asking about {len(resolution.packages)} packages")
-        releases = [_release(resolved, request) for resolved in resolution.packages]
+        releases = [self._release(resolved, request) for resolved in resolution.packages]
         learned = learn(releases, self.knowledge, self.policy)
         report = self._decide(learned)
         if not report.allowed or not learned:
@@ -110,7 +120,10 @@ class InstallGate:
         # 3. Identify.
         self.say(f"fetching {len(learned)} packages")
         paths = self.installer.download(resolution)
-        fetched = [_identified(release, paths) for release, _ in learned]
+        fetched = [
+            _identified(resolved, release, paths)
+            for resolved, (release, _) in zip(resolution.packages, learned, strict=True)
+        ]
         # 4. Inspect.
         self.say(f"inspecting {len(fetched)} packages")
         inspections = self.inspect(fetched)
@@ -126,14 +139,48 @@ class InstallGate:
             self.installer.install(wheels)
         return report
 
-    def _refused_builds(self, request: PipRequest) -> Iterator[JudgedPackage]:
-        """Refuse what only a build can satisfy, of which nothing is known but what the user wrote."""
-        for build in request.builds:
-            name = build.name or "unnamed"
-            artifact = PackageFile(name=name, version="unbuilt", filename=build.text)
-            release = Release(artifact=artifact, requested=True, direct=build.kind, origin=build)
-            found = checks.run(BuildNeeded(kind=build.kind, editable=build.editable), checks.PACKAGES)
-            yield judge_release(release, found, self.policy, self.knowledge.now)
+    def _refused_builds(self, request: PipRequest) -> list[JudgedPackage]:
+        """Refuse what only a build can satisfy and nobody lets build; all that is known is what the user wrote."""
+        refused = []
+        for one in request.builds:
+            if self.workshop is not None and self.workshop.may_build(one.name) and not one.constraint:
+                continue
+            artifact = PackageFile(name=one.name or "unnamed", version="unbuilt", filename=one.text)
+            release = Release(artifact=artifact, requested=True, direct=one.kind, origin=one)
+            found = checks.run(BuildNeeded(kind=one.kind, editable=one.editable), checks.PACKAGES)
+            refused.append(judge_release(release, found, self.policy, self.knowledge.now))
+        return refused
+
+    def _resolution(self, request: PipRequest) -> Resolution:
+        """Resolve, and build on the way what has no wheel and may be built."""
+        if self.workshop is not None:
+            for one in request.builds:
+                self.say(f"building {one.text}")
+                built = self.workshop.direct(one)
+                self.installer.offer(built.wheel, requirement_of(built, one))
+        while True:
+            try:
+                return self.installer.resolve()
+            except NoWheelError as error:
+                if self.workshop is None or not self.workshop.may_build(project_of(error.requirement)):
+                    raise
+                self.say(f"building {error.requirement}")
+                self.installer.offer(self.workshop.by_name(error.requirement).wheel, None)
+
+    def _release(self, resolved: Resolved, request: PipRequest) -> Release:
+        artifact, direct = resolved.artifact, resolved.direct
+        built = self.workshop.of(artifact.filename) if self.workshop is not None else None
+        if built is not None:
+            artifact, direct = built.source or artifact, built.direct
+        return Release(
+            artifact=artifact,
+            requested=resolved.requested,
+            extras=resolved.extras,
+            direct=direct,
+            origin=request.origins.get(artifact.name),
+            metadata=resolved.metadata,
+            yanked=resolved.yanked,
+        )
 
     def _decide(self, learned: Iterable[tuple[Release, Sequence[Finding]]]) -> PackageReport:
         return self._report(judge_release(one, found, self.policy, self.knowledge.now) for one, found in learned)
@@ -147,26 +194,14 @@ def _by_name(package: JudgedPackage) -> str:
     return package.release.artifact.name
 
 
-def _release(resolved: Resolved, request: PipRequest) -> Release:
-    return Release(
-        artifact=resolved.artifact,
-        requested=resolved.requested,
-        extras=resolved.extras,
-        direct=resolved.direct,
-        origin=request.origins.get(resolved.artifact.name),
-        metadata=resolved.metadata,
-        yanked=resolved.yanked,
-    )
-
-
-def _identified(release: Release, paths: Mapping[str, Path]) -> Fetched:
+def _identified(resolved: Resolved, release: Release, paths: Mapping[str, Path]) -> Fetched:
     """Bind a release to the bytes in quarantine.
 
     Raises:
         SourceError: It was not fetched.
         DigestMismatchError: Other bytes were fetched than the installer chose.
     """
-    artifact = release.artifact
+    artifact = resolved.artifact
     path = paths.get(artifact.filename)
     if path is None:
         raise SourceError("it was not fetched", where=artifact.filename)
@@ -175,7 +210,10 @@ def _identified(release: Release, paths: Mapping[str, Path]) -> Fetched:
         raise DigestMismatchError(
             f"its bytes have the digest {digest}, and {artifact.digest} was chosen", where=artifact.filename
         )
-    return Fetched(path=path, release=replace(release, artifact=replace(artifact, digest=digest, size=size)))
+    identified = replace(artifact, digest=digest, size=size)
+    if release.artifact.filename == artifact.filename:
+        release = replace(release, artifact=identified)
+    return Fetched(path=path, artifact=identified, release=release)
 
 
 def _digest_of(path: Path) -> tuple[Digest, int]:
@@ -193,7 +231,7 @@ def _digest_of(path: Path) -> tuple[Digest, int]:
 def _admitted(fetched: Fetched, resolved: Resolved) -> JudgedWheel:
     return JudgedWheel(
         path=fetched.path,
-        artifact=fetched.release.artifact,
+        artifact=fetched.artifact,
         requested=resolved.requested,
         extras=resolved.extras,
         direct_url=resolved.direct_url,

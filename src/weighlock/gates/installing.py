@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+
+from weighlock.errors import AdmissionError
 from weighlock.gates.advisory_database import open_database, status_of
-from weighlock.gates.contents import inspect_all
+from weighlock.gates.building import Workshop
+from weighlock.gates.contents import Contents
 from weighlock.gates.install import InstallGate
 from weighlock.gates.knowledge import Sources, indexes_of
+from weighlock.gates.predecessors import Predecessors
+from weighlock.gates.release_memory import ReleaseMemory
+from weighlock.install_policy import canonical_name
+from weighlock.release import Origin
+from weighlock.signing.publishers import place
 from weighlock.sources.environment import folders_of
 from weighlock.sources.installed import Installed, read_installed
+from weighlock.sources.pip.interface import Wanted
 from weighlock.sources.pip.quarantine import InstallQuarantine
 from weighlock.sources.pip.session import PipSession
+from weighlock.sources.pip.target import markers
 from weighlock.sources.pip.transaction import recover
 
 if TYPE_CHECKING:
@@ -20,8 +33,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from weighlock.advisories.database import Database
-    from weighlock.finding import Inspection
-    from weighlock.gates.install import Fetched
     from weighlock.gates.packages import PackageReport
     from weighlock.install_policy import InstallPolicy
     from weighlock.sources.interface import Progress
@@ -57,25 +68,72 @@ class Run:
         for folder in recover(self.environ):
             self.progress.say(f"an installation into {folder} had been cut off and is rolled back")
         installed = read_installed(_folders(request))
-        with (
-            InstallQuarantine(self.environ) as quarantine,
-            self._advisories() as database,
-            PipSession(request, quarantine, self.progress) as pip,
-        ):
+        with InstallQuarantine(self.environ) as quarantine, self._advisories() as database:
             sources = Sources.gather(indexes_of(request), database, self.environ)
-            gate = InstallGate(
-                installer=pip,
-                inspect=lambda fetched: _inspect(fetched, installed),
-                knowledge=sources.knowledge(installed.versions, self.now),
-                policy=self.policy,
-                statuses=(status_of(database, self.now),),
-                dry_run=request.dry_run,
-                say=self.stage,
-            )
-            report = gate.admit(request)
+            contents = self._contents(quarantine, sources, installed)
+            with PipSession(request, quarantine, self.progress) as pip:
+                report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
             if report.allowed and not request.dry_run:
                 sources.provenance.remember(package.release for package in report.packages)
-            return report
+                contents.remember(package.release.artifact for package in report.packages)
+        return report
+
+    def _gate(
+        self,
+        request: PipRequest,
+        quarantine: Path,
+        sources: Sources,
+        installed: Installed,
+        *,
+        contents: Contents,
+        pip: PipSession,
+    ) -> InstallGate:
+        def judge_and_fetch(requirements: Sequence[str]) -> Path:
+            return self._for_build(request, quarantine, sources, requirements)
+
+        builds = self.policy.allow_build
+        version = markers(request.python)["python_full_version"] if builds else ""
+        return InstallGate(
+            installer=pip,
+            inspect=contents,
+            knowledge=sources.knowledge(installed.versions, self.now),
+            policy=self.policy,
+            workshop=Workshop(self.policy, sources.indexes, version, quarantine, judge_and_fetch) if builds else None,
+            statuses=(status_of(sources.database, self.now),),
+            dry_run=request.dry_run,
+            say=self.stage,
+        )
+
+    def _contents(self, quarantine: Path, sources: Sources, installed: Installed) -> Contents:
+        predecessors = Predecessors(
+            quarantine=quarantine, indexes=sources.indexes, installed=installed.versions, now=self.now
+        )
+        publishers = place(self.environ)
+        memory = ReleaseMemory(publishers and publishers.with_name("releases.json"))
+        return Contents(installed.owners, memory, predecessors)
+
+    def _for_build(self, request: PipRequest, quarantine: Path, sources: Sources, requirements: Sequence[str]) -> Path:
+        """Judge what a build needs like everything else, and return a folder with exactly its wheels.
+
+        Raises:
+            AdmissionError: Something of it is refused.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="build-", dir=quarantine))
+        wanted = tuple(_wanted(text) for text in requirements)
+        needed = replace(
+            request, requirements=wanted, constraints=(), builds=(), resolving=("--ignore-installed",), dry_run=True
+        )
+        with PipSession(needed, folder, self.progress) as pip:
+            contents = self._contents(folder, sources, Installed())
+            gate = replace(self._gate(needed, folder, sources, Installed(), contents=contents, pip=pip), workshop=None)
+            report = gate.admit(needed)
+        refused = [package for package in report.packages if not package.verdict.allowed]
+        if refused:
+            reason = refused[0].verdict.reasons[0]
+            raise AdmissionError(
+                f"the build needs it, and it is refused: {reason.message}", where=refused[0].title, hint=reason.remedy
+            )
+        return pip.wheels
 
     def _advisories(self) -> Database:
         self.stage("opening the advisory database")
@@ -94,6 +152,6 @@ def _folders(request: PipRequest) -> Sequence[str]:
     return target or folders_of(request.python)[1]
 
 
-def _inspect(fetched: Sequence[Fetched], installed: Installed) -> list[Inspection]:
-    owners = installed.without({one.release.artifact.name for one in fetched})
-    return inspect_all(fetched, owners)
+def _wanted(requirement: str) -> Wanted:
+    name = canonical_name(Requirement(requirement).name)
+    return Wanted(line=requirement, origin=Origin(text=requirement), name=name)

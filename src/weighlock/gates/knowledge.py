@@ -30,12 +30,12 @@ class Sources:
     """Who is asked in one run.
 
     Args:
-        advisories: The advisory database.
+        database: The advisory database.
         indexes: Everything that the installer would ask; none where nobody may be asked.
         provenance: Reads attestations, and remembers publishers.
     """
 
-    advisories: AdvisorySource
+    database: AdvisorySource
     indexes: tuple[Index, ...]
     provenance: ProvenanceReader
 
@@ -49,7 +49,7 @@ class Sources:
             environ: Says where publishers are remembered.
         """
         provenance = ProvenanceReader(indexes, Publishers(place(environ)))
-        return cls(advisories=advisories, indexes=tuple(indexes), provenance=provenance)
+        return cls(database=advisories, indexes=tuple(indexes), provenance=provenance)
 
     def knowledge(self, installed: Mapping[str, str], now: datetime) -> Knowledge:
         """Return what a gate asks.
@@ -59,7 +59,7 @@ class Sources:
             now: The time, with a time zone.
         """
         return Knowledge(
-            advisories=self.advisories,
+            advisories=self.database,
             ask=partial(ask_all, self.indexes) if self.indexes else None,
             provenance=self.provenance,
             installed=installed,

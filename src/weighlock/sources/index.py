@@ -108,6 +108,18 @@ class Index:
             raise DigestMismatchError("the metadata is not what the index lists", where=shown_url(file.metadata_url))
         return data
 
+    def file(self, file: IndexFile, most: int) -> bytes:
+        """Return the bytes of a file that the index lists with a digest.
+
+        Raises:
+            SourceError: It cannot be fetched, or is larger than `most`.
+            DigestMismatchError: It is not what the index lists.
+        """
+        data = self._fetch(file.url, most)
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise DigestMismatchError("its bytes are not what the index lists", where=file.filename)
+        return data
+
     def provenance(self, file: IndexFile) -> bytes | None:
         """Return the provenance document of a file, or `None` where the index lists none.
 

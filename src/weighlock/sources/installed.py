@@ -32,10 +32,6 @@ class Installed:
     versions: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
 
-    def without(self, names: Collection[str]) -> Mapping[str, str]:
-        """Return the owners of files that stay when distributions are replaced."""
-        return {path: owner for path, owner in self.owners.items() if owner not in names}
-
 
 def read_installed(folders: Sequence[str]) -> Installed:
     """Read library folders, the one that Python looks into first being the one that counts.

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from weighlock.errors import DigestMismatchError, SourceError, UsageError, WeighlockError
+from weighlock.errors import DigestMismatchError, NoWheelError, SourceError, UsageError, WeighlockError
 from weighlock.sources.pip.launcher import REFUSAL
 from weighlock.sources.pip.redaction import redacted
 
@@ -131,9 +131,8 @@ def _nothing_found(text: str, _version: str) -> WeighlockError | None:
             where=wanted,
         )
     project = canonicalize_name(name[0]) if name else "name"
-    return SourceError(
-        "no index has a wheel of it for this Python and platform",
-        where=wanted,
+    return NoWheelError(
+        wanted,
         hint=f'where it is only there as an sdist, have it built in isolation: allow-build = ["{project}"]',
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from weighlock.sources.interface import Progress
-    from weighlock.sources.pip.interface import JudgedWheel, PipRequest, Resolution
+    from weighlock.sources.pip.interface import JudgedWheel, PipRequest, Resolution, Wanted
 
 
 class PipSession:
     """One installation's pip, a context manager.
+
+    Attributes:
+        wheels: The folder of what was fetched, and of nothing else.
 
     Args:
         request: What the user asked for.
@@ -32,6 +36,7 @@ class PipSession:
         self._quarantine = quarantine
         self._progress = progress
         self._scratch = _private(quarantine / "pip")
+        self.wheels = quarantine / "wheels"
         self._pip = NoBuildPip(request, self._scratch)
 
     def __enter__(self) -> Self:
@@ -42,14 +47,22 @@ class PipSession:
     ) -> None:
         self._pip.close()
 
+    def offer(self, wheel: Path, requirement: Wanted | None) -> None:
+        """Let the next resolution see a wheel that was built here, and demand it where a person named it."""
+        request = self._request
+        if requirement is not None:
+            self._request = replace(request, requirements=(*request.requirements, requirement))
+        else:
+            self._request = replace(request, fetching=(*request.fetching, f"--find-links={wheel.parent}"))
+
     def resolve(self) -> Resolution:
         """Choose the files, and run nothing of them."""
         return resolve(self._request, self._scratch, pip=self._pip)
 
     def download(self, resolution: Resolution) -> Mapping[str, Path]:
         """Fetch exactly these files, by their digests, and return where each lies, by its name."""
-        wheels = _private(self._quarantine / "wheels")
-        fetched = download(self._request, resolution.packages, wheels, scratch=self._scratch, pip=self._pip)
+        _private(self.wheels)
+        fetched = download(self._request, resolution.packages, self.wheels, scratch=self._scratch, pip=self._pip)
         return {name: Path(path) for name, path in fetched.items()}
 
     def install(self, wheels: Sequence[JudgedWheel]) -> None:
