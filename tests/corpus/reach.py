@@ -77,7 +77,7 @@ def _cases(folder: Path) -> list[Case]:
 
 def _main(corpus: str, folder: Path) -> None:
     _await(_begin(lambda: _write_and_load(corpus, folder)))
-    _load("light", [case for case in _cases(folder) if _needs_no_library(case)], folder)
+    _load("light", [case for case in _cases(folder) if _needs_no_library(corpus, case)], folder)
     results: dict[str, object] = {}
     for path in folder.glob("results-*.json"):
         results.update(json.loads(path.read_text()))
@@ -91,10 +91,12 @@ def _write_and_load(corpus: str, folder: Path) -> None:
         import_module(library)
     gc.freeze()
     _await(_begin(lambda: _write(corpus, folder)))
-    _load("heavy", [case for case in _cases(folder) if not _needs_no_library(case)], folder)
+    _load("heavy", [case for case in _cases(folder) if not _needs_no_library(corpus, case)], folder)
 
 
-def _needs_no_library(case: Case) -> bool:
+def _needs_no_library(corpus: str, case: Case) -> bool:
+    if corpus == "classes":  # of libraries that import others in turn
+        return False
     names = (library.partition(".")[0].encode() for library in _LIBRARIES)
     return case.loader.startswith("pickle_load") and not any(name in case.data for name in names)
 
