@@ -110,3 +110,32 @@ def test_a_memory_that_is_a_link_is_not_followed(tmp_path: Path):
 def test_where_there_is_no_place_for_a_memory_nothing_is_remembered():
     ReleaseMemory(None).remember([])
     assert ReleaseMemory(None).recall("demo") is None
+
+
+def _together(folder: Path, *wheels: tuple[str, dict[str, str]]) -> list[Outcome]:
+    fetched = []
+    for name, files in wheels:
+        filename, data = wheel(name, files)
+        (folder / filename).write_bytes(data)
+        artifact = PackageFile(name=name, version="1.0", filename=filename)
+        fetched.append(Fetched(path=folder / filename, artifact=artifact, release=Release(artifact=artifact)))
+    return [inspection.outcome for inspection in Contents({})(fetched)]
+
+
+def test_a_wheel_that_takes_a_module_of_another_one_installed_at_once_needs_a_person(tmp_path: Path):
+    outcomes = _together(
+        tmp_path,
+        ("victim", {"victim/__init__.py": "", "victim/core.py": "x = 1\n"}),
+        ("squats", {"squats/__init__.py": "", "squats-1.0.data/purelib/victim/core.py": "x = 2\n"}),
+        ("neither", {"neither/__init__.py": "x = 1\n"}),
+    )
+    assert outcomes == [Outcome.NEEDS_APPROVAL, Outcome.NEEDS_APPROVAL, Outcome.DATA_ONLY]
+
+
+def test_wheels_that_share_a_namespace_or_tests_at_the_top_take_nothing_from_one_another(tmp_path: Path):
+    outcomes = _together(
+        tmp_path,
+        ("one", {"shared/__init__.py": "", "shared/one.py": "x = 1\n", "tests/__init__.py": "x = 1\n"}),
+        ("two", {"shared/__init__.py": "", "shared/two.py": "x = 2\n", "tests/__init__.py": "x = 1\n"}),
+    )
+    assert outcomes == [Outcome.DATA_ONLY, Outcome.DATA_ONLY]

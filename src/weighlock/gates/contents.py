@@ -10,13 +10,13 @@ from packaging.version import InvalidVersion, Version
 from weighlock import checks
 from weighlock.finding import Outcome
 from weighlock.formats.wheel_profile import ReleaseChange
-from weighlock.gates.examine import WheelJob, examine_wheels
+from weighlock.gates.examine import WheelJob, clashes, examine_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from weighlock.artifact import PackageFile
-    from weighlock.finding import Inspection
+    from weighlock.finding import Finding, Inspection
     from weighlock.formats.wheel_profile import WheelProfile
     from weighlock.gates.install import Fetched
     from weighlock.gates.release_memory import ReleaseMemory
@@ -66,9 +66,10 @@ class Contents:
         earlier = dict(self._fetched(fetched, remembered))
         examined = examine_wheels([*jobs, *earlier.values()], progress=self._progress)
         before = dict(zip(earlier, examined[len(jobs) :], strict=True))
+        beside = clashes(jobs, examined[: len(jobs)])
         inspections = []
-        for number, (job, examination) in enumerate(zip(jobs, examined, strict=False)):
-            inspection = examination.inspection
+        for number, (job, examination, clash) in enumerate(zip(jobs, examined, beside, strict=False)):
+            inspection = _with(examination.inspection, clash)
             if examination.profile is not None:
                 self._profiles[job.filename] = examination.profile
                 previous = before[number].profile if number in before else remembered[number]
@@ -103,7 +104,11 @@ def _compared(inspection: Inspection, profile: WheelProfile, previous: WheelProf
     """Add what is new against an earlier release."""
     if previous is None or not _is_later(profile.version, previous.version):
         return inspection
-    found = tuple(checks.run(ReleaseChange(previous=previous, new=profile), checks.PACKAGES))
+    return _with(inspection, tuple(checks.run(ReleaseChange(previous=previous, new=profile), checks.PACKAGES)))
+
+
+def _with(inspection: Inspection, found: Sequence[Finding]) -> Inspection:
+    """Add findings to an inspection."""
     outcome = max((finding.outcome for finding in found), default=Outcome.DATA_ONLY)
     findings = tuple(sorted((*inspection.findings, *found), key=lambda finding: -finding.outcome))
     return replace(inspection, outcome=max(inspection.outcome, outcome), findings=findings)

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from weighlock.errors import WeighlockError
+from weighlock.errors import SourceError, WeighlockError
 from weighlock.finding import unverifiable
 from weighlock.formats.python.text import uncollected
 from weighlock.formats.source import FileSource
-from weighlock.inspector.packages import Examination, examine_wheel, joined_examination
+from weighlock.inspector.packages import Examination, examine_wheel, joined_examination, judge_placement
+from weighlock.install_policy import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from weighlock.artifact import PackageFile
     from weighlock.executors.interface import Engine
+    from weighlock.finding import Finding
 
 _SHARED = 4 << 20
 """Bytes from which a wheel is examined in shares."""
@@ -81,6 +84,41 @@ def examine_wheels(
         if progress is not None:
             progress(done, len(shares))
     return [one[0] if len(one) == 1 else joined_examination(one) for one in parts]
+
+
+def clashes(jobs: Sequence[WheelJob], examinations: Sequence[Examination]) -> list[tuple[Finding, ...]]:
+    """Return what is found where wheels that are installed at once would overwrite files of one another.
+
+    Args:
+        jobs: The wheels.
+        examinations: Of them, in their order.
+
+    Raises:
+        WeighlockError: A wheel cannot be read any more.
+    """
+    holders: dict[str, list[int]] = defaultdict(list)
+    for number, examination in enumerate(examinations):
+        for place in examination.places:
+            holders[place].append(number)
+    others: dict[int, dict[str, str]] = defaultdict(dict)
+    for place, (first, *more) in holders.items():
+        for number in more:
+            others[number][place] = _name(jobs[first])
+            others[first][place] = _name(jobs[number])
+    return [_clash(job, others[number]) if number in others else () for number, job in enumerate(jobs)]
+
+
+def _clash(job: WheelJob, owners: Mapping[str, str]) -> tuple[Finding, ...]:
+    try:
+        with open(job.path, "rb") as file:
+            source = FileSource(file.fileno(), os.fstat(file.fileno()).st_size)
+            return judge_placement(source, job.filename, owners)
+    except OSError as error:
+        raise SourceError(f"cannot be read any more: {error.strerror}", where=job.filename) from error
+
+
+def _name(job: WheelJob) -> str:
+    return job.expected.name if job.expected is not None else canonical_name(job.filename.partition("-")[0])
 
 
 def _shares(jobs: Sequence[WheelJob], sizes: Sequence[int], workers: int) -> Iterator[_Share]:

@@ -73,10 +73,13 @@ class Examination:
         inspection: What was found.
         profile: What it is made of, to compare releases; of the shares of a wheel only the last one has it, and a wheel
             that cannot be read has none.
+        places: Where its files with content would be installed, as `weighlock.formats.record.keys` writes them; of the
+            shares of a wheel only the first one has them.
     """
 
     inspection: Inspection
     profile: WheelProfile | None = None
+    places: frozenset[str] = frozenset()
 
 
 def examine_wheel(
@@ -98,19 +101,37 @@ def examine_wheel(
     except (FormatError, OverBudgetError) as error:
         return Examination(inspection=unverifiable(f"it cannot be read as a wheel: {error.message}"))
     found = list(_of_structure(wheel, expected, owners or {})) if share[0] == 0 else []
+    places = frozenset(_places(wheel)) if share[0] == 0 else frozenset()
     profile = None
     if share[0] == share[1] - 1:
         at_import = import_time(wheel, budget)
         found.extend(checks.run(at_import, checks.PACKAGES))
         profile = profile_of(wheel, at_import, budget)
     found.extend(read_members(wheel, _members_of(wheel, share), budget))
-    return Examination(inspection=_inspection(found), profile=profile)
+    return Examination(inspection=_inspection(found), profile=profile, places=places)
 
 
 def joined_examination(parts: Sequence[Examination]) -> Examination:
     """Return the examination of a wheel from those of all its shares."""
     profile = next((part.profile for part in parts if part.profile is not None), None)
-    return Examination(inspection=joined(part.inspection for part in parts), profile=profile)
+    places = frozenset[str]().union(*(part.places for part in parts))
+    return Examination(inspection=joined(part.inspection for part in parts), profile=profile, places=places)
+
+
+def judge_placement(source: RandomAccess, filename: str, owners: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Judge once more where the files of a wheel that was examined would go, beside other owners.
+
+    Args:
+        source: All its bytes.
+        filename: Its file name.
+        owners: Who else owns some of those files.
+
+    Raises:
+        FormatError: It cannot be read as a wheel.
+        OverBudgetError: Reading it costs too much.
+    """
+    wheel = wheel_format.parse(source, filename, default_budget(source.size or 0))
+    return tuple(checks.run(wheel_format.Placement(wheel=wheel, owners=owners), checks.PACKAGES))
 
 
 def joined(parts: Iterable[Inspection]) -> Inspection:
@@ -135,6 +156,10 @@ def _random_access(source: Source, budget: Budget) -> RandomAccess:
 def _of_structure(wheel: Wheel, expected: PackageFile | None, owners: Mapping[str, str]) -> Iterator[Finding]:
     yield from checks.run(wheel, checks.PACKAGES)
     yield from checks.run(wheel_format.Placement(wheel=wheel, expected=expected, owners=owners), checks.PACKAGES)
+
+
+def _places(wheel: Wheel) -> Iterator[str]:
+    return (member.place.key for member in wheel.files if member.place is not None and member.size)
 
 
 def _members_of(wheel: Wheel, share: tuple[int, int]) -> Sequence[wheel_format.Member]:

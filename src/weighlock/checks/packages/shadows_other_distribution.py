@@ -2,10 +2,10 @@
 
 ## What it does
 
-It compares where every file of a wheel would be installed with the files that distributions in the environment own. A
-person has to accept that code or a command of another distribution is overwritten; other files, tests that lie at the
-top, and the families and variants of one project that share their files are told of. Where only the top
-name is shared, that is told.
+It compares where every file of a wheel would be installed with the files that distributions in the environment own,
+and with those of the wheels that are installed at the same time, where both are named. A person has to accept that code
+or a command of another distribution is overwritten; other files, tests that lie at the top, and the families and
+variants of one project that share their files are told of. Where only the top name is shared, that is told.
 
 ## Why it matters
 
@@ -14,8 +14,8 @@ judged of the other package then no longer holds, and uninstalling either breaks
 
 ## Known limits
 
-It knows what is installed when it is asked, and nothing where no environment was given. Two packages that are installed
-at once are each compared with the environment, not with one another. A file without content overwrites nothing.
+It knows what is installed when it is asked, and nothing where no environment was given. A file without content
+overwrites nothing.
 
 ## Sources
 
