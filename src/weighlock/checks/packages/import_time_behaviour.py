@@ -25,7 +25,7 @@ program that imports it by its own name runs it all the same.
 ## Sources
 
 The reports about lightning 2.6.2 (April 2026), whose import fetched a JavaScript runtime and started it, and litellm
-1.82.7 (March 2026). About one in twenty-five of 396 popular wheels starts a program or reaches the network while it is
+1.82.7 (March 2026). About one in twenty of 396 popular wheels starts a program or reaches the network while it is
 imported, under some condition: to ask for a version, for a device, for a newer release of itself. None fetches and
 starts a program of its own.
 """
