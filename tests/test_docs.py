@@ -18,6 +18,7 @@ import pytest
 
 from weighlock import errors
 from weighlock.install_policy import InstallPolicy
+from weighlock.sources.pip import options
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
@@ -131,7 +132,7 @@ def _shell_lines(name: str, *, marked: bool) -> list[str]:
 
 
 def _options() -> dict[tuple[str, ...], set[str]]:
-    """Return the options of every command, and of every part of a command that has parts."""
+    """Return the options of every command, pip's among them, and of every part of a command that has parts."""
     import click
 
     from weighlock._cli import commands
@@ -146,24 +147,25 @@ def _options() -> dict[tuple[str, ...], set[str]]:
             found[words] = {
                 option for parameter in inner.params for option in (*parameter.opts, *parameter.secondary_opts)
             }
+    found["install",] |= {f"--{name}" for name in options.NAMED} | {"-r", "-c", "-e", "-i", "-U", "-t"}
     return found
 
 
 @pytest.mark.parametrize("name", [str(path.relative_to(ROOT)) for path in MARKDOWN])
 def test_every_command_that_people_are_told_to_type_exists_with_its_options(name: str):
-    options = _options()
+    known = _options()
     for line in _shell_lines(name, marked=True) + _shell_lines(name, marked=False):
         words = line.split(" # ")[0].split()
         if words[0] != "weighlock":
             continue
-        assert (words[1],) in options, line
-        command = tuple(words[1:3]) if tuple(words[1:3]) in options else (words[1],)
-        assert len(command) == 2 or not any(other[0] == words[1] for other in options if len(other) == 2), line
+        assert (words[1],) in known, line
+        command = tuple(words[1:3]) if tuple(words[1:3]) in known else (words[1],)
+        assert len(command) == 2 or not any(other[0] == words[1] for other in known if len(other) == 2), line
         for word in words[2:]:
             if words[1] == "run":
                 break
             if word.startswith("-"):
-                assert word.split("=")[0] in options[command], line
+                assert word.split("=")[0] in known[command], line
 
 
 @pytest.mark.e2e

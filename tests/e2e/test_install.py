@@ -161,6 +161,14 @@ def test_the_first_install_fetches_the_advisories(bench):
     assert "PYSEC-2026-1" in said
 
 
+def test_the_report_of_pip_is_written_where_it_is_asked_for(bench):
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
+    assert bench.install("--dry-run", "gantry", "--report", "pip.json").returncode == 0
+    told = json.loads((bench.folder / "pip.json").read_text(encoding="utf-8"))
+    assert [one["metadata"]["name"] for one in told["install"]] == ["gantry"]
+    assert "--report" in bench.refused("gantry", "--report", "-", code=2)
+
+
 def test_a_report_for_programs_names_every_package(bench):
     bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
     done = bench.install("--format", "json", "--dry-run", "gantry")

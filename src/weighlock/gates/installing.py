@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from weighlock.errors import AdmissionError
+from weighlock.files import write_atomically
 from weighlock.gates.advisory_database import open_database, status_of
 from weighlock.gates.building import Workshop
 from weighlock.gates.contents import Contents
@@ -73,6 +74,8 @@ class Run:
             contents = self._contents(quarantine, sources, installed)
             with PipSession(request, quarantine, self.progress) as pip:
                 report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
+                if report.allowed and request.report is not None:
+                    write_atomically(Path(request.report), pip.report)
             if report.allowed and not request.dry_run:
                 sources.provenance.remember(package.release for package in report.packages)
                 contents.remember(package.release.artifact for package in report.packages)

@@ -9,6 +9,7 @@ the current folder of the first guarded process, or above it.
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,18 @@ def _nearest_policy(root: str) -> str | None:
 def _existing(root: str, *names: str) -> Iterator[str]:
     """Yield the files of these names in a folder and above it, the nearest first."""
     for folder in _upwards(root):
-        yield from (path for name in names if os.path.isfile(path := os.path.join(folder, name)))
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and not _could_be_planted(folder, path):
+                yield path
+
+
+def _could_be_planted(folder: str, path: str) -> bool:
+    """Say whether a file is somebody else's in a folder that anybody may write to, such as ``/tmp``."""
+    if not hasattr(os, "geteuid"):
+        return False
+    anybody = os.stat(folder).st_mode & stat.S_IWOTH
+    return bool(anybody) and os.lstat(path).st_uid != os.geteuid()
 
 
 def _upwards(folder: str) -> Iterator[str]:

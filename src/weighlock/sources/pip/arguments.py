@@ -227,7 +227,12 @@ def _require_same_python(settings: _Settings, python: str) -> None:
 
 
 def _report_place(value: str | None) -> str | None:
-    return value if value in {None, "-"} else os.path.abspath(value or "")
+    if value == "-":
+        hint = "name a file, or use --format json for the report of weighlock"
+        raise UsageError(
+            "pip's report cannot share standard output with that of weighlock", where="--report", hint=hint
+        )
+    return None if value is None else os.path.abspath(value)
 
 
 def _link_place(value: str) -> str:

@@ -97,7 +97,7 @@ class PipRequest:
         quiet: How often ``-q`` was given.
         verbose: How often ``-v`` was given.
         dry_run: Nothing is to be installed.
-        report: The file for pip's report, ``-`` for standard output.
+        report: The file for pip's report.
     """
 
     python: str

@@ -24,6 +24,7 @@ class PipSession:
 
     Attributes:
         wheels: The folder of what was fetched, and of nothing else.
+        report: pip's own report of the last resolution, for ``--report``.
 
     Args:
         request: What the user asked for.
@@ -37,6 +38,7 @@ class PipSession:
         self._progress = progress
         self._scratch = _private(quarantine / "pip")
         self.wheels = quarantine / "wheels"
+        self.report = b""
         self._pip = NoBuildPip(request, self._scratch)
 
     def __enter__(self) -> Self:
@@ -57,7 +59,9 @@ class PipSession:
 
     def resolve(self) -> Resolution:
         """Choose the files, and run nothing of them."""
-        return resolve(self._request, self._scratch, pip=self._pip)
+        resolution = resolve(self._request, self._scratch, pip=self._pip)
+        self.report = resolution.report
+        return resolution
 
     def download(self, resolution: Resolution) -> Mapping[str, Path]:
         """Fetch exactly these files, by their digests, and return where each lies, by its name."""
