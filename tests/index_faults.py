@@ -203,14 +203,14 @@ def endless(data: bytes = b" " * 65536) -> Fault:
     return fault
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path, *more: str) -> tuple[Path, Path]:
     """Make a certificate for 127.0.0.1 that nobody trusts, and its key, as files in PEM."""
     found = shutil.which("openssl")
     if found is None:
         raise FileNotFoundError("openssl")
     crt, key = folder / "loopback.crt", folder / "loopback.key"
     command = [found, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "36500", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-days", "36500", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more]
     subprocess.run([*command, "-keyout", str(key), "-out", str(crt)], check=True, capture_output=True, timeout=60)
     return crt, key
 

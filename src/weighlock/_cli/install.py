@@ -25,9 +25,18 @@ _SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="PIP-ARGS...")
 @click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
 @click.option("--offline", is_flag=True, help="Ask no server.")
+@click.option("--resolver", type=click.Choice(("pip", "uv")), default="pip", help="Chooses the versions.")
 @format_option(*_FORMS)
 @output_option
-def command(*, arguments: tuple[str, ...], python: str | None, offline: bool, kind: str, output: str | None) -> int:
+def command(
+    *,
+    arguments: tuple[str, ...],
+    python: str | None,
+    offline: bool,
+    resolver: str,
+    kind: str,
+    output: str | None,
+) -> int:
     """Install packages as pip does, after judging them.
 
     PIP-ARGS are those of `pip install`, and keep their meaning. Nothing of a package runs, and nothing is installed,
@@ -51,6 +60,7 @@ def command(*, arguments: tuple[str, ...], python: str | None, offline: bool, ki
             offline=offline,
             stage=stage,
             progress=stage,
+            resolver=resolver,
         )
         report = run(request)
     if not request.quiet or not report.allowed or output is not None:

@@ -28,6 +28,7 @@ from weighlock.sources.pip.quarantine import InstallQuarantine
 from weighlock.sources.pip.session import PipSession
 from weighlock.sources.pip.target import markers
 from weighlock.sources.pip.transaction import recover
+from weighlock.sources.uv.session import UvSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Run:
         offline: Nobody may be asked.
         stage: Told what is being done.
         progress: Told what a person should see.
+        resolver: ``pip``, or ``uv`` to choose the versions.
     """
 
     policy: InstallPolicy
@@ -59,6 +61,7 @@ class Run:
     offline: bool
     stage: Callable[[str], None]
     progress: Progress
+    resolver: str = "pip"
 
     def __call__(self, request: PipRequest) -> PackageReport:
         """Judge what a request comes to, and install it if all of it may pass.
@@ -72,7 +75,7 @@ class Run:
         with InstallQuarantine(self.environ) as quarantine, self._advisories() as database:
             sources = Sources.gather(indexes_of(request), database, self.environ)
             contents = self._contents(quarantine, sources, installed)
-            with PipSession(request, quarantine, self.progress) as pip:
+            with self._session(request, quarantine, installed) as pip:
                 report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
                 if report.allowed and request.report is not None:
                     write_atomically(Path(request.report), pip.report)
@@ -89,7 +92,7 @@ class Run:
         installed: Installed,
         *,
         contents: Contents,
-        pip: PipSession,
+        pip: PipSession | UvSession,
     ) -> InstallGate:
         def judge_and_fetch(requirements: Sequence[str]) -> Path:
             return self._for_build(request, quarantine, sources, requirements)
@@ -137,6 +140,11 @@ class Run:
                 f"the build needs it, and it is refused: {reason.message}", where=refused[0].title, hint=reason.remedy
             )
         return pip.wheels
+
+    def _session(self, request: PipRequest, quarantine: Path, installed: Installed) -> PipSession | UvSession:
+        if self.resolver == "uv":
+            return UvSession(request, quarantine, self.progress, installed.versions)
+        return PipSession(request, quarantine, self.progress)
 
     def _advisories(self) -> Database:
         self.stage("opening the advisory database")

@@ -33,7 +33,7 @@ def problem(output: str, request: PipRequest, version: str) -> WeighlockError:
         request: What it was asked; its credentials are taken out.
         version: Of pip.
     """
-    text = _without_secrets(_bounded(output), request)
+    text = without_secrets(_bounded(output), request)
     error = next((made for make in _KNOWN if (made := make(text, version)) is not None), None)
     if error is None:
         error = SourceError(f"pip {version} failed: {_last_error(text)}")
@@ -164,7 +164,8 @@ def _last_error(text: str) -> str:
     return errors[-1][:_LONGEST_LINE].rstrip(".")
 
 
-def _without_secrets(output: str, request: PipRequest) -> str:
+def without_secrets(output: str, request: PipRequest) -> str:
+    """Return what a program printed without the credentials of a request."""
     secrets = set()
     urls = [*request.indexes, *request.find_links, request.network.proxy or ""]
     urls += [one.url for one in (*request.requirements, *request.constraints) if one.url]

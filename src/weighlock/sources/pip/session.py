@@ -51,15 +51,15 @@ class PipSession:
 
     def offer(self, wheel: Path, requirement: Wanted | None) -> None:
         """Let the next resolution see a wheel that was built here, and demand it where a person named it."""
-        request = self._request
-        if requirement is not None:
-            self._request = replace(request, requirements=(*request.requirements, requirement))
-        else:
-            self._request = replace(request, fetching=(*request.fetching, f"--find-links={wheel.parent}"))
+        self._request = offering(self._request, wheel, requirement)
 
-    def resolve(self) -> Resolution:
-        """Choose the files, and run nothing of them."""
-        resolution = resolve(self._request, self._scratch, pip=self._pip)
+    def resolve(self, request: PipRequest | None = None) -> Resolution:
+        """Choose the files, and run nothing of them.
+
+        Args:
+            request: Another one than that of the user, for the same environment.
+        """
+        resolution = resolve(request or self._request, self._scratch, pip=self._pip)
         self.report = resolution.report
         return resolution
 
@@ -75,6 +75,18 @@ class PipSession:
         done = install(wheels, self._request, self._quarantine, progress=self._progress)
         for notice in done.notices:
             self._progress.say(notice)
+
+
+def offering(request: PipRequest, wheel: Path, requirement: Wanted | None) -> PipRequest:
+    """Return a request that sees a wheel that was built here, and demands it where a person named it."""
+    if requirement is not None:
+        return replace(request, requirements=(*request.requirements, requirement))
+    folder = str(wheel.parent)
+    return replace(
+        request,
+        fetching=(*request.fetching, f"--find-links={folder}"),
+        find_links=(*request.find_links, folder),
+    )
 
 
 def _private(folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""uv as the resolver of an installation."""
