@@ -215,6 +215,11 @@ def test_a_path_in_a_pth_file_that_leads_to_a_sitecustomize_package():
     assert judge(wheel("leads", files)).outcome is Outcome.REFUSED
 
 
+def test_a_path_in_a_pth_file_to_a_folder_of_the_wheel_is_told():
+    files = {"a.pth": "own\\inner\n./own\n", "own/inner/deep/module.py": MODULE}
+    assert [finding.outcome for finding in of(judge(wheel("own", files)), "startup-files")] == [Outcome.DATA_ONLY]
+
+
 def test_weights_called_pth_are_no_start_up_file():
     assert of(judge(wheel("weights", {"weights/best.pth": b"import os\n"})), "startup-files") == []
 

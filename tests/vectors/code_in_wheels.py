@@ -135,11 +135,17 @@ def _unread_python() -> Vectors:
     yield module("second_line", b"#!/usr/bin/python\r# coding: raw_unicode_escape\nx = 1\n")
     yield module("deep", "import base64\nx = " + "-" * 5000 + "1\nexec(base64.b64decode(x))\n")
     yield module("newer_syntax", f"import base64\nx = 1 such as no Python\nexec(base64.b64decode('{_B64}'))\n")
+    compiled = b"\xa7\r\r\n%s\0\0\0" + bytes(8) + b"N"
+    yield wheel("without_source", {"without_source/__init__.py": "", "without_source/inner.pyc": compiled % b"\0"})
+    cached = "bound_to_nothing/__pycache__/__init__.cpython-311.pyc"
+    yield wheel("bound_to_nothing", {"bound_to_nothing/__init__.py": "", cached: compiled % b"\1"})
 
 
 def _read_python() -> Vectors:
     yield module("latin", b"# -*- coding: latin-1 -*-\nNAME = '\xe9'\n")
     yield module("big5", b"# -*- coding: big5 -*-\n" + "def f(x='\u4f60\u597d'):\n    return eval(x)\n".encode("big5"))
+    cached = "stale/__pycache__/__init__.cpython-311.pyc"
+    yield wheel("stale", {"stale/__init__.py": "", cached: b"\xa7\r\r\n" + bytes(12) + b"N"})
     yield module("cookie_in_text", b'"""\nText.\n\n# coding: utf-7\n"""\n')
 
 

@@ -261,6 +261,13 @@ def _startup_files() -> Vectors:
         "configures_pip", {"configures_pip-1.0.data/data/pip.conf": "[global]\nindex-url = https://example.org\n"}
     )
     yield wheel("configures_shells", {"configures_shells-1.0.data/data/etc/conda/activate.d/a.sh": "true\n"})
+    yield wheel("customize_in_zip", {"customize_in_zip.pth": "inner.zip\n", "inner.zip": "PK\x05\x06" + "\0" * 18})
+    yield wheel("customize_in_case", {"customize_in_case.pth": "INNER\n", "inner/sitecustomize.py": MODULE})
+    yield wheel("customize_of_windows", {"customize_of_windows-1.0.data/data/sitecustomize.py": MODULE})
+    yield _pth("folder_of_another", "another/inner\n")
+    yield wheel("line_end_of_latin_1", {"line_end_of_latin_1.pth": b"# \xff\x85import this\n"})
+    yield wheel("archive_of_python", {"archive_of_python-1.0.data/data/python311.zip": "PK\x05\x06" + "\0" * 18})
+    yield wheel("library_of_python", {"library_of_python-1.0.data/data/python311.dll": "MZ"})
     yield wheel("environment", {"environment-1.0.data/data/pyvenv.cfg": "home = /tmp\n"})
 
 
@@ -299,6 +306,8 @@ def _no_other_distribution() -> Vectors:
 def _shadows_command() -> Vectors:
     yield wheel("lists", scripts=["ls"])
     yield wheel("installs", scripts=["pip3.12"])
+    ini = "[console_scripts]\nls : as_settings:main\n"
+    yield wheel("as_settings", {"as_settings.py": MODULE, "as_settings-1.0.dist-info/entry_points.txt": ini})
     yield wheel("by_file", {"by_file-1.0.data/scripts/sudo": "#!python\n"})
     yield wheel("by_prefix", {"by_prefix-1.0.data/data/bin/git": "#!python\n"})
     yield wheel("for_windows", {"for_windows-1.0.data/scripts/CMD.EXE": "MZ"})

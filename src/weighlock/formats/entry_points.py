@@ -54,8 +54,8 @@ def parse(data: bytes) -> tuple[EntryPoint, ...]:
     for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             group = line.strip("[]").strip()
-        elif line and not line.startswith("#") and "=" in line:
-            name, _, value = line.partition("=")
+        elif line and not line.startswith("#") and ("=" in line or ":" in line):
+            name, _, value = line.partition("=" if "=" in line else ":")  # as readers of .ini files take it
             found.append(EntryPoint(group, name.strip(), value.strip()))
             if len(found) > _MOST:
                 raise FormatError("it has more entries than anybody writes")

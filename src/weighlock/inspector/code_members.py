@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from weighlock.formats.wheel import Content
 
 _PYTHON = (".py", ".pyw")
+_COMPILED = ".pyc"
+_UNCACHED = "it is compiled, and runs without the source that could be read"
 _FIRST_LINE = re.compile(rb"#![^\n]{0,200}?python")
 
 
@@ -33,7 +35,20 @@ def read_code(content: Content, _budget: Budget) -> Iterator[Finding]:
         else:
             found = python_source.PythonFile(path=path, problem=f"it has {content.member.size} bytes of Python")
         yield from checks.run(found, checks.PACKAGES)
+    elif lower.endswith(_COMPILED):
+        if _runs_by_itself(lower, content.data):
+            found = python_source.PythonFile(path=path, problem=_UNCACHED)
+            yield from checks.run(found, checks.PACKAGES)
     else:
         foreign = script.recognise(path, content.data[:256])
         if foreign is not None:
             yield from checks.run(foreign, checks.PACKAGES)
+
+
+def _runs_by_itself(lower: str, data: bytes) -> bool:
+    """Say whether Python runs a compiled file whatever its source says.
+
+    One outside of ``__pycache__`` needs no source. One in it that is valid by a digest of the source (PEP 552) holds
+    whatever it was made to hold; one that is valid by the time of the source is stale as soon as that is installed.
+    """
+    return "/__pycache__/" not in f"/{lower}" or data[4:8] != bytes(4)

@@ -4,7 +4,8 @@
 
 It tells of Python files that could not be looked through: in an encoding that can hide what they say, of an absurd
 size, nested too deeply, with names that lead in circles without an end, or with a syntax error although the text names
-both something that executes and something that decodes.
+both something that executes and something that decodes. So it does of compiled files that Python runs without their
+source: those outside of ``__pycache__``, and those in it that are bound to a digest of the source (PEP 552).
 
 ## Why it matters
 
@@ -14,11 +15,13 @@ A file that is skipped because it cannot be read is the best place to hide in.
 
 A file with a syntax error that names nothing of the kind is passed over: templates, test data and files for Python 2
 are common. Files for a newer Python than the one that judges them look like syntax errors too, so judge with the
-newest version that you install for.
+newest version that you install for. Compiled files in ``__pycache__`` that are bound to the time of their source are
+passed over, because an installation changes that time.
 
 ## Sources
 
-PEP 263 (encodings). No file of 298 popular wheels has such an encoding.
+PEP 263 (encodings), PEP 552 (compiled files). No file of 396 popular wheels has such an encoding; 2 have compiled
+files, all of them bound to the time of their source.
 """
 
 from __future__ import annotations
