@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,6 +72,14 @@ def active_python() -> str:
     names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
     paths = [os.path.join(active, name) for name in names] if active else []
     return next((path for path in paths if os.path.exists(path)), sys.executable)
+
+
+def interpreter(named: str | None) -> str:
+    """Return the path of the interpreter that a person named, which holds in every folder; else of the active one."""
+    if named is None:
+        return active_python()
+    found = None if os.path.dirname(named) else shutil.which(named)
+    return os.path.abspath(found or named)  # a link stays one: it is what makes an environment
 
 
 def is_guarded(environment: Environment) -> bool:

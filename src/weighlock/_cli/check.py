@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._environment import active_python
+from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, is_offline, output_option
 from weighlock._cli._terminal import Stage, emit, takes_color, width
 from weighlock.advisory import Severity
@@ -85,7 +85,7 @@ def command(
         report = run(
             inputs,
             policy,
-            python=python or active_python(),
+            python=interpreter(python),
             environ=os.environ,
             now=datetime.now(UTC),
             progress=stage,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from weighlock._cli._environment import active_python
+from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, output_option
 from weighlock._cli._terminal import Stage, emit, takes_color, width
 
@@ -49,7 +49,7 @@ def command(
     from weighlock.gates.load_settings import find_policy
     from weighlock.sources.pip.arguments import read
 
-    python = python or active_python()
+    python = interpreter(python)
     request = read(arguments, python=python)
     policy, _ = find_policy(os.environ)
     with Stage() as stage:
