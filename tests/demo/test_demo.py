@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from weighlock import inspector
-from weighlock.demo import project
+from weighlock.demo import attacks, installs, project
+from weighlock.demo.attacks import Attack
 from weighlock.demo.attempts import ATTEMPTS, Observer, Outcome, refusal_of
+from weighlock.demo.installs import Installs
 from weighlock.demo.models import Maker, marker
 from weighlock.demo.screen import Screen
 from weighlock.demo.stage import Command, Ended, Stage
@@ -51,6 +55,24 @@ def _row(text: str, title: str) -> str:
     return " ".join(line[2 + len(title) :].split())
 
 
+def _assert_all_rows(out: str) -> None:
+    for attempt in ATTEMPTS:
+        assert _row(out, attempt.title) == f"{attempt.unguarded} {attempt.guarded}"
+    assert _row(out, "fathom 1.0, an honest package") == "installed installed"
+    for attack in _attacks():
+        assert _row(out, attack.title).endswith("its PAYLOAD RAN refused")
+
+
+def _attacks() -> list[Attack]:
+    return [*attacks.said("", datetime.now(UTC)), *attacks.held("")]
+
+
+def _assert_marked(kept: Path, place: str, names: set[str]) -> None:
+    """The payloads ran in one folder and nowhere else."""
+    assert {path.name for path in (kept / place).iterdir() if path.is_file()} >= names
+    assert {path for name in names for path in kept.rglob(name)} == {kept / place / name for name in names}
+
+
 def _without_torch(tmp_path: Path) -> Path:
     missing = "raise ImportError('not here')\n"
     return _modules(tmp_path / "missing", torch=missing, transformers=missing, numpy=missing)
@@ -64,8 +86,7 @@ def test_the_whole_story_comes_out_as_it_should(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert "torch" in done.stdout
-    for attempt in ATTEMPTS:
-        assert _row(done.stdout, attempt.title) == f"{attempt.unguarded} {attempt.guarded}"
+    _assert_all_rows(done.stdout)
     assert "weighlock refused torch.load of" in done.stdout
     assert "builtins.exec" in done.stdout
     assert list(Path(environ["TMPDIR"]).iterdir()) == []
@@ -77,27 +98,26 @@ def test_without_torch_and_numpy_the_story_is_the_same_and_says_what_it_skips(tm
     done = _demo(environ, "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Skipped: torch.load and transformers, because torch is not installed here." in done.stdout
-    for attempt in ATTEMPTS:
-        assert _row(done.stdout, attempt.title) == f"{attempt.unguarded} {attempt.guarded}"
+    _assert_all_rows(done.stdout)
     assert "weighlock refused pickle.load of" in done.stdout
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
     assert "\x1b" not in done.stdout
     (kept,) = Path(environ["TMPDIR"]).iterdir()
     assert done.stdout.splitlines()[-1].endswith(str(kept.resolve()))
-    markers = {path.name for path in kept.rglob("payload-of-*")}
-    assert markers == {path.name for path in (kept / "unguarded").glob("payload-of-*")} == {
-        marker("ferry"), marker("free-weights")
-    }  # fmt: skip
+    _assert_marked(kept, "unguarded", {marker("ferry"), marker("free-weights")})
+    _assert_marked(kept, installs.PLAIN, {attacks.marker("", one.package.project) for one in _attacks()})
     # Digests are kept, in xdg, of files that are old enough, which on a fast machine none is.
     left = {path.name for path in (kept / "project").iterdir()} - {"__pycache__", "xdg"}
     assert left == {"fleet.py", "huggingface", "load.py", "models.lock"}
 
 
 @pytest.mark.e2e
-def test_a_guard_that_does_nothing_is_found_out(tmp_path: Path):
+def test_a_guard_that_does_nothing_is_found_out_also_beside_a_broken_library(tmp_path: Path):
     off = _modules(tmp_path / "off", sitecustomize="import weighlock\nweighlock.deactivate()\n")
-    done = _demo(_environ(tmp_path, off, _without_torch(tmp_path)))
+    broken = _modules(tmp_path / "broken", torch="raise OSError('libtorch.so: not here')\n")
+    done = _demo(_environ(tmp_path, off, broken))
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "because torch is not installed here" in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("This did NOT come out as it should: ")]
     for attempt in ATTEMPTS:
         assert (attempt.title in line) is (attempt.guarded is Outcome.REFUSED or attempt.unguarded is Outcome.PAYLOAD)
@@ -134,6 +154,7 @@ def test_settings_of_the_user_do_not_reach_the_stage(tmp_path: Path, monkeypatch
     foreign = {
         "HF_TOKEN": "secret", "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": "/elsewhere", "WEIGHLOCK_POLICY": "/elsewhere",
         "HTTP_PROXY": "http://elsewhere", "https_proxy": "http://elsewhere", "PYTHONSTARTUP": "/elsewhere",
+        "PIP_TARGET": "/elsewhere", "PIP_INDEX_URL": "http://elsewhere", "WEIGHLOCK_ADVISORIES": "/elsewhere",
     }  # fmt: skip
     for name, value in foreign.items():
         monkeypatch.setenv(name, value)
@@ -141,7 +162,8 @@ def test_settings_of_the_user_do_not_reach_the_stage(tmp_path: Path, monkeypatch
         code = "import json, os; print(json.dumps(dict(os.environ)))"
         ended = stage.run("python", "-c", code)
         assert ended.code == 0, ended.err
-        assert not any(f'"{name}"' in ended.out for name in foreign)
+        kept = {"PIP_INDEX_URL", "WEIGHLOCK_ADVISORIES"}  # with values of the demonstration
+        assert not any(f'"{name}"' in ended.out for name in foreign.keys() - kept)
         assert "secret" not in ended.out
         assert "elsewhere" not in ended.out
     assert list(tmp_path.iterdir()) == []
@@ -165,14 +187,6 @@ def test_the_stage_is_cleared_when_the_story_fails(tmp_path: Path, monkeypatch: 
         raise ZeroDivisionError(running, os.listdir(stage.folder))
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.mark.e2e
-def test_a_broken_library_is_as_good_as_none(tmp_path: Path):
-    broken = _modules(tmp_path / "broken", torch="raise OSError('libtorch.so: not here')\n")
-    done = _demo(_environ(tmp_path, broken))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "because torch is not installed here" in done.stdout
 
 
 @pytest.fixture
@@ -228,6 +242,46 @@ def test_a_payload_that_ran_counts_whatever_the_program_says(tmp_path: Path):
     observer = Observer({"boat": "acme/boat"}, {"boat": "1234abcd"})
     refused = _ended(err="weighlock refused torch.load of x\n", code=1)
     assert observer.observe("boat", str(tmp_path), refused) is Outcome.PAYLOAD
+
+
+@pytest.fixture
+def installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, Installs, Attack]]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Stage() as stage:
+        for place in (installs.PLAIN, installs.GUARDED):
+            Path(stage.path(place)).mkdir()
+        played = Installs(stage, Screen(color=False))
+        yield stage, played, played.attacks[0]
+
+
+def _judge(played: Installs, attack: Attack, decision: str, rule: str) -> None:
+    verdict = {"decision": decision, "reasons": [{"rule": rule, "message": ""}]}
+    played._reports[attack.package.project] = {"verdict": verdict}
+
+
+def test_a_refusal_of_a_package_counts_where_its_reason_is_the_right_one(installing):
+    _, played, attack = installing
+    assert played._observe_guarded(attack) is Outcome.FAILED
+    _judge(played, attack, "deny", "unverifiable")
+    assert played._observe_guarded(attack) is Outcome.FAILED
+    _judge(played, attack, "allow", attack.check)
+    assert played._observe_guarded(attack) is Outcome.FAILED
+    _judge(played, attack, "deny", attack.check)
+    assert played._observe_guarded(attack) is Outcome.REFUSED
+
+
+def test_what_lies_on_the_disk_counts_whatever_weighlock_says(installing):
+    stage, played, attack = installing
+    _judge(played, attack, "deny", attack.check)
+    Path(stage.path(installs.GUARDED, f"{attack.package.project}-3.0.0.dist-info")).mkdir()
+    assert played._observe_guarded(attack) is Outcome.INSTALLED
+    assert played._observe_plain(attack) is Outcome.FAILED
+    marked = attacks.marker("", attack.package.project)
+    Path(stage.path(installs.PLAIN, marked)).touch()
+    assert played._observe_guarded(attack) is Outcome.INSTALLED
+    assert played._observe_plain(attack) is Outcome.PAYLOAD
+    Path(stage.path(marked)).touch()
+    assert played._observe_guarded(attack) is Outcome.PAYLOAD
 
 
 def test_a_refusal_is_shown_without_the_traceback_before_it():

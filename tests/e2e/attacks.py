@@ -47,7 +47,7 @@ class Place:
         venv.create(folder / "venv", with_pip=False, symlinks=True)
         self.python = str(folder / "venv" / "bin" / "python")
         self.site = folder / "venv" / SITE
-        database = osv.database(folder, *attacks.records(), osv.record("PYSEC-2026-1", "vulnerable"))
+        database = osv.database(folder, *attacks.records(self.now), osv.record("PYSEC-2026-1", "vulnerable"))
         self.environ = pip_environ(
             WEIGHLOCK_ADVISORIES=str(database),
             WEIGHLOCK_CACHE=str(folder / "cache"),

@@ -10,11 +10,11 @@ from weighlock._cli._terminal import takes_color
 @click.command("demo", short_help="Show the whole story on real files, on this machine alone.")
 @click.option("--keep", is_flag=True, help="Leave the folder with the files, and say where it is.")
 def command(*, keep: bool) -> int:
-    """Lock and load real small models, attack them, and load them again, without and with weighlock.
+    """Lock, attack and load real small models, and install packages of real attacks, without and with weighlock.
 
-    It needs no network and no model of yours: a Hub on this machine serves models that the installed libraries
-    write, and everything lies in a temporary folder that is removed in the end. The malicious ones create an empty
-    file there and do nothing else. It takes less than a minute.
+    It needs no network and nothing of yours: a Hub and package indexes on this machine serve what the installed
+    libraries and the demonstration write, and everything lies in a temporary folder that is removed in the end. What
+    is malicious creates a file there and does nothing else. It takes less than a minute.
 
     \b
     Exit codes: 0 everything came out as it should, 1 something did not, 2 it could not be played.

@@ -27,6 +27,7 @@ NIGHTLY = "nightly"
 """The prefix of the project's own index, beside the public one."""
 
 _LIBRARY = 11 << 20
+_REPORT = "MAL-2025-6383"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +96,15 @@ def publish(index: LoopbackIndex, attacks: list[Attack]) -> None:
             index.add(wheel("torchtriton", "2.0.0"), NIGHTLY)
 
 
-def records() -> list[dict[str, Any]]:
-    """Return what OSV publishes about them."""
+def records(now: datetime) -> list[dict[str, Any]]:
+    """Return what OSV publishes about them.
+
+    Args:
+        now: When it was published: a database with nothing newer than the attack would be too old to decide anything.
+    """
     affected = {"package": {"ecosystem": "PyPI", "name": "num2words"}, "versions": ["0.5.15", "0.5.16"]}
     summary = "Malicious code in num2words (PyPI)"
-    return [
-        {"id": "MAL-2025-6383", "modified": "2025-07-28T00:00:00Z", "summary": summary, "affected": [affected]},
-    ]
+    return [{"id": _REPORT, "modified": f"{now:%Y-%m-%dT%H:%M:%SZ}", "summary": summary, "affected": [affected]}]
 
 
 def _said(folder: str, name: str, version: str, what: str, check: str, **listed: Any) -> Attack:

@@ -17,9 +17,10 @@ _REFUSED = "weighlock refused "
 
 
 class Outcome(enum.StrEnum):
-    """What came of trying to load a model."""
+    """What came of trying to load a model, or to install a package."""
 
     LOADED = "loaded"
+    INSTALLED = "installed"
     CHANGED = "loaded CHANGED weights"
     PAYLOAD = "its PAYLOAD RAN"
     REFUSED = "refused"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,13 @@ import tempfile
 from collections import deque
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import weighlock
+from weighlock.demo.attacks import NIGHTLY
 from weighlock.demo.hub import LoopbackHub
+from weighlock.demo.index import LoopbackIndex
 from weighlock.errors import WeighlockError
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ _TIMEOUT = 240
 _ABREAST = 2
 """Children at once: importing torch keeps one core busy."""
 
-_FOREIGN = ("WEIGHLOCK_", "HF_", "HUGGINGFACE_", "HUGGING_FACE_", "TRANSFORMERS_", "TORCH_", "PYTHON")
+_FOREIGN = ("WEIGHLOCK_", "HF_", "HUGGINGFACE_", "HUGGING_FACE_", "TRANSFORMERS_", "TORCH_", "PYTHON", "PIP_", "_PIP_")
 """Settings of the user that must not reach the children: tokens, caches, endpoints, locks."""
 
 _NEEDED = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
@@ -37,13 +41,16 @@ _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(weighlock.__file__)), 
 
 _PROJECT = ("fleet.py", "load.py")
 
+_MODULES = ("weighlock", "pip")
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command of the demonstration.
 
     Args:
-        words: As a user would type them; ``python`` and ``weighlock`` are those of this environment.
+        words: As a user would type them; ``python``, ``pip`` and ``weighlock`` are those of this environment, and a
+            program with a folder before it lies in that of `project`.
         project: The folder in which it runs, relative to the stage.
     """
 
@@ -51,7 +58,7 @@ class Command:
     project: str = "project"
 
     def __str__(self) -> str:
-        return " ".join(self.words)
+        return shlex.join(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,13 @@ class Stage:
     Attributes:
         folder: The temporary folder.
         hub: The Hub.
+        index: The package indexes.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
         self.folder = ""
         self.hub = LoopbackHub()
+        self.index = LoopbackIndex()
         self._keep = keep
         self._children: list[subprocess.Popen[str]] = []
         self._handlers: dict[int, Any] = {}
@@ -100,6 +109,7 @@ class Stage:
             for project in ("project", "unguarded"):
                 self._make_project(project)
             self.hub.__enter__()
+            self.index.__enter__()
         except BaseException:
             self._leave()
             raise
@@ -109,7 +119,13 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leave()
+        self.index.__exit__(kind, error, traceback)
         self.hub.__exit__(kind, error, traceback)
+
+    @property
+    def advisories(self) -> Path:
+        """Where the advisory database of the demonstration lies."""
+        return Path(self.folder, "advisories.sqlite")
 
     def path(self, *parts: str) -> str:
         """Return a path inside the folder."""
@@ -143,7 +159,7 @@ class Stage:
 
     def _start(self, command: Command) -> subprocess.Popen[str]:
         program, *arguments = command.words
-        words = [sys.executable, *(["-m", "weighlock"] if program == "weighlock" else []), *arguments]
+        words = [*self._program(program, command.project), *arguments]
         number = len(self._children)
         # Files, not pipes: a child never waits for someone to read what it prints.
         with (
@@ -161,6 +177,11 @@ class Stage:
             )
         self._children.append(child)
         return child
+
+    def _program(self, program: str, project: str) -> list[str]:
+        if os.sep in program:
+            return [self.path(project, program)]
+        return [sys.executable, *(["-m", program] if program in _MODULES else [])]
 
     def _wait(self, command: Command, child: subprocess.Popen[str]) -> Ended:
         try:
@@ -194,6 +215,14 @@ class Stage:
             **{f"XDG_{kind}_HOME": os.path.join(home, "xdg") for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
             "WEIGHLOCK_MODE": mode,
             "WEIGHLOCK_CACHE": os.path.join(home, "xdg"),
+            "WEIGHLOCK_ADVISORIES": str(self.advisories),
+            "WEIGHLOCK_ADVISORIES_URL": self.index.url("none"),
+            "PIP_INDEX_URL": self.index.url(),
+            "PIP_EXTRA_INDEX_URL": self.index.url(NIGHTLY),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INPUT": "1",
+            "NETRC": os.devnull,
             "HF_ENDPOINT": self.hub.endpoint,
             "HF_HOME": os.path.join(home, "huggingface"),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",

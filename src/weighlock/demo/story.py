@@ -7,6 +7,8 @@
 5. Load everything with weighlock.
 6. Approve one class by its name.
 7. Compare.
+
+Then packages are installed, which `weighlock.demo.installs` plays.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from weighlock.demo.attempts import (
     Outcome,
     refusal_of,
 )
+from weighlock.demo.installs import Installs
 from weighlock.demo.models import ORGANISATION, marker
 from weighlock.demo.stage import Command, Ended
 from weighlock.errors import WeighlockError
@@ -87,6 +90,7 @@ class Story:
             self._load()
             self._approve()
             self._compare()
+            self._wrong += Installs(self._stage, self._screen).play()
         good = not self._wrong
         self._screen.heading(
             f"Everything came out as it should, in {time.monotonic() - start:.0f} seconds."
