@@ -19,6 +19,7 @@ import pytest
 from tests.sources.pip.conftest import ALPHA, BETA, OLD_ALPHA, Environment, judged, put
 from weighlock.demo.packages import wheel
 from weighlock.errors import SourceError, WeighlockError
+from weighlock.sources.environment import read_folders
 from weighlock.sources.exclusive import acquire, acquire_now
 from weighlock.sources.interface import Silence
 from weighlock.sources.pip import journal, quarantine, transaction
@@ -79,6 +80,13 @@ class Bench:
         time.sleep(delay)
         return process
 
+    def is_complete(self) -> bool:
+        """Say whether everything new is there and nothing old: on a busy machine the end can come before the kill."""
+        found = read_folders([str(self.venv.packages)], str(self.venv.folder))
+        versions = {one.name: one.version for one in found.distributions}
+        whole = not any(one.problem or one.changed or one.missing for one in found.distributions)
+        return whole and not found.strays and versions.items() >= {"alpha": "1.0", "beta": "2.0", "many": "2.0"}.items()
+
     def recovered(self) -> None:
         """Recover, once the orphaned pip has ended."""
         end = time.monotonic() + 60
@@ -116,7 +124,7 @@ def test_a_kill_at_any_moment_leaves_the_environment_as_it_was(seed, bench):
     process.communicate()
     assert transaction.unfinished(os.environ) in ([], [str(bench.venv.packages)])  # its pip may still be at work
     bench.recovered()
-    assert bench.venv.content() == before
+    assert bench.venv.content() == before or bench.is_complete()
     assert transaction.unfinished(os.environ, str(bench.venv.packages)) == []
     remove_abandoned(quarantine.place(os.environ))
     assert _left() == []
@@ -129,8 +137,7 @@ def test_an_interrupt_leaves_the_environment_as_it_was(number, bench):
     process = bench.started(0.02)
     process.send_signal(number)
     process.communicate()
-    assert process.returncode != 0
-    assert bench.venv.content() == before
+    assert bench.is_complete() if process.returncode == 0 else bench.venv.content() == before
     assert _left() == []
 
 
@@ -140,6 +147,8 @@ def test_the_next_installation_rolls_back_first_and_says_so(bench):
     process = bench.started(0.1)
     process.kill()
     process.communicate()
+    if bench.is_complete():
+        pytest.skip("the machine is so busy that the installation ended before the kill")
     second = bench.start()  # waits for the pip that lost its parent
     _, said = second.communicate()
     assert second.returncode == 1
