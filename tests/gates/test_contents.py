@@ -139,3 +139,40 @@ def test_wheels_that_share_a_namespace_or_tests_at_the_top_take_nothing_from_one
         ("two", {"shared/__init__.py": "", "shared/two.py": "x = 2\n", "tests/__init__.py": "x = 1\n"}),
     )
     assert outcomes == [Outcome.DATA_ONLY, Outcome.DATA_ONLY]
+
+
+def _made(folder: Path, project: str, files: dict[str, str], **fields) -> Fetched:
+    name, data = wheel(project, files, **fields)
+    (folder / name).write_bytes(data)
+    artifact = PackageFile(name=project, version="1.0", filename=name)
+    return Fetched(path=folder / name, artifact=artifact, release=Release(artifact=artifact))
+
+
+@pytest.mark.parametrize(
+    ("file", "scripts"),
+    [
+        ("victim/__init__.py", []),
+        ("evil-1.0.data/purelib/victim/__init__.py", []),
+        ("single/__init__.py", []),
+        ("evil/__init__.py", ["victim"]),
+    ],
+)
+def test_a_wheel_that_takes_the_place_of_another_one_of_the_same_installation(tmp_path, file, scripts):
+    victim = _made(tmp_path, "victim", {"victim/__init__.py": "x = 1\n", "single.py": "x = 1\n"}, scripts=["victim"])
+    evil = _made(tmp_path, "evil", {file: "x = 2\n"}, scripts=scripts)
+    inspections = Contents({})([victim, evil])
+    assert max(one.outcome for one in inspections) is Outcome.NEEDS_APPROVAL
+    assert any(one.check == "shadows-other-distribution" for one in inspections[1].findings)
+
+
+def test_wheels_that_share_nothing_or_empty_files_are_no_overlap(tmp_path):
+    one = _made(tmp_path, "one", {"google/__init__.py": "", "google/one.py": "x = 1\n"}, scripts=["one"])
+    two = _made(tmp_path, "two", {"google/__init__.py": "", "google/two.py": "x = 1\n"}, scripts=["two"])
+    assert all(one.outcome is Outcome.DATA_ONLY for one in Contents({})([one, two]))
+
+
+def test_a_wheel_whose_directory_cannot_be_read_is_refused_and_ends_nothing(tmp_path):
+    broken = _made(tmp_path, "broken", {"broken.py": "x = 1\n"})
+    broken.path.write_bytes(b"no archive")
+    inspections = Contents({})([broken, _made(tmp_path, "one", {"one.py": "x = 1\n"})])
+    assert [one.outcome for one in inspections] == [Outcome.UNVERIFIABLE, Outcome.DATA_ONLY]

@@ -163,10 +163,55 @@ OWNERS = keys(["requests/api.py", "requests/empty.py", "requests/LICENSE", "../.
         ({"requests/LICENSE": "text\n"}, Outcome.DATA_ONLY),
         ({"requests/api.py": ""}, Outcome.DATA_ONLY),
         ({"requests/more.py": MODULE}, Outcome.DATA_ONLY),
+        # What Python finds before the module of the other distribution.
+        ({"requests/api/__init__.py": MODULE}, Outcome.NEEDS_APPROVAL),
+        ({"requests/api/data.txt": "text\n"}, Outcome.DATA_ONLY),
     ],
 )
 def test_files_of_another_distribution(files, outcome):
     assert judge(wheel("x", files), owners=OWNERS).outcome is outcome
+
+
+def test_native_code_that_python_finds_before_the_module_of_another_distribution():
+    for name in ("requests/api.cpython-311-x86_64-linux-gnu.so", "requests/api.abi3.so", "requests/api.so"):
+        found = of(judge(wheel("x", {name: b"\x7fELF"}), owners=OWNERS), "shadows-other-distribution")
+        assert [finding.outcome for finding in found] == [Outcome.NEEDS_APPROVAL]
+
+
+def test_an_entry_point_that_replaces_a_command_of_another_distribution():
+    made = wheel("x", {"x/__init__.py": MODULE}, scripts=["tool"])
+    assert judge(made, owners=OWNERS).outcome is Outcome.NEEDS_APPROVAL
+    assert judge(made, owners=keys(["../../../bin/tool"], "x")).outcome is Outcome.DATA_ONLY
+
+
+def test_a_command_that_runs_the_other_distributions_code_is_told_of():
+    made = wheel("tensorflow", {"tensorflow/__init__.py": MODULE, "tensorflow-1.0.dist-info/entry_points.txt": (
+        "[console_scripts]\ntool = requests.main:run\n"
+    )})  # fmt: skip
+    inspection = judge(made, owners=OWNERS)
+    assert inspection.outcome is Outcome.DATA_ONLY
+    assert of(inspection, "shadows-other-distribution")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "good = /git=x:main",
+        "good = /../../../sitecustomize.py=x:main",
+        "a b = x:main",
+        "a@git = x:main",
+        "x = a-git=x:m",
+    ],
+)
+def test_an_entry_point_in_which_a_pip_would_read_another_command(line):
+    made = wheel("x", {"x/__init__.py": MODULE, "x-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{line}\n"})
+    assert of(judge(made), "wheel-structure")[0].outcome is Outcome.REFUSED
+
+
+def test_entry_points_as_honest_projects_write_them():
+    lines = "a.b-c_d+1 = x.y:main.run\ne = x:main [extra]\nf = x.y : main\n"
+    made = wheel("x", {"x/__init__.py": MODULE, "x-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{lines}"})
+    assert len(of(judge(made), "wheel-structure")) == 1  # the last one, with which pip fails
 
 
 def test_a_family_that_shares_its_files_on_purpose_is_told_of():

@@ -97,8 +97,32 @@ class Place:
         if self.library is not None:
             return self.library
         if self.script is not None:
-            return f"../bin/{self.script}"
+            return command_key(self.script)
         return f"../{self.path}"
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The `key` of everything that it takes the place of: of a file there, and of modules that it comes before.
+
+        Source:
+            ``importlib.machinery.FileFinder``: in one folder a package is found before a module of its name, and native
+            code before source.
+        """
+        folder, slash, name = self.key.rpartition("/")
+        match = _MODULE.match(name)
+        if match is None:
+            return (self.key,)
+        found = [self.key]
+        if _NATIVE.search(name):
+            found.append(f"{folder}{slash}{match['name']}.py")
+        if match["name"] == "__init__" and folder:
+            found.append(f"{folder}.py")
+        return tuple(dict.fromkeys(found))
+
+
+def command_key(name: str) -> str:
+    """Return the `Place.key` of a command, also of one that an installer makes of an entry point."""
+    return f"../bin/{name}"
 
 
 def place_of(name: str) -> Place:

@@ -87,7 +87,7 @@ def examine_wheels(
 
 
 def clashes(jobs: Sequence[WheelJob], examinations: Sequence[Examination]) -> list[tuple[Finding, ...]]:
-    """Return what is found where wheels that are installed at once would overwrite files of one another.
+    """Return what is found where wheels that are installed at once would take the place of files of one another.
 
     Args:
         jobs: The wheels.
@@ -105,7 +105,12 @@ def clashes(jobs: Sequence[WheelJob], examinations: Sequence[Examination]) -> li
         for number in more:
             others[number][place] = _name(jobs[first])
             others[first][place] = _name(jobs[number])
-    return [_clash(job, others[number]) if number in others else () for number, job in enumerate(jobs)]
+    for number, examination in enumerate(examinations):
+        for place in examination.before & holders.keys():
+            for holder in holders[place]:
+                if holder != number:
+                    others[number][place] = _name(jobs[holder])
+    return [_clash(job, others[number]) if others.get(number) else () for number, job in enumerate(jobs)]
 
 
 def _clash(job: WheelJob, owners: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from weighlock.errors import FormatError, OverBudgetError
 from weighlock.finding import Finding, Inspection, Outcome, Severity, unverifiable
 from weighlock.formats import wheel as wheel_format
 from weighlock.formats.source import Budget, RandomAccess
+from weighlock.formats.wheel_place import command_key
 from weighlock.formats.wheel_profile import profile_of
 from weighlock.inspector.contents import read_members
 from weighlock.inspector.import_time import import_time
@@ -73,13 +74,15 @@ class Examination:
         inspection: What was found.
         profile: What it is made of, to compare releases; of the shares of a wheel only the last one has it, and a wheel
             that cannot be read has none.
-        places: Where its files with content would be installed, as `weighlock.formats.record.keys` writes them; of the
-            shares of a wheel only the first one has them.
+        places: Where its files with content and its commands would be installed, as `weighlock.formats.record.keys`
+            writes them; of the shares of a wheel only the first one has them.
+        before: Modules that Python would not find any more because it finds one of these files first, likewise.
     """
 
     inspection: Inspection
     profile: WheelProfile | None = None
     places: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
 
 
 def examine_wheel(
@@ -102,20 +105,23 @@ def examine_wheel(
         return Examination(inspection=unverifiable(f"it cannot be read as a wheel: {error.message}"))
     found = list(_of_structure(wheel, expected, owners or {})) if share[0] == 0 else []
     places = frozenset(_places(wheel)) if share[0] == 0 else frozenset()
+    hidden = frozenset(_before(wheel)) if share[0] == 0 else frozenset()
     profile = None
     if share[0] == share[1] - 1:
         at_import = import_time(wheel, budget)
         found.extend(checks.run(at_import, checks.PACKAGES))
         profile = profile_of(wheel, at_import, budget)
     found.extend(read_members(wheel, _members_of(wheel, share), budget))
-    return Examination(inspection=_inspection(found), profile=profile, places=places)
+    return Examination(inspection=_inspection(found), profile=profile, places=places, before=hidden)
 
 
 def joined_examination(parts: Sequence[Examination]) -> Examination:
     """Return the examination of a wheel from those of all its shares."""
     profile = next((part.profile for part in parts if part.profile is not None), None)
     places = frozenset[str]().union(*(part.places for part in parts))
-    return Examination(inspection=joined(part.inspection for part in parts), profile=profile, places=places)
+    before = frozenset[str]().union(*(part.before for part in parts))
+    inspection = joined(part.inspection for part in parts)
+    return Examination(inspection=inspection, profile=profile, places=places, before=before)
 
 
 def judge_placement(source: RandomAccess, filename: str, owners: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -159,7 +165,14 @@ def _of_structure(wheel: Wheel, expected: PackageFile | None, owners: Mapping[st
 
 
 def _places(wheel: Wheel) -> Iterator[str]:
-    return (member.place.key for member in wheel.files if member.place is not None and member.size)
+    yield from (member.place.key for member in wheel.files if member.place is not None and member.size)
+    yield from (command_key(entry.name) for entry in wheel.entry_points if entry.is_script)
+
+
+def _before(wheel: Wheel) -> Iterator[str]:
+    for member in wheel.files:
+        if member.place is not None and member.size:
+            yield from member.place.replaces[1:]
 
 
 def _members_of(wheel: Wheel, share: tuple[int, int]) -> Sequence[wheel_format.Member]:

@@ -6,6 +6,8 @@ Names of folders and RECORDs are all that is read, so that it takes milliseconds
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,12 @@ from weighlock.sources.stray_files import read_file
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+START_UP = "nobody (start-up files of this environment name it)"
+"""Stands for the owner of a module that no distribution installed, and that Python runs whenever it starts."""
+
 _INFO = ".dist-info"
+_LARGEST_START_UP = 1 << 20
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ def read_installed(folders: Sequence[str]) -> Installed:
         for name, version, info in _distributions(folder):
             versions.setdefault(name, version)
             owners |= record.keys(_paths(os.path.join(info, "RECORD")), name)
+        for key in _started(folder):
+            owners.setdefault(key, START_UP)
     return Installed(versions=versions, owners=owners)
 
 
@@ -59,6 +68,34 @@ def _distributions(folder: str) -> Iterator[tuple[str, str, str]]:
         name, dash, version = entry.removesuffix(_INFO).partition("-")
         if entry.endswith(_INFO) and dash:
             yield canonical_name(name), version, os.path.join(folder, entry)
+
+
+def _started(folder: str) -> Iterator[str]:
+    """Yield the modules in a library folder that its own start-up files name: nobody else may put another one there."""
+    try:
+        entries = os.listdir(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=folder) from error
+    if any(_has_no_record(os.path.join(folder, entry)) for entry in entries):
+        return  # nobody can say whose such a module is, and its own distribution has to be replaceable
+    words: set[str] = set()
+    for entry in entries:
+        if entry.lower().endswith((".pth", ".start")):
+            with suppress(OSError):  # what cannot be read as a file, Python passes over, too
+                text = read_file(os.path.join(folder, entry), _LARGEST_START_UP).decode("utf-8", "replace")
+                words.update(_WORD.findall(text))
+    for entry in entries:
+        stem = entry.partition(".")[0]
+        if stem in words and entry.endswith(".py"):
+            yield entry
+        elif stem in words and os.path.isfile(os.path.join(folder, entry, "__init__.py")):
+            yield f"{entry}/__init__.py"
+
+
+def _has_no_record(info: str) -> bool:
+    return info.endswith(".egg-info") or (info.endswith(_INFO) and not os.path.exists(os.path.join(info, "RECORD")))
 
 
 def _paths(path: str) -> Collection[str]:

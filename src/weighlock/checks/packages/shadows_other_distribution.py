@@ -1,11 +1,13 @@
-"""Files that another installed distribution owns.
+"""Files that another distribution owns.
 
 ## What it does
 
-It compares where every file of a wheel would be installed with the files that distributions in the environment own,
-and with those of the wheels that are installed at the same time, where both are named. A person has to accept that code
-or a command of another distribution is overwritten; other files, tests that lie at the top, and the families and
-variants of one project that share their files are told of. Where only the top name is shared, that is told.
+It compares where every file and every command of a wheel would be installed with the files that distributions in the
+environment own, and with those of the wheels that are installed at the same time, where both are named. A person has to
+accept that code or a command of another distribution is overwritten, that a module stands where Python finds it first,
+and the same for modules of nobody that start-up files of the environment name; other files, tests that lie at the top,
+and the families and variants of one project that share their files are told of. Where only the top name is shared, that
+is told.
 
 ## Why it matters
 
@@ -15,7 +17,7 @@ judged of the other package then no longer holds, and uninstalling either breaks
 ## Known limits
 
 It knows what is installed when it is asked, and nothing where no environment was given. A file without content
-overwrites nothing.
+overwrites nothing. A command whose code lies in no file of the wheel runs other code than the wheel's, and is told of.
 
 ## Sources
 
@@ -30,12 +32,12 @@ from typing import TYPE_CHECKING
 
 from weighlock.finding import Finding, Location, Outcome, Severity, listing
 from weighlock.formats.wheel import Placement
-from weighlock.formats.wheel_place import GENERIC, is_code
+from weighlock.formats.wheel_place import GENERIC, command_key, is_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from weighlock.formats.wheel import Member
+    from weighlock.formats.wheel import Member, Wheel
 
 STRUCTURE = Placement
 
@@ -51,6 +53,9 @@ _FAMILIES = tuple(
         "faiss-cpu faiss-gpu",
         "psycopg2 psycopg2-binary",
         "xgboost xgboost-cpu",
+        "fastapi fastapi-cli fastapi-cloud-cli fastapi-slim",
+        "typer typer-cli typer-slim",
+        "tensorboard tb-nightly",
     )
 )
 
@@ -60,16 +65,34 @@ def run(placement: Placement) -> Iterator[Finding]:
     taken: dict[str, list[Member]] = defaultdict(list)
     wheel, owners = placement.wheel, placement.owners
     for member in wheel.files if owners else ():
-        owner = owners.get(member.place.key) if member.place is not None else None
-        if owner is not None and owner != wheel.name and member.size:
-            taken[owner].append(member)
+        keys = member.place.replaces if member.place is not None else ()
+        for owner in {owners[key]: None for key in keys if key in owners}:
+            if owner != wheel.name and member.size:
+                taken[owner].append(member)
     for owner, members in sorted(taken.items()):
         yield _overwrites(wheel.name, owner, members)
+    yield from _commands(wheel, owners)
     tops = {key.partition("/")[0]: owner for key, owner in owners.items() if "/" in key and not key.startswith("../")}
     for top in wheel.top_levels.keys() & tops.keys():
         if tops[top] not in {wheel.name, *taken}:
             message = f"the package {top} belongs to {tops[top]} as well"
             yield Finding(check="shadows-other-distribution", severity=Severity.INFO, message=message)
+
+
+def _commands(wheel: Wheel, owners: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a finding for each command of another distribution that an entry point would replace."""
+    for entry in wheel.entry_points:
+        owner = owners.get(command_key(entry.name)) if entry.is_script else None
+        if owner is None or owner == wheel.name:
+            continue
+        own = entry.value.partition(":")[0].partition(".")[0].strip() in wheel.top_levels
+        grave = own and not any({wheel.name, owner} <= family for family in _FAMILIES)
+        yield Finding(
+            check="shadows-other-distribution",
+            severity=Severity.HIGH if grave else Severity.LOW,
+            message=f"it would overwrite the command {entry.name} of {owner}",
+            outcome=Outcome.NEEDS_APPROVAL if grave else Outcome.DATA_ONLY,
+        )
 
 
 def _overwrites(name: str, owner: str, members: list[Member]) -> Finding:

@@ -6,8 +6,8 @@ It refuses a wheel in whose archive readers would see different members (contrad
 data outside of members, names that zipfile reads otherwise), a member whose path is absolute, has ``..``, a drive, a
 backslash, a control character or parts that a file system would change, links and devices, set-user-ID bits, members
 that would overwrite each other, also where letters differ only in case or in their Unicode form, a file where another
-member needs a folder, encrypted members, members that unpack to far more than a file of their kind, and entry points
-whose names lead out of the folder for scripts.
+member needs a folder, encrypted members, members that unpack to far more than a file of their kind, entry points
+whose names lead out of the folder for scripts, and those in which versions of pip would read another name.
 
 ## Why it matters
 
@@ -23,7 +23,8 @@ an installer other than pip does with an odd archive is not tried out; an archiv
 
 PEP 427; APPNOTE.TXT 6.3.10; CVE-2019-20916 and CVE-2026-1703 of pip; the zip confusion attacks that PyPI rejects since
 August 2025 (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/). None of 396 popular wheels has
-any of this.
+any of this. What pip makes of an entry point: ``ENTRY_RE`` of its distlib, which it searches for anywhere in
+``NAME = VALUE``, and which took ``good = /git=module:function`` for a command ``git`` until 2023.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ _NO_PARTS = frozenset({"", ".", ".."})
 # Windows drops a dot or a space at the end of a part, and takes what follows a colon for a stream of the file.
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\:]|[. ](?:/|\\Z)")
 _NO_SCRIPT = re.compile(r"[\x00-\x1f\x7f/\\:]")
+# What every version of pip reads as it is written: it looks for the first match in the line, not at its start.
+_SCRIPT_NAME = re.compile(r"[\w.+-]+")
+_SCRIPT_VALUE = re.compile(r"\w+(?:\.\w+)*(?::\w+(?:\.\w+)*)?\s*(?:\[[^\[\]]*\])?")
 _LONGEST_PART, _LONGEST_PATH = 255, 1024
 _BOMB_RATIO, _BOMB_SIZE = 200, 64 << 20
 _REGULAR = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
@@ -62,8 +66,13 @@ def run(wheel: Wheel) -> Iterator[Finding]:
             yield _finding(problem, member.name)
     yield from _clashes(wheel)
     for entry in wheel.entry_points:
-        if entry.is_script and (entry.name in _NO_PARTS or _NO_SCRIPT.search(entry.name)):
+        if not entry.is_script:
+            continue
+        if entry.name in _NO_PARTS or _NO_SCRIPT.search(entry.name):
             yield _finding(f"the script {entry.name!r} would not lie in the folder for scripts under that name")
+        elif not _SCRIPT_NAME.fullmatch(entry.name) or not _SCRIPT_VALUE.fullmatch(entry.value):
+            written = f"{entry.name} = {entry.value}"
+            yield _finding(f"installers would read another script in {written[:200]!r}")
 
 
 def _problem(member: Member) -> str | None:
