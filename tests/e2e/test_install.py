@@ -295,3 +295,9 @@ def test_news_in_a_young_release_are_found(bench):
     bench.index.add(wheel("gantry", "1.1", {"gantry/__init__.py": news}), uploaded=month)
     bench.policy('[install]\naccept = [{ package = "gantry", check = "import-time-behaviour", reason = "a test" }]\n')
     assert "new-in-release" in bench.refused("gantry")
+
+
+def test_offline_the_configured_index_is_not_asked(bench):
+    bench.index.add(wheel("gantry", "1.0", {"gantry/__init__.py": ""}))
+    assert "gantry" in bench.refused("gantry", "--offline", code=2)
+    assert not bench.index.requests

@@ -50,7 +50,7 @@ def command(
     from weighlock.sources.pip.arguments import read
 
     python = interpreter(python)
-    request = read(arguments, python=python)
+    request = read(arguments, python=python, offline=offline)
     policy, _ = find_policy(os.environ)
     with Stage() as stage:
         run = Run(

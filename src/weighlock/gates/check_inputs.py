@@ -146,7 +146,7 @@ class Reader:
         return replace(collected, lists=(*lists, *collected.lists))
 
     def _request(self, arguments: Sequence[str]) -> PipRequest:
-        return read_arguments(arguments, python=self.python, environ=self.environ)
+        return read_arguments(arguments, python=self.python, environ=self.environ, offline=self.offline)
 
     def _required(self, files: Sequence[str], request: PipRequest) -> list[Listed]:
         if not request.requirements and not request.builds:

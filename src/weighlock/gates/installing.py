@@ -25,6 +25,7 @@ from weighlock.sources.environment import folders_of
 from weighlock.sources.installed import Installed, read_installed
 from weighlock.sources.pip.interface import Wanted
 from weighlock.sources.pip.quarantine import InstallQuarantine
+from weighlock.sources.pip.remote import require_local
 from weighlock.sources.pip.session import PipSession
 from weighlock.sources.pip.target import markers
 from weighlock.sources.pip.transaction import recover
@@ -69,6 +70,8 @@ class Run:
         Raises:
             WeighlockError: Something could not be decided or done; nothing was installed.
         """
+        if self.offline:
+            require_local(request)
         for folder in recover(self.environ):
             self.progress.say(f"an installation into {folder} had been cut off and is rolled back")
         installed = read_installed(_folders(request))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weighlock.errors import UsageError
-from weighlock.sources.pip import arguments, options
+from weighlock.sources.pip import arguments, options, remote
 from weighlock.sources.pip.interface import PipRequest
 
 NO_SETTINGS = {"PIP_CONFIG_FILE": os.devnull, "HOME": "/nowhere", "PATH": "/bin"}
@@ -287,3 +287,40 @@ def test_a_lockfile_from_elsewhere_is_refused(tmp_path: Path, place: str):
 def test_a_build_for_another_system_is_left_out_as_pip_leaves_it_out():
     for text, count in (("sys_platform == 'nowhere'", 0), ("python_version >= '3'", 1)):
         assert len(read(f"x @ git+https://host.example/x ; {text}", "name").builds) == count
+
+
+def test_offline_no_configuration_and_no_file_brings_an_index_back(tmp_path: Path):
+    (tmp_path / "r.txt").write_text("--index-url https://host.example/simple\nname\n", encoding="utf-8")
+    environ = {**NO_SETTINGS, "PIP_INDEX_URL": "https://host.example", "PIP_EXTRA_INDEX_URL": "https://other.example"}
+    request = arguments.read(["-r", "r.txt"], python=sys.executable, environ=environ, offline=True)
+    assert request.indexes == ()
+    assert request.fetching[0] == "--no-index"
+    assert not any("example" in option for option in request.fetching)
+
+
+@pytest.mark.parametrize("option", ["-r", "-c"])
+def test_offline_no_requirements_file_is_fetched(option: str):
+    with pytest.raises(UsageError, match="server"):
+        arguments.read(
+            ["name", option, "https://host.example/r.txt"], python=sys.executable, environ=NO_SETTINGS, offline=True
+        )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["name", "-f", "https://u:secret@host.example/links"],
+        ["name @ https://u:secret@host.example/name-1.0-py3-none-any.whl"],
+        ["https://u:secret@host.example/name-1.0-py3-none-any.whl"],
+        ["name", "-i", "HTTP://u:secret@host.example"],
+    ],
+)
+def test_what_would_be_fetched_though_nobody_may_be_asked_is_refused(given: list[str]):
+    with pytest.raises(UsageError, match="server") as caught:
+        remote.require_local(read(*given))
+    assert "secret" not in str(caught.value.where)
+
+
+def test_folders_and_files_of_this_machine_are_not_asked_for(tmp_path: Path):
+    place = (tmp_path / "name-1.0-py3-none-any.whl").as_uri()
+    remote.require_local(read("--no-index", "-f", ".", "-f", tmp_path.as_uri(), f"name @ {place}"))

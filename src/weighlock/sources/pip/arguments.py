@@ -28,7 +28,7 @@ from weighlock.sources.pip.reading import Reading
 from weighlock.sources.pip.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from weighlock.sources.pip.interface import Build
 
@@ -81,20 +81,23 @@ class _Settings:
         ]
 
 
-def read(arguments: Sequence[str], *, python: str, environ: Mapping[str, str] | None = None) -> PipRequest:
+def read(
+    arguments: Sequence[str], *, python: str, environ: Mapping[str, str] | None = None, offline: bool = False
+) -> PipRequest:
     """Take the arguments of ``pip install`` apart, with everything that they and pip's configuration name.
 
     Args:
         arguments: Without ``install``.
         python: The interpreter of the environment that is installed into.
         environ: The variables of the user; those of this process by default.
+        offline: No index is asked, whatever is configured, and no requirements file is fetched.
 
     Raises:
         UsageError: pip would not understand them, or one of them cannot be honoured safely.
         SourceError: A requirements file behind a URL cannot be reached.
     """
     environ = os.environ if environ is None else environ
-    given, positional = options.parse(arguments)
+    given, positional = options.parse(["--no-index", *arguments] if offline else arguments)
     isolated = any(one.option.name == "isolated" for one in given)
     settings = _Settings()
     for one, where in configuration.read(environ, target.prefix(python), isolated=isolated):
@@ -103,14 +106,19 @@ def read(arguments: Sequence[str], *, python: str, environ: Mapping[str, str] | 
         settings.add(one, None, base=os.getcwd())
     _require_same_python(settings, python)
     network = _network(settings)
-    reading = _reading(settings, positional, environ, network, python)
+    fetch = remote.refuse if offline else remote.fetcher(network)
+    reading = _reading(settings, positional, environ, fetch, python)
     return _request(settings, reading, python, environ, network)
 
 
 def _reading(
-    settings: _Settings, positional: Sequence[str], environ: Mapping[str, str], network: Network, python: str
+    settings: _Settings,
+    positional: Sequence[str],
+    environ: Mapping[str, str],
+    fetch: Callable[[str], bytes],
+    python: str,
 ) -> Reading:
-    reading = Reading(environ=environ, fetch=remote.fetcher(network))
+    reading = Reading(environ=environ, fetch=fetch)
     reading.index, reading.no_index = settings.last("index-url"), "no-index" in settings
     reading.extra.extend(settings.all("extra-index-url"))
     reading.find_links.extend(_link_place(value) for value in settings.all("find-links"))

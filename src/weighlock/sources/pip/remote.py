@@ -1,12 +1,12 @@
-"""Requirements files behind URLs, fetched by ourselves and bounded."""
+"""Requirements files behind URLs, fetched by ourselves and bounded; and what is refused where nobody may be asked."""
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from weighlock.errors import SourceError
+from weighlock.errors import SourceError, UsageError
 from weighlock.sources.pip.reading import MOST_BYTES
 from weighlock.sources.pip.redaction import redacted
 from weighlock.sources.transport import Transport
@@ -14,7 +14,7 @@ from weighlock.sources.transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from weighlock.sources.pip.interface import Network
+    from weighlock.sources.pip.interface import Network, PipRequest
 
 
 def fetcher(network: Network) -> Callable[[str], bytes]:
@@ -34,6 +34,27 @@ def fetcher(network: Network) -> Callable[[str], bytes]:
         return _body(transport, bare, headers, redacted(url))
 
     return fetch
+
+
+def refuse(url: str) -> NoReturn:
+    """Fetch nothing, where no server may be asked.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError("a server would have to be asked", where=redacted(url), hint="fetch it first, and name its path")
+
+
+def require_local(request: PipRequest) -> None:
+    """Refuse what pip would ask a server for, though it asks no index.
+
+    Raises:
+        UsageError: A requirement, a constraint or a place of links is behind a URL.
+    """
+    wanted = [one.url for one in (*request.requirements, *request.constraints) if one.url is not None]
+    for place in (*request.indexes, *request.find_links, *request.links, *wanted):
+        if "://" in place and urlsplit(place).scheme.lower() != "file":
+            refuse(place)
 
 
 def _body(transport: Transport, url: str, headers: dict[str, str], shown: str) -> bytes:
