@@ -41,15 +41,19 @@ def parse(text: str, folder: Path | str = "/", **more: object) -> Wanted | Build
         ("file:///nowhere/" + WHEEL, "url"),
         ("file:" + WHEEL, "url"),
         ("file://other.example/" + WHEEL, "url"),
-        ("./nowhere", "url"),
-        ("marker-9.0.tar.gz", "url"),
-        ("marker-9.0.zip", "url"),
+        ("./nowhere ; python_version < '3'", "url"),
     ],
 )
 def test_what_is_no_wheel_never_reaches_pip(text: str, kind: str):
     found = parse(text)
     assert isinstance(found, Build)
     assert found.kind == kind
+
+
+@pytest.mark.parametrize("text", ["./nowhere", "marker-9.0.tar.gz", "marker-9.0.zip", WHEEL, "/nowhere/" + WHEEL])
+def test_a_path_where_nothing_is_is_said_to_be_one(text: str):
+    with pytest.raises(UsageError, match="nothing is there"):
+        parse(text)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,8 @@ def _reading(
     for place in settings.all("constraint"):
         reading.read(_file_place(place), constraint=True)
     for text in positional:
+        if text.endswith(".txt") and os.path.isfile(text):
+            raise UsageError("is a file of requirements", where=text, hint=f"write -r {text}")
         if text.strip():
             reading.add(text, Origin(text=redacted(text)), folder=folder)
     for text in settings.all("editable"):

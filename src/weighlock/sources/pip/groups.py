@@ -50,7 +50,7 @@ def _rows(name: str, groups: dict[str, Any], path: str, above: tuple[str, ...]) 
         raise UsageError(f"the dependency group {name!r} is nested in itself, or too deeply", where=path)
     rows = groups.get(name)
     if not isinstance(rows, list):
-        raise UsageError(f"has no dependency group {name!r}", where=path)
+        raise UsageError(f"has no dependency group {name!r}", where=path, hint="write PATH:GROUP for another file")
     for row in rows:
         if isinstance(row, str):
             yield row
@@ -105,7 +105,7 @@ def _text(path: str) -> str:
             raise UsageError("is too large", where=path)
         return data.decode()
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=path) from None
+        raise UsageError(f"cannot be read: {error.strerror}", where=path, hint="is the path right?") from None
     except UnicodeDecodeError:
         raise UsageError("is not text in UTF-8", where=path) from None
 

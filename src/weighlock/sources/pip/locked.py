@@ -147,6 +147,6 @@ def _text(path: str) -> str:
             raise UsageError("is too large", where=path)
         return data.decode()
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=path) from None
+        raise UsageError(f"cannot be read: {error.strerror}", where=path, hint="is the path right?") from None
     except UnicodeDecodeError:
         raise UsageError("is not text in UTF-8", where=path) from None

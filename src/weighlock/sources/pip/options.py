@@ -198,7 +198,9 @@ class Given:
 
 class _Parser(optparse.OptionParser):
     def error(self, msg: str) -> NoReturn:
-        hint = "weighlock knows the options of pip 23.0 to 26.3" if msg.startswith("no such option") else None
+        hint = "see `pip install --help`"
+        if msg.startswith("no such option"):
+            hint = "weighlock knows the options of pip 23.0 to 26.3"
         raise UsageError(f"pip would not understand: {msg}", hint=hint)
 
 

@@ -136,7 +136,7 @@ class Reading:
             with open(path, "rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", where=shown) from None
+            raise UsageError(f"cannot be read: {error.strerror}", where=shown, hint="is the path right?") from None
         except ValueError:
             raise UsageError("is neither a path nor a URL", where=shown) from None
         if len(data) > MOST_BYTES:

@@ -77,7 +77,8 @@ def parse(
     try:
         requirement = Requirement(text)
     except (InvalidRequirement, RecursionError) as error:
-        raise _wrong(origin, f"is no requirement: {str(error).partition(_NEWLINE)[0]}") from None
+        hint = "write NAME, NAME==VERSION, NAME[EXTRA], or NAME @ URL"
+        raise _wrong(origin, f"is no requirement: {str(error).partition(_NEWLINE)[0]}", hint) from None
     if requirement.url is None:
         return _wanted(str(requirement), canonicalize_name(requirement.name), None, origin, hashes)
     return _from_url(requirement, origin, folder, hashes, constraint=constraint)
@@ -165,6 +166,8 @@ def _from_place(
     *,
     constraint: bool,
 ) -> Wanted | Build:
+    if marker is None and not _scheme(place) and not os.path.lexists(place):
+        raise _wrong(origin, "is a path, and nothing is there", hint="is the path right?")
     url = place if _scheme(place) else _file_url(place)
     kind, filename = _classified(url)
     if kind != "wheel":
