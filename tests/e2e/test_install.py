@@ -285,7 +285,16 @@ def test_what_comes_out_of_a_build_is_judged_like_any_wheel(bench, sandbox):
 def test_a_young_sdist_is_refused_though_it_may_be_built(bench, sandbox):
     bench.index.add(source_of(bench), uploaded=datetime.now(UTC) - timedelta(hours=1))
     bench.policy('[install]\nallow-build = ["gantry"]\n')
-    assert "release-age" in bench.refused("gantry")
+    assert "refused before it is built" in bench.refused("gantry")
+
+
+def test_not_one_line_of_a_yanked_or_shared_sdist_runs(bench):
+    bench.index.add(source_of(bench), yanked="it is malicious")
+    bench.policy('[install]\nallow-build = ["gantry"]\n')
+    assert "refused before it is built" in bench.refused("gantry==1.0")
+    bench.index.change(source_of(bench), yanked=None)
+    bench.index.add(source_of(bench, more='"other.py": ""'), prefix="other")
+    assert "refused before it is built" in bench.refused("--extra-index-url", bench.index.url("other"), "gantry")
 
 
 def test_news_in_a_young_release_are_found(bench):

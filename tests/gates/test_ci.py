@@ -12,6 +12,7 @@ from weighlock.advisories.interface import Status
 from weighlock.advisories.pip_audit import Audit, pin_of
 from weighlock.advisory import Advisory, Severity
 from weighlock.artifact import Digest
+from weighlock.errors import FormatError
 from weighlock.formats import pylock, uv_lock
 from weighlock.formats.installed import InstalledDistribution
 from weighlock.gates.ci import Collected, judge
@@ -231,7 +232,10 @@ wheels = [
 
 
 def test_a_lockfile_is_judged_by_the_wheel_that_fits():
-    told = report(from_lock(pylock.parse(LOCK), "pylock.toml"), ask=Asked(page("demo", "1.0")))
+    windows = IndexFile(filename="demo-1.0-cp35-cp35m-win32.whl", url="https://f.example/w", sha256=SHA, uploaded=OLD)
+    here = page("demo", "1.0")
+    pages = replace(here, files=(*here.files, windows))
+    told = report(from_lock(pylock.parse(LOCK), "pylock.toml"), ask=Asked(pages))
     (item,) = told.packages
     assert item.release.artifact.filename == "demo-1.0-py3-none-any.whl"
     assert item.origin == Origin(path="pylock.toml", line=2)
@@ -366,3 +370,34 @@ def test_two_lists_that_name_one_release_are_two_places_and_one_judgement_each()
     lists = [*from_lock(pylock.parse(LOCK), "pylock.toml"), *from_lock(pylock.parse(LOCK), "pylock.dev.toml")]
     told = report(lists, ask=Asked(page("demo", "1.0")))
     assert [item.origin.path for item in told.packages if item.origin] == ["pylock.toml", "pylock.dev.toml"]
+
+
+def _two_platforms(*others: tuple[str, str]) -> list[Listed]:
+    """Return what a lockfile lists: the wheel for everybody, and others for other machines."""
+    rows = [("demo-1.0-py3-none-any.whl", SHA), *others]
+    wheels = "".join(
+        f'[[packages.wheels]]\nurl = "https://files.example/{name}"\nhashes = {{ sha256 = "{digest}" }}\n'
+        for name, digest in rows
+    )
+    text = f'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "demo"\nversion = "1.0"\n{wheels}'
+    return from_lock(pylock.parse(text), "pylock.toml")
+
+
+def test_a_locked_wheel_for_other_machines_that_no_index_lists_is_not_passed_over():
+    assert report(_two_platforms(), ask=Asked(page("demo", "1.0"))).allowed
+    told = report(_two_platforms(("demo-1.0-1-cp311-cp311-win_amd64.whl", OTHER)), ask=Asked(page("demo", "1.0")))
+    assert not told.allowed
+    assert "win_amd64" in messages(told)
+
+
+def test_a_lockfile_that_lists_one_file_with_two_digests():
+    name = "demo-1.0-cp311-cp311-win_amd64.whl"
+    listed = page("demo", "1.0")
+    other = replace(listed.files[0], filename=name, sha256=SHA)
+    ask = Asked(replace(listed, files=(*listed.files, other)))
+    for rows in ([(name, SHA), (name, OTHER)], [(name, OTHER), (name, SHA)]):
+        try:
+            told = report(_two_platforms(*rows), ask=ask)
+        except FormatError:
+            continue
+        assert not told.allowed

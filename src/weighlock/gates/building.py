@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import parse_wheel_filename
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
     from weighlock.artifact import PackageFile
     from weighlock.install_policy import InstallPolicy
+    from weighlock.release import IndexFile
     from weighlock.sources.builds.choose import Sdist
     from weighlock.sources.index import Index
-    from weighlock.sources.pip.interface import Build
+    from weighlock.sources.pip.interface import Build, Resolved
 
 _LARGEST = 512 << 20
 """Bytes of an sdist that is built."""
@@ -45,6 +47,21 @@ class Built:
     wheel: Path
     source: PackageFile | None = None
     direct: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """An sdist that would be built.
+
+    Args:
+        sdist: With the digest that its bytes must have.
+        listed: The entry of the page that lists it.
+        index: That has it.
+    """
+
+    sdist: PackageFile
+    listed: IndexFile
+    index: Index
 
 
 class Workshop:
@@ -77,30 +94,42 @@ class Workshop:
         """Say whether the policy names a project, and it was not built yet."""
         return name in self._policy.allow_build and name not in self._built
 
-    def of(self, filename: str) -> Built | None:
-        """Return what a wheel was built from, if it was built here."""
-        return next((one for one in self._built.values() if one.wheel.name == filename), None)
+    def of(self, resolved: Resolved) -> Built | None:
+        """Return what a wheel was built from, if it is one that was built here.
 
-    def by_name(self, requirement: str) -> Built:
-        """Build the newest sdist that a requirement may mean.
+        An index can list another wheel under the same name, and then nothing of what is known about the source holds.
+        """
+        path = unquote(urlsplit(resolved.url).path) if resolved.url.startswith("file:") else None
+        return next((one for one in self._built.values() if str(one.wheel) == path), None)
+
+    def choose(self, requirement: str) -> Chosen:
+        """Choose the newest sdist that a requirement may mean; nothing of it is fetched.
 
         Args:
             requirement: As the installer names what it found no wheel of.
 
         Raises:
-            SourceError: No index has one, or it cannot be built here.
-            AdmissionError: What it needs for the build is refused, or it is another project.
+            SourceError: No index has one.
         """
         wanted = _parsed(requirement)
         name = canonical_name(wanted.name)
         pinned = self._policy.allow_build[name]
-        specifier = str(wanted.specifier & f"=={pinned}") if pinned else str(wanted.specifier)
-        sdist, index = self._chosen(name, specifier)
-        folder = self._folder(name)
-        source = folder / sdist.artifact.filename
-        source.write_bytes(index.file(sdist.listed, _LARGEST))
-        wheel = build(source, folder, self._judge_and_fetch, name=name, version=sdist.artifact.version)
-        return self._kept(name, Built(wheel=wheel, source=sdist.artifact))
+        sdist, index = self._chosen(name, str(wanted.specifier & f"=={pinned}") if pinned else str(wanted.specifier))
+        return Chosen(sdist=sdist.artifact, listed=sdist.listed, index=index)
+
+    def from_index(self, chosen: Chosen) -> Built:
+        """Build an sdist of an index.
+
+        Raises:
+            SourceError: It cannot be fetched or built here.
+            AdmissionError: What it needs for the build is refused, or it is another project.
+        """
+        artifact = chosen.sdist
+        folder = self._folder(artifact.name)
+        source = folder / artifact.filename
+        source.write_bytes(chosen.index.file(chosen.listed, _LARGEST))
+        wheel = build(source, folder, self._judge_and_fetch, name=artifact.name, version=artifact.version)
+        return self._kept(artifact.name, Built(wheel=wheel, source=artifact))
 
     def direct(self, wanted: Build) -> Built:
         """Build what a person named by a path.

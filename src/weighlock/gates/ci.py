@@ -19,7 +19,7 @@ from weighlock import checks
 from weighlock.advisories.advice import advise
 from weighlock.finding import Finding, Outcome, Severity, listing
 from weighlock.gates.listed import identified
-from weighlock.gates.packages import PackageReport, judge_release
+from weighlock.gates.packages import PackageReport, judge_release, unverifiable_package
 from weighlock.gates.releases import learn
 from weighlock.gates.suggest import suggest
 from weighlock.release import BuildNeeded
@@ -145,9 +145,21 @@ def _may_be_built(release: Release, policy: InstallPolicy) -> bool:
 
 
 def _exchanged(listed: Listed, release: Release) -> Iterator[Finding]:
-    """Yield a finding for each file that a lockfile lists and that an index has with other bytes now."""
-    locked = {file.filename: file.sha256 for page in _own_page(listed) for file in page.files if file.sha256}
+    """Yield a finding for each file that a lockfile lists and that an index has with other bytes now, or not at all.
+
+    The file that fits this interpreter is one of several: other machines take others.
+    """
+    pairs = {(file.filename, file.sha256) for page in _own_page(listed) for file in page.files if file.sha256}
+    locked = dict(pairs)
+    if len(locked) != len(pairs):
+        yield unverifiable_package("the lockfile lists one file with several digests, so which one counts is not known")
     chosen = release.artifact.filename  # the check of this name compares that one
+    shown = {file.filename for page in release.pages for file in page.files}
+    unknown = sorted(locked.keys() - shown - {chosen})
+    if unknown and chosen in shown:  # otherwise no index here has the release at all, which is said
+        yield unverifiable_package(
+            f"the lockfile has {listing(unknown)}, which no configured index lists, and which others would install"
+        )
     for page in release.pages:
         for file in page.files:
             digest = locked.get(file.filename)

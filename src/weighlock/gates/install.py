@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from weighlock import checks
 from weighlock.artifact import Digest, PackageFile
 from weighlock.digests import sha256_file
-from weighlock.errors import DigestMismatchError, NoWheelError, SourceError
+from weighlock.errors import AdmissionError, DigestMismatchError, NoWheelError, SourceError
 from weighlock.gates.building import project_of, requirement_of
 from weighlock.gates.packages import JudgedPackage, PackageReport, judge_release
 from weighlock.gates.releases import learn
@@ -164,12 +164,31 @@ class InstallGate:
             except NoWheelError as error:
                 if self.workshop is None or not self.workshop.may_build(project_of(error.requirement)):
                     raise
+                chosen = self.workshop.choose(error.requirement)
+                self._require_admitted(chosen.sdist, request)
                 self.say(f"building {error.requirement}")
-                self.installer.offer(self.workshop.by_name(error.requirement).wheel, None)
+                self.installer.offer(self.workshop.from_index(chosen).wheel, None)
+
+    def _require_admitted(self, sdist: PackageFile, request: PipRequest) -> None:
+        """Judge what is said about an sdist before one line of it runs, if only in a sandbox.
+
+        Raises:
+            AdmissionError: It is refused.
+        """
+        release = Release(artifact=sdist, origin=request.origins.get(sdist.name))
+        [(release, said)] = learn([release], self.knowledge, self.policy)
+        # Which licence it has stands in metadata that are made by the build.
+        found = [finding for finding in said if finding.check != "license"]
+        verdict = judge_release(release, found, self.policy, self.knowledge.now).verdict
+        if not verdict.allowed:
+            reason = verdict.reasons[0]
+            raise AdmissionError(
+                f"is refused before it is built: {reason.message}", where=sdist.pin, hint=reason.remedy
+            )
 
     def _release(self, resolved: Resolved, request: PipRequest) -> Release:
         artifact, direct = resolved.artifact, resolved.direct
-        built = self.workshop.of(artifact.filename) if self.workshop is not None else None
+        built = self.workshop.of(resolved) if self.workshop is not None else None
         if built is not None:
             artifact, direct = built.source or artifact, built.direct
         return Release(
