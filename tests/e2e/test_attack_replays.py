@@ -15,9 +15,12 @@ from tests.e2e.attacks import Place
 from tests.index_faults import FaultyIndex
 from weighlock.demo import attacks as real
 from weighlock.demo.attacks import NIGHTLY, Attack
+from weighlock.demo.index import LONG_AGO
 from weighlock.demo.packages import marking, sdist, wheel
 from weighlock.errors import DigestMismatchError, WeighlockError
+from weighlock.formats.wheel_profile import WheelProfile
 from weighlock.gates.packages import JudgedPackage, PackageReport
+from weighlock.gates.release_memory import ReleaseMemory
 
 pytestmark = pytest.mark.e2e
 
@@ -103,6 +106,22 @@ def test_a_release_without_the_attestations_that_the_one_before_had(place: Place
     report = place.install("--index-url", place.index.url("forge"), "ultralytics==8.3.45")
     assert _refusals(report) == {"ultralytics==8.3.45": {"provenance"}}
     assert "ultralytics/ultralytics" in report.packages[0].verdict.reasons[0].message
+    assert place.left() == []
+
+
+def test_a_release_that_brings_what_the_admitted_one_before_did_not_have(place: Place):
+    """ultralytics 8.3.41 and lightning 2.6.2 weeks later: old enough, and unlike the releases before them."""
+    library = bytes(index for index in range(256)) * (11 << 12)
+    download = "import os\n\nos.system('true')\n"
+    for version, code, files in (("1.0", "x = 1\n", {}), ("1.1", download, {"grown/router_runtime.js": library})):
+        place.index.add(wheel("grown", version, {"grown/__init__.py": code, **files}), uploaded=LONG_AGO)
+    grown = ReleaseMemory(place.folder / "state" / "releases.json")
+    grown.remember([WheelProfile(name="grown", version="1.0", size=1000)])
+    report = place.install("grown")
+    assert _refusals(report) == {"grown==1.1": {"new-in-release"}}
+    said = " ".join(reason.message for reason in report.packages[0].verdict.reasons)
+    assert "router_runtime.js" in said
+    assert "os.system" in said
     assert place.left() == []
 
 

@@ -106,6 +106,20 @@ def _network(text: str, _version: str) -> WeighlockError | None:
     return None
 
 
+def _page(text: str, _version: str) -> WeighlockError | None:
+    """Recognise a page that pip fell over, and of which it does not say where it came from."""
+    if "Traceback (most recent call last)" not in text or "in parse_links" not in text:
+        return None
+    return SourceError(f"an index answers with a page that nobody can read: {_last_error(text)}")
+
+
+def _cut_off(text: str, _version: str) -> WeighlockError | None:
+    if "incomplete-download" not in text and "not enough bytes were received" not in text:
+        return None
+    url = re.search(r"URL: (\S+)", text)
+    return SourceError("its download is cut off", where=url[1][:_LONGEST_LINE] if url else _host(text))
+
+
 def _conflict(text: str, _version: str) -> WeighlockError | None:
     if "ResolutionImpossible" not in text and "conflicting dependencies" not in text:
         return None
@@ -148,7 +162,7 @@ def _usage(text: str, version: str) -> WeighlockError | None:
 
 
 _KNOWN: tuple[Callable[[str, str], WeighlockError | None], ...] = (
-    _build, _hashes, _usage, _credentials, _tls, _network, _conflict, _nothing_found,
+    _build, _hashes, _usage, _credentials, _tls, _cut_off, _page, _network, _conflict, _nothing_found,
 )  # fmt: skip
 
 
