@@ -94,11 +94,21 @@ class DigestCache:
 
 def place(environ: Mapping[str, str]) -> str | None:
     """Return the path of the file on disk, or ``None`` where there is no place for it."""
+    folder = cache_folder(environ)
+    return os.path.join(folder, "digests") if folder else None
+
+
+def cache_folder(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of what can be made again: ``WEIGHLOCK_CACHE``, else in the cache of this user.
+
+    Args:
+        environ: ``WEIGHLOCK_CACHE``, ``XDG_CACHE_HOME`` or ``HOME`` say where.
+    """
     folder = environ.get("WEIGHLOCK_CACHE")
     if not folder:
         base = environ.get("XDG_CACHE_HOME") or (environ.get("HOME") and os.path.join(environ["HOME"], ".cache"))
         folder = base and os.path.join(base, "weighlock")
-    return os.path.join(os.path.abspath(folder), "digests") if folder else None
+    return os.path.abspath(folder) if folder else None
 
 
 def _parse(line: bytes) -> tuple[tuple[Key, str], str] | None:

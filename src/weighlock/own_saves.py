@@ -141,7 +141,17 @@ class OwnSaves:
 
 
 def place(environ: Mapping[str, str]) -> str | None:
-    """Return the folder of the records: under ``WEIGHLOCK_STATE``, else where this user's programs keep their state."""
+    """Return the folder of the records, or ``None`` where there is no place for it."""
+    folder = state_folder(environ)
+    return os.path.join(folder, "saved") if folder else None
+
+
+def state_folder(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of all that is remembered: ``WEIGHLOCK_STATE``, else where programs of this user keep theirs.
+
+    Args:
+        environ: ``WEIGHLOCK_STATE``, ``XDG_STATE_HOME`` or ``HOME`` say where.
+    """
     folder = environ.get("WEIGHLOCK_STATE")
     if not folder:
         home = environ.get("HOME")
@@ -149,7 +159,7 @@ def place(environ: Mapping[str, str]) -> str | None:
         if not base or not os.path.isabs(base):  # a relative one does not count, and might lie in someone's project
             base = home and os.path.join(home, ".local", "state")
         folder = base and os.path.join(base, "weighlock")
-    return os.path.join(os.path.abspath(folder), "saved") if folder else None
+    return os.path.abspath(folder) if folder else None
 
 
 def _size_of(line: bytes) -> int | None:

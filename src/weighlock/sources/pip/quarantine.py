@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighlock.digest_cache import cache_folder
 from weighlock.errors import SourceError
 from weighlock.files import unfinished_file_errors
 from weighlock.sources.exclusive import acquire, acquire_now, make_private
@@ -54,13 +55,10 @@ class InstallQuarantine:
 
 def place(environ: Mapping[str, str]) -> Path:
     """Return the folder of all quarantines of this user: in the cache of weighlock, else among temporary files."""
-    folder = environ.get("WEIGHLOCK_CACHE")
-    if not folder:
-        base = environ.get("XDG_CACHE_HOME") or (environ.get("HOME") and os.path.join(environ["HOME"], ".cache"))
-        if not base:  # one folder, so that nobody else can put another one in its place
-            return Path(tempfile.gettempdir(), f"weighlock-installing-{getattr(os, 'geteuid', int)()}")
-        folder = os.path.join(base, "weighlock")
-    return Path(os.path.abspath(folder), "installing")
+    folder = cache_folder(environ)
+    if folder is None:  # one folder, so that nobody else can put another one in its place
+        return Path(tempfile.gettempdir(), f"weighlock-installing-{getattr(os, 'geteuid', int)()}")
+    return Path(folder, "installing")
 
 
 def remove_abandoned(parent: Path) -> int:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from weighlock.errors import SourceError
 from weighlock.files import read_regular, unfinished_file_errors, write_atomically
+from weighlock.own_saves import state_folder
 from weighlock.sources.exclusive import LOCK, acquire, acquire_now
 from weighlock.sources.pip.footprint import JOURNAL_FOLDER
 from weighlock.sources.pip.journal import JOURNAL, begin, read, roll_back
@@ -227,13 +228,8 @@ def _missing_folders(path: str) -> list[str]:
 
 
 def _notes(environ: Mapping[str, str]) -> Path | None:
-    folder = environ.get("WEIGHLOCK_STATE")
-    if not folder:
-        home, base = environ.get("HOME"), environ.get("XDG_STATE_HOME")
-        if not base or not os.path.isabs(base):
-            base = home and os.path.join(home, ".local", "state")
-        folder = base and os.path.join(base, "weighlock")
-    return Path(os.path.abspath(folder), _NOTES) if folder else None
+    folder = state_folder(environ)
+    return Path(folder, _NOTES) if folder else None
 
 
 def _note(destination: str, environ: Mapping[str, str]) -> Path | None:
