@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.pip_bypasses import Way, Workbench
-from tests.e2e.test_install import Bench
+from tests.e2e.test_install import Bench, sandbox, source_of
 from tests.index_faults import FaultyIndex, certificate
 from weighlock.demo.index import LoopbackIndex
 from weighlock.demo.packages import sdist, wheel
@@ -19,6 +19,8 @@ from weighlock.sources.pip import arguments
 from weighlock.sources.pip.interface import PipRequest
 from weighlock.sources.uv import command
 from weighlock.sources.uv.choose import choose
+
+__all__ = ["sandbox"]  # a fixture
 
 pytestmark = pytest.mark.e2e
 
@@ -173,3 +175,18 @@ def test_without_uv_it_is_said_how_to_get_it(bench):
 def test_an_sdist_is_refused_before_it_can_run(bench):
     bench.index.add(sdist("source", "1.0", setup_py=f"import os; os.mkdir({str(bench.marker)!r})\n"))
     assert "allow-build" in bench.refused("--resolver", "uv", "source", code=2)
+
+
+def test_what_the_policy_lets_build_is_built_apart_and_chosen(bench, sandbox):
+    bench.index.add(source_of(bench))
+    bench.index.add(wheel("needs-it", "1.0", {"needs_it.py": ""}, requires=["gantry>=1"]))
+    bench.policy('[install]\nallow-build = ["gantry"]\n')
+    done = bench.install("--resolver", "uv", "needs-it")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (bench.site / "gantry.py").read_text(encoding="utf-8") == "BUILT = True\n"
+
+
+def test_offline_uv_asks_nobody(bench):
+    bench.index.add(wheel("gantry", "1.0", {"gantry.py": ""}))
+    assert "gantry" in bench.refused("--resolver", "uv", "--offline", "gantry", code=2)
+    assert bench.index.requests == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import SourceError
 from weighlock.sources.pip import target
+from weighlock.sources.pip.requirement import rewritten
 from weighlock.sources.pip.resolve import private
 from weighlock.sources.uv import command, options, pins
 
@@ -31,10 +32,10 @@ def choose(request: PipRequest, folder: Path, installed: Mapping[str, str]) -> p
         SourceError: uv found no answer, or one that cannot be believed.
     """
     place = folder / "pylock.toml"
-    lines = (*options.index_lines(request), *(one.line for one in request.requirements))
+    lines = (*options.index_lines(request), *(rewritten(one) for one in request.requirements))
     arguments = [*options.arguments(request), f"--output-file={place}"]
     if request.constraints:
-        constraints = _written(folder / "constraints.txt", (one.line for one in request.constraints))
+        constraints = _written(folder / "constraints.txt", (rewritten(one) for one in request.constraints))
         arguments.append(f"--constraints={constraints}")
     if not options.keeps_nothing(request):
         _written(place, pins.preferences(installed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -88,23 +88,29 @@ class Pins:
         line = text + "".join(f"{_HASH}{value}" for value in sorted(hashes))
         return Wanted(line=line, origin=Origin(text=f"{package.name} (uv)"), name=package.name, url=url)
 
-    def require_chosen(self, packages: Iterable[Resolved]) -> None:
-        """Make sure that a resolution takes only files that uv chose from.
+    def matched(self, packages: Iterable[Resolved]) -> tuple[Resolved, ...]:
+        """Return what pip answered, after making sure that it took only files that uv listed.
+
+        A file of which pip learned no digest has to have the one that uv learned.
 
         Raises:
-            DigestMismatchError: It takes another one.
-            SourceError: It takes another project or version.
+            DigestMismatchError: It took another file.
+            SourceError: It took another project or version.
         """
         chosen = {one.name: one for one in self.chosen}
-        for package in packages:
-            artifact = package.artifact
-            mine = chosen.get(artifact.name)
-            if mine is None or (mine.version is not None and Version(mine.version) != Version(artifact.version)):
-                raise SourceError("is not what uv chose", where=f"{artifact.name} {artifact.version}")
-            known = _digests(mine)
-            if artifact.digest is not None and known and f"sha256:{artifact.digest.value}" not in known:
-                hint = "does another index have another file of that version?"
-                raise DigestMismatchError("is not among the files that uv chose", where=artifact.filename, hint=hint)
+        return tuple(_matched(package, chosen.get(package.artifact.name)) for package in packages)
+
+
+def _matched(package: Resolved, mine: LockedPackage | None) -> Resolved:
+    artifact = package.artifact
+    if mine is None or (mine.version is not None and Version(mine.version) != Version(artifact.version)):
+        raise SourceError("is not what uv chose", where=f"{artifact.name} {artifact.version}")
+    listed = {wheel.filename: wheel.digest for wheel in mine.wheels if wheel.digest is not None}
+    digest = artifact.digest or listed.get(artifact.filename)
+    if listed and digest not in listed.values():
+        hint = "does another index have another file of that version?"
+        raise DigestMismatchError("is not among the files that uv chose", where=artifact.filename, hint=hint)
+    return replace(package, artifact=replace(artifact, digest=digest))
 
 
 def parse(text: str, request: PipRequest, markers: Mapping[str, str]) -> Pins:

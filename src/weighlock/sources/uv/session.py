@@ -80,8 +80,7 @@ class UvSession:
             resolving=tuple(dict.fromkeys((*resolving, "--no-deps"))),
         )
         resolution = self._pip.resolve(pinned)
-        chosen.require_chosen(resolution.packages)
-        packages = tuple(_as_asked(package, chosen) for package in resolution.packages)
+        packages = tuple(_as_asked(package, chosen) for package in chosen.matched(resolution.packages))
         self.report = _report(resolution, chosen)
         return replace(resolution, packages=packages, report=self.report)
 
