@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.advisories import update
 from weighlock.advisories.database import Database, place
 from weighlock.errors import AdvisoryError, WeighlockError
 from weighlock.gates.packages import AdvisoriesStatus
-from weighlock.sources.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +40,10 @@ def open_database(
         return Database(path)
     if offline:
         raise AdvisoryError(problem, hint=_WAYS_OUT)
+    # Nearly every run finds the database there, and does without the modules that make one.
+    from weighlock.advisories import update
+    from weighlock.sources.transport import Transport
+
     try:
         update.from_network(path, update.urls(environ), Transport(), now=now, progress=progress)
     except WeighlockError as error:
