@@ -222,6 +222,7 @@ def _ignored(data: dict[str, Any], where: str) -> IgnoredAdvisory:
 
 def canonical_name(name: str) -> str:
     """Return the name of a project as PEP 503 spells it."""
+    # As packaging does it, which every guarded program would have to import before its first load.
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,14 +11,14 @@ import click
 
 from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, is_offline, output_option
-from weighlock._cli._terminal import Stage, emit, takes_color, width
+from weighlock._cli._package_report import emit_packages
+from weighlock._cli._terminal import Stage
 from weighlock.advisory import Severity
 from weighlock.errors import UsageError
 from weighlock.output.packages import FORMS
 
 if TYPE_CHECKING:
     from weighlock.advisories.pip_audit import PipAudit
-    from weighlock.gates.packages import PackageReport
 
 _SEVERITIES = [str(severity) for severity in Severity if severity is not Severity.UNKNOWN]
 
@@ -97,9 +96,9 @@ def command(
     if policy.fail_on is not project.install.fail_on:
         told = f"advisories refuse from {policy.fail_on} on, by --fail-on; the policy says {project.install.fail_on}"
         report = replace(report, warnings=(*report.warnings, told))
-    emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
+    emit_packages(report, kind, output)
     for form, path in copies:
-        emit(_render(report, form, to_terminal=False), path)
+        emit_packages(report, form, path)
     return report.exit_code
 
 
@@ -118,13 +117,3 @@ def _copy(text: str) -> tuple[str, str]:
     if form not in FORMS or not path:
         raise UsageError("write FORM=FILE", where=f"--also {text}", hint=f"FORM is one of {', '.join(FORMS)}")
     return form, path
-
-
-def _render(report: PackageReport, form: str, *, to_terminal: bool) -> str:
-    from weighlock.output import packages
-
-    if form == "text" and to_terminal:
-        from weighlock.output.packages import text
-
-        return text.render(report, width=width(), color=takes_color())
-    return packages.render(report, form)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,14 @@ import click
 
 from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, output_option
-from weighlock._cli._terminal import Stage, emit, takes_color, width
+from weighlock._cli._package_report import emit_packages
+from weighlock._cli._terminal import Stage
+from weighlock.output.packages import FORMS
 
 if TYPE_CHECKING:
     from weighlock.gates.packages import PackageReport
     from weighlock.sources.pip.interface import PipRequest
 
-_FORMS = ("text", "json", "sarif", "junit", "markdown", "github")
 _SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
 
 
@@ -26,7 +26,7 @@ _SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help
 @click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
 @click.option("--offline", is_flag=True, help="Ask no server.")
 @click.option("--resolver", type=click.Choice(("pip", "uv")), default="pip", help="Chooses the versions.")
-@format_option(*_FORMS)
+@format_option(*FORMS)
 @output_option
 def command(
     *,
@@ -64,20 +64,10 @@ def command(
         )
         report = run(request)
     if not request.quiet or not report.allowed or output is not None:
-        emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
+        emit_packages(report, kind, output)
     if report.allowed:
         _say_done(report, request)
     return report.exit_code
-
-
-def _render(report: PackageReport, kind: str, *, to_terminal: bool) -> str:
-    from weighlock.output import packages
-
-    if kind == "text" and to_terminal:
-        from weighlock.output.packages import text
-
-        return text.render(report, width=width(), color=takes_color())
-    return packages.render(report, kind)
 
 
 def _say_done(report: PackageReport, request: PipRequest) -> None:

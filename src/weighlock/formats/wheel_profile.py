@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
 
@@ -162,6 +163,6 @@ def _startup(wheel: Wheel) -> Iterator[str]:
 def _requires(wheel: Wheel) -> Iterator[str]:
     for line in wheel.metadata.all("requires-dist") if wheel.metadata is not None else ():
         try:
-            yield re.sub(r"[-_.]+", "-", Requirement(line).name).lower()
+            yield canonicalize_name(Requirement(line).name)
         except InvalidRequirement:
             yield line[:200]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from weighlock.digests import cores
 from weighlock.errors import SourceError, WeighlockError
 from weighlock.finding import unverifiable
 from weighlock.formats.python.text import uncollected
@@ -77,7 +78,7 @@ def examine_wheels(
         WeighlockError: An engine that was given cannot be started or reached.
     """
     sizes = [_size(job.path) for job in jobs]
-    shares = list(_shares(jobs, sizes, engine.workers if engine is not None else _processors()))
+    shares = list(_shares(jobs, sizes, engine.workers if engine is not None else cores()))
     parts: list[list[Examination]] = [[] for _ in jobs]
     for done, (number, examination) in enumerate(_examined(shares, sum(sizes), engine), 1):
         parts[number].append(examination)
@@ -135,12 +136,12 @@ def _shares(jobs: Sequence[WheelJob], sizes: Sequence[int], workers: int) -> Ite
 
 
 def _examined(shares: Sequence[_Share], size: int, engine: Engine | None) -> Iterator[tuple[int, Examination]]:
-    if engine is None and (size < _WORTH_A_PROCESS or _processors() < 2):
+    if engine is None and (size < _WORTH_A_PROCESS or cores() < 2):
         return map(_examine, shares)
     from weighlock.executors.processes import Processes
     from weighlock.executors.spread import spread
 
-    return spread(_examine_in_time, shares, engine or Processes(_processors()), _lost)
+    return spread(_examine_in_time, shares, engine or Processes(cores()), _lost)
 
 
 def _examine_in_time(share: _Share) -> tuple[int, Examination]:
@@ -187,10 +188,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

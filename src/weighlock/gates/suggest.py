@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from weighlock.advisories.interface import days
 from weighlock.advisories.upgrades import smallest
 from weighlock.gates.packages import Suggestion
 
@@ -52,8 +53,8 @@ def suggest(
             line=_line(item.release, upgrade) if upgrade else None,
         )
         if upgrade and not old.get(key):
-            days = f"{policy.min_age.total_seconds() / 86400:g} days"
-            suggestion = replace(suggestion, caution=f"it is younger than the {days} that the policy asks for")
+            caution = f"it is younger than the {days(policy.min_age)} that the policy asks for"
+            suggestion = replace(suggestion, caution=caution)
         found.append(suggestion)
     return tuple(sorted(found, key=lambda one: (one.name, one.version)))
 

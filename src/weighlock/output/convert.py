@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock import __version__
 from weighlock.finding import listing
 from weighlock.gates.convert import Converted
-from weighlock.output.escape import printable
+from weighlock.output.escape import encodable, printable
 from weighlock.output.text import human_size
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def convert_json(report: Converted | ConvertedShards) -> str:
     """Return the same facts for programs."""
     document: dict[str, Any] = {"weighlock": __version__, "command": "convert"}
     if not isinstance(report, Converted):
-        document |= {"index": _readable(report.index), "total-size": report.total_size}
+        document |= {"index": encodable(report.index), "total-size": report.total_size}
     document["artifacts"] = [_artifact(file) for file in _files(report)]
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
@@ -55,17 +55,12 @@ def _lines(file: Converted) -> Iterator[str]:
 
 def _artifact(file: Converted) -> dict[str, object]:
     return {
-        "source": _readable(file.source),
-        "path": _readable(file.path),
+        "source": encodable(file.source),
+        "path": encodable(file.path),
         "size": file.size,
         "sha256": file.sha256,
         "tensors": file.tensors,
         "tied": dict(file.tied),
         "left-out": list(file.left_out),
-        "extras": None if file.extras is None else _readable(file.extras),
+        "extras": None if file.extras is None else encodable(file.extras),
     }
-
-
-def _readable(text: str) -> str:
-    # A byte of a file name that is no UTF-8 becomes a visible escape, as in the reports of other commands.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

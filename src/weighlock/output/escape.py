@@ -45,3 +45,18 @@ def inert(line: str) -> str:
     line = line.replace("##", "#\\x23")
     start = len(line) - len(line.lstrip())
     return f"{line[:start]}\\x3a{line[start + 1 :]}" if line.startswith("::", start) else line
+
+
+def encodable(value: object) -> object:
+    """Return a value for JSON with visible escapes in place of half surrogate pairs, which many readers refuse.
+
+    Args:
+        value: Texts, lists and dictionaries; `os.fsdecode` makes such halves of bytes that are no UTF-8.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encodable(item) for key, item in value.items()}
+    return value

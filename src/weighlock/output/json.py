@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from weighlock.finding import Outcome
+from weighlock.output.escape import encodable
 
 if TYPE_CHECKING:
     from weighlock.gates.scan import Judged, Report
@@ -24,7 +25,7 @@ def render(report: Report) -> str:
         "artifacts": [_artifact(item) for item in report.judged],
         "summary": summary(report),
     }
-    return json.dumps(_readable(document), indent=2) + "\n"
+    return json.dumps(encodable(document), indent=2) + "\n"
 
 
 def summary(report: Report) -> dict[str, object]:
@@ -68,16 +69,6 @@ def _artifact(item: Judged) -> dict[str, object]:
             ],
         },
     }
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    return value
 
 
 def _version() -> str:

@@ -17,6 +17,15 @@ PROCESS = "starts a program"
 NETWORK = "reaches the network"
 STARTUP = "changes what starts by itself"
 
+CALLERS = frozenset(
+    {
+        "Thread", "Timer", "Process", "submit", "map", "imap", "starmap", "filter", "start_new_thread", "to_thread",
+        "run_in_executor", "call_soon", "call_later", "apply_async", "apply", "reduce", "partial", "any", "all",
+        "sorted", "max", "min", "accumulate", "iter", "callback",
+    }
+)  # fmt: skip
+"""Functions that call a function which they are given, as `atexit.register` does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Behaviour:

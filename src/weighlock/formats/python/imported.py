@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import OverBudgetError
 from weighlock.formats.python.behaviour import (
+    CALLERS,
     PROCESS,
     STARTUP,
     STARTUP_PLACES,
@@ -40,14 +41,6 @@ _MOST_PARTS = 200
 """Parts of an expression that a name stands for which are looked at for texts."""
 
 _MOST_READ_AGAIN = 256 << 20
-_CALLERS = frozenset(
-    {
-        "Thread", "Timer", "Process", "submit", "map", "imap", "starmap", "filter", "start_new_thread", "to_thread",
-        "run_in_executor", "call_soon", "call_later", "apply_async", "apply", "reduce", "partial", "any", "all",
-        "sorted", "max", "min", "accumulate", "iter", "callback",
-    }
-)  # fmt: skip
-"""Functions that call a function which they are given, as `atexit.register` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +196,7 @@ class _Module:
         """Go through the function or class of that name, or of ``Class.method``; say whether there is one."""
         self._remember()
         first, _, rest = name.partition(".")
-        made = first.endswith("()")
-        first = first.removesuffix("()")
+        made, first = first.endswith("()"), first.removesuffix("()")
         if first in self._classes:
             self._method(self._classes[first], rest.partition(".")[0] if rest else "__call__" if made else "")
             return True
@@ -345,7 +337,7 @@ class _Module:
             elif may_write(name) and self._names_a_place(node):
                 self._found(STARTUP, name, node)
             self._follow(name, owner)
-            if name.rpartition(".")[2] in _CALLERS or name == "atexit.register":
+            if name.rpartition(".")[2] in CALLERS or name == "atexit.register":
                 for argument in (*node.args, *(word.value for word in node.keywords)):
                     self._run_named(argument, owner)
         self._import_by_call(node)

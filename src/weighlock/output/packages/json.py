@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from weighlock import __version__
+from weighlock.output.escape import encodable
 
 if TYPE_CHECKING:
     from weighlock.advisory import Advisory
@@ -44,7 +45,7 @@ def render(report: PackageReport) -> str:
 def dumps(document: object) -> str:
     """Return JSON text that no reader refuses and no log of a build obeys."""
     # A number sign stands in strings only; `##[` would be a command of GitHub's wherever a log has it.
-    return json.dumps(_readable(document), indent=2).replace("##", "\\u0023\\u0023") + "\n"
+    return json.dumps(encodable(document), indent=2).replace("##", "\\u0023\\u0023") + "\n"
 
 
 def _package(item: JudgedPackage) -> dict[str, object]:
@@ -132,13 +133,3 @@ def _suggestion(suggestion: Suggestion) -> dict[str, object]:
 
 def _origin(origin: Origin | None) -> dict[str, object] | None:
     return None if origin is None else {"path": origin.path, "line": origin.line, "text": origin.text}
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    return value

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from weighlock.errors import UsageError
 from weighlock.release import Origin
+from weighlock.sources.pip.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def read(value: str, folder: str) -> Iterator[tuple[str, Origin]]:
     path = os.path.join(folder, place or "pyproject.toml")
     if os.path.basename(path) != "pyproject.toml":
         raise UsageError("--group reads only files of the name pyproject.toml", where=value)
-    text = _text(path)
+    text = read_text(path, _MOST_BYTES)
     data = _loaded(text, path).get("dependency-groups", {})
     groups: dict[str, Any] = {}
     for key, rows in data.items() if isinstance(data, dict) else ():
@@ -70,7 +71,7 @@ def read_script(path: str, python_version: str) -> Iterator[tuple[str, Origin]]:
     Raises:
         UsageError: There is no such block, or it is not understood.
     """
-    text = _text(path)
+    text = read_text(path, _MOST_BYTES)
     blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
     if len(blocks) != 1:
         raise UsageError("has no block `# /// script`, or more than one", where=path)
@@ -95,19 +96,6 @@ def _require_python(wanted: Any, version: str, path: str) -> None:
 
 def _line_with(text: str, row: str) -> int | None:
     return next((number for number, line in enumerate(text.splitlines(), start=1) if row in line), None)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise UsageError("is too large", where=path)
-        return data.decode()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=path, hint="is the path right?") from None
-    except UnicodeDecodeError:
-        raise UsageError("is not text in UTF-8", where=path) from None
 
 
 def _loaded(text: str, path: str) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import SourceError
 from weighlock.files import read_regular, sync_folder
-from weighlock.sources.pip.footprint import JOURNAL_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -290,8 +289,3 @@ def _write(journal: Journal) -> None:
         os.fsync(file.fileno())
     os.replace(new, journal.path)
     sync_folder(journal.folder)
-
-
-def folder_of(destination: Path) -> Path:
-    """Return where the journal of an environment lies."""
-    return destination / JOURNAL_FOLDER

@@ -23,6 +23,7 @@ from weighlock.errors import FormatError, OverBudgetError, UsageError
 from weighlock.formats import pylock
 from weighlock.release import Origin
 from weighlock.sources.pip.interface import Build
+from weighlock.sources.pip.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,7 @@ def read_into(reading: Reading, path: str, markers: Mapping[str, str]) -> None:
     Raises:
         UsageError: It cannot be read, is for other environments, or lists a file without a digest.
     """
-    text = _text(path)
+    text = read_text(path, _MOST_BYTES)
     try:
         packages = pylock.parse(text)
         data = tomllib.loads(text)
@@ -137,16 +138,3 @@ def _holds(marker: str, context: Mapping[str, Any], where: str) -> bool:
         return Marker(marker).evaluate(dict(context), context="lock_file")
     except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, TypeError, RecursionError):
         raise UsageError(f"has a marker that cannot be decided: {marker[:200]!r}", where=where) from None
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise UsageError("is too large", where=path)
-        return data.decode()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=path, hint="is the path right?") from None
-    except UnicodeDecodeError:
-        raise UsageError("is not text in UTF-8", where=path) from None
