@@ -98,6 +98,7 @@ def test_one_bad_dependency_leaves_the_environment_alone(bench):
     assert "hook" in said
     assert "startup-files" in said
     assert "accept = [{" in said
+    assert said.endswith("nothing was installed\n")
 
 
 def test_what_is_known_to_be_vulnerable_is_not_even_fetched(bench):

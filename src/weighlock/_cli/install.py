@@ -67,6 +67,8 @@ def command(
         emit_packages(report, kind, output)
     if report.allowed:
         _say_done(report, request)
+    else:
+        click.echo("nothing was installed", err=True)
     return report.exit_code
 
 
