@@ -157,7 +157,8 @@ def _usage(text: str, version: str) -> WeighlockError | None:
         return UsageError(f"pip {version} of this environment does not know {match[1]}", hint="update pip there")
     match = re.search(r"(?:invalid choice: |option \S+: )[^\n]*", text)
     if match and "Usage:" in text:
-        return UsageError(f"pip {version} does not understand: {match[0][:_LONGEST_LINE]}")
+        hint = "see `pip install --help`"
+        return UsageError(f"pip {version} does not understand: {match[0][:_LONGEST_LINE]}", hint=hint)
     return None
 
 

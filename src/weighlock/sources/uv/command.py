@@ -124,7 +124,7 @@ def _seconds(text: str) -> str:
     try:
         return str(max(1, round(float(text))))
     except (ValueError, OverflowError):
-        raise UsageError("is no number of seconds", where=f"--timeout {text[:50]}") from None
+        raise UsageError("is no number of seconds", where=f"--timeout {text[:50]}", hint="write --timeout 30") from None
 
 
 def _insecure(request: PipRequest) -> list[str]:
