@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -159,9 +160,9 @@ def test_a_version_that_has_only_an_sdist_needs_a_build():
     assert not report(pinned("demo==1.0"), ask=Asked(only), policy=other).allowed
 
 
-@pytest.mark.parametrize("line", ["git+https://git.example/x@main", "./folder", "https://files.example/x-1.tar.gz"])
-def test_what_only_a_build_can_satisfy_is_refused_with_its_line(line: str):
-    told = report(pinned(f"x @ {line}" if "://" in line else line), ask=Asked())
+@pytest.mark.parametrize("line", ["git+https://git.example/x@main", "FOLDER", "https://files.example/x-1.tar.gz"])
+def test_what_only_a_build_can_satisfy_is_refused_with_its_line(line: str, tmp_path: Path):
+    told = report(pinned(f"x @ {line}" if "://" in line else str(tmp_path)), ask=Asked())
     (item,) = told.packages
     assert "needs-build" in {reason.rule for reason in item.verdict.reasons}
     assert item.origin is not None
