@@ -146,6 +146,14 @@ def test_a_public_name_beside_a_folder_of_wheels_is_refused_and_the_folder_is_no
     assert outcomes == [[REFUSES], [INFORMS]]
 
 
+def test_a_page_of_links_on_this_machine_that_leads_to_a_server_is_no_folder(tmp_path: Path):
+    away = "https://elsewhere.example/tool-1.0-py3-none-any.whl"
+    links, public = page("file:///repository/links.html", url=away, sha256=None, uploaded=None), page(sha256="2" * 64)
+    found = _read(tmp_path, candidate(links, public))
+    assert [finding.outcome for finding in _findings("index-ownership", found)] == [REFUSES]
+    assert [finding.outcome for finding in _findings("release-age", found)] == [UNKNOWN]
+
+
 def test_the_first_pattern_of_the_policy_that_fits_names_the_owner(tmp_path: Path):
     own = "https://private.example/simple"
     owners = {"corp-*": own, "*": "https://index.example/simple"}

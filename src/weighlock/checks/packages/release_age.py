@@ -47,7 +47,7 @@ def run(candidate: Candidate) -> Iterator[Finding]:
     if listed is None:
         yield _finding("no index lists exactly this file, so nobody can say how old it is", Outcome.UNVERIFIABLE)
     elif listed.uploaded is None:
-        yield _unknown(release.served_by.index if release.served_by else "")
+        yield _unknown(release.served_by.index if release.served_by else "", listed.url)
     elif listed.uploaded > around.now:
         when = listed.uploaded.isoformat(timespec="seconds")
         message = f"the index says that it was uploaded in the future, at {when}, or the clock of this machine is wrong"
@@ -64,8 +64,9 @@ def _young(age: timedelta, around: Surroundings) -> Finding:
     return _finding(message, Outcome.REFUSED)
 
 
-def _unknown(index: str) -> Finding:
-    if index.startswith("file:"):
+def _unknown(index: str, url: str) -> Finding:
+    # A page of links on this machine can lead anywhere.
+    if index.startswith("file:") and url.startswith("file:"):
         return _finding("it comes from a folder on this machine, which does not say how old it is", Outcome.DATA_ONLY)
     message = (
         f"{index} does not say when it was uploaded, so nobody can say how old it is; "
