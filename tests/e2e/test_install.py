@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import venv
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -296,6 +297,13 @@ def test_not_one_line_of_a_yanked_or_shared_sdist_runs(bench):
     bench.index.change(source_of(bench), yanked=None)
     bench.index.add(source_of(bench, more='"other.py": ""'), prefix="other")
     assert "refused before it is built" in bench.refused("--extra-index-url", bench.index.url("other"), "gantry")
+
+
+def test_an_index_that_hides_what_a_wheel_needs_is_refused(bench):
+    bench.index.add(wheel("dependency", "1.0"))
+    hiding = wheel("gantry", "1.0", {"gantry/__init__.py": ""}, requires=["dependency"])
+    bench.index.add(replace(hiding, metadata=wheel("gantry", "1.0").metadata))
+    assert "wheel-metadata" in bench.refused("gantry")
 
 
 def test_news_in_a_young_release_are_found(bench):

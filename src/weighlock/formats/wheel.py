@@ -167,6 +167,10 @@ class Wheel:
         return found
 
 
+SAID = ("requires_dist", "license", "license_expression", "classifier")
+"""Fields of metadata that a resolver or a check goes by, as pip's report spells them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """A wheel, what it is expected to be, and what lies where it would be installed.
@@ -175,11 +179,13 @@ class Placement:
         wheel: The wheel.
         expected: What was asked for, by an index or a resolver.
         owners: Distributions, by the paths of their installed files as `weighlock.formats.record.owner_key` has them.
+        said: Those of `SAID` that a resolver went by; empty where nothing was said.
     """
 
     wheel: Wheel
     expected: PackageFile | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

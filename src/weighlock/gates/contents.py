@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from weighlock import checks
 from weighlock.finding import Outcome
+from weighlock.formats.wheel import SAID
 from weighlock.formats.wheel_profile import ReleaseChange
 from weighlock.gates.examine import WheelJob, clashes, examine_wheels
 
@@ -58,6 +59,7 @@ class Contents:
                 path=str(one.path),
                 filename=one.artifact.filename,
                 expected=one.artifact,
+                said=_said(one),
                 owners=owners,
             )
             for one in fetched
@@ -112,6 +114,13 @@ def _with(inspection: Inspection, found: Sequence[Finding]) -> Inspection:
     outcome = max((finding.outcome for finding in found), default=Outcome.DATA_ONLY)
     findings = tuple(sorted((*inspection.findings, *found), key=lambda finding: -finding.outcome))
     return replace(inspection, outcome=max(inspection.outcome, outcome), findings=findings)
+
+
+def _said(one: Fetched) -> dict[str, object]:
+    """Return what the resolver went by; what was built here has its metadata from the wheel itself."""
+    metadata = one.release.metadata if one.release.artifact == one.artifact else {}
+    # With the name, so that silence about the others counts, too.
+    return {key: metadata[key] for key in ("name", *SAID) if key in metadata}
 
 
 def _is_later(version: str, than: str) -> bool:

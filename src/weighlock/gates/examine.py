@@ -45,12 +45,14 @@ class WheelJob:
         path: Where its bytes lie, in a folder that nobody else can write to.
         filename: What it is called.
         expected: What an index or a resolver said it is.
+        said: Core metadata that a resolver went by, as in pip's report.
         owners: Which distribution owns each file of the environment that it would be installed into.
     """
 
     path: str
     filename: str
     expected: PackageFile | None = None
+    said: Mapping[str, object] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -165,7 +167,12 @@ def _examine(share: _Share) -> tuple[int, Examination]:
         job = share.job
         with uncollected():
             return share.number, examine_wheel(
-                source, job.filename, expected=job.expected, owners=job.owners, share=share.share
+                source,
+                job.filename,
+                expected=job.expected,
+                owners=job.owners,
+                said=job.said,
+                share=share.share,
             )
     except WeighlockError as error:
         return _unverifiable(share, str(error))

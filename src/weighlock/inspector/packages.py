@@ -91,6 +91,7 @@ def examine_wheel(
     *,
     expected: PackageFile | None = None,
     owners: Mapping[str, str] | None = None,
+    said: Mapping[str, object] | None = None,
     budget: Budget | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> Examination:
@@ -103,7 +104,7 @@ def examine_wheel(
         wheel = wheel_format.parse(_random_access(source, budget), filename, budget)
     except (FormatError, OverBudgetError) as error:
         return Examination(inspection=unverifiable(f"it cannot be read as a wheel: {error.message}"))
-    found = list(_of_structure(wheel, expected, owners or {})) if share[0] == 0 else []
+    found = list(_of_structure(wheel, expected, owners or {}, said or {})) if share[0] == 0 else []
     places = frozenset(_places(wheel)) if share[0] == 0 else frozenset()
     hidden = frozenset(_before(wheel)) if share[0] == 0 else frozenset()
     profile = None
@@ -159,9 +160,12 @@ def _random_access(source: Source, budget: Budget) -> RandomAccess:
     return spooled
 
 
-def _of_structure(wheel: Wheel, expected: PackageFile | None, owners: Mapping[str, str]) -> Iterator[Finding]:
+def _of_structure(
+    wheel: Wheel, expected: PackageFile | None, owners: Mapping[str, str], said: Mapping[str, object]
+) -> Iterator[Finding]:
     yield from checks.run(wheel, checks.PACKAGES)
-    yield from checks.run(wheel_format.Placement(wheel=wheel, expected=expected, owners=owners), checks.PACKAGES)
+    placement = wheel_format.Placement(wheel=wheel, expected=expected, owners=owners, said=said)
+    yield from checks.run(placement, checks.PACKAGES)
 
 
 def _places(wheel: Wheel) -> Iterator[str]:

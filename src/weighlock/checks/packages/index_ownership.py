@@ -78,7 +78,8 @@ def _shared(release: Release) -> Finding | None:
     if all(_lists(page, release) for page in pages):
         return _finding(f"more than one index serves this very file: {names}", Outcome.DATA_ONLY)
     # A page of links on this machine can lead anywhere.
-    if next(iter(serving)).startswith("file:") and release.listed is not None and release.listed.url.startswith("file:"):
+    here = release.listed is not None and release.listed.url.startswith("file:")
+    if here and next(iter(serving)).startswith("file:"):
         return _finding(
             f"it comes from a folder on this machine, and others have the name too: {names}", Outcome.DATA_ONLY
         )

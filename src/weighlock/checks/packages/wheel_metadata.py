@@ -3,10 +3,11 @@
 ## What it does
 
 It refuses a wheel whose METADATA, whose .dist-info folder, whose file name and whatever an index or a resolver said do
-not all agree about name and version; METADATA or WHEEL files that are missing, cannot be read or give a single field
-twice; a version of the wheel format that is not known; metadata of other distributions, also through the ``.data``
-folder, which tools would believe to be installed; and files in the .dist-info folder that only an installer writes
-(``direct_url.json``, ``INSTALLER``, ``REQUESTED``). It tells of signatures of RECORD, which no installer verifies.
+not all agree about name and version, or about dependencies and licences; METADATA or WHEEL files that are missing,
+cannot be read or give a single field twice; a version of the wheel format that is not known; metadata of other
+distributions, also through the ``.data`` folder, which tools would believe to be installed; and files in the .dist-info
+folder that only an installer writes (``direct_url.json``, ``INSTALLER``, ``REQUESTED``). It tells of signatures of
+RECORD, which no installer verifies.
 
 ## Why it matters
 
@@ -32,11 +33,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from weighlock.finding import Finding, Outcome, Severity, listing
-from weighlock.formats.wheel import Placement, Wheel
+from weighlock.formats.wheel import SAID, Placement, Wheel
 from weighlock.formats.wheel_place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from weighlock.formats.core_metadata import Headers
 
@@ -53,6 +54,7 @@ def run(placement: Placement) -> Iterator[Finding]:
     expected = placement.expected
     if expected is not None and not _agree(wheel, expected.name, expected.version):
         yield _finding(f"its file name is not that of {expected.name} {expected.version}, which was asked for")
+    yield from _of_index(wheel, placement.said)
     if wheel.dist_info is None:
         return  # the check of RECORD says so
     folder, _, version = wheel.dist_info.removesuffix(".dist-info").partition("-")
@@ -69,6 +71,20 @@ def run(placement: Placement) -> Iterator[Finding]:
         yield Finding(
             check="wheel-metadata", severity=Severity.INFO, message="it is signed in a way that nobody verifies"
         )
+
+
+def _of_index(wheel: Wheel, said: Mapping[str, object]) -> Iterator[Finding]:
+    """Yield a finding for fields that an index served otherwise (PEP 658): a resolver and other checks went by them."""
+    for key in SAID if said and wheel.metadata is not None else ():
+        field = key.replace("_", "-")
+        served, own = _words(said.get(key)), _words(list(wheel.metadata.all(field)) if wheel.metadata else None)
+        if served != own and all(map(str.isascii, (*served, *own))):
+            yield _finding(f"its METADATA has other values of {field} than the index says")
+
+
+def _words(value: object) -> list[str]:
+    texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return sorted(text for text in (" ".join(str(item).split()) for item in texts) if text)
 
 
 def _of_others(wheel: Wheel) -> Iterator[Finding]:
