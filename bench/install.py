@@ -115,8 +115,9 @@ class _Bench:
             "PIP_CACHE_DIR": str(self._folder / "pip-cache"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        paths = os.pathsep.join(path for path in (str(Path(__file__).parent.parent / "src"),) if path)
-        return {**os.environ, **own, "PYTHONPATH": paths}
+        # Without byte code of its own every program would be compiled each time, which no user's is.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        return {**kept, **own, "PYTHONPATH": str(Path(__file__).parent.parent / "src")}
 
 
 def _timed(command: list[str], environ: dict[str, str], folder: Path | None = None) -> float:
