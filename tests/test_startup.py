@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,22 @@ except LoadRefused:
 
 def test_the_budget_names_what_is_heavy(folder, plain):
     assert not (_modules(folder, f"from weighlock.runtime import start; start(); {LIST}") - plain) & HEAVY
+
+
+def test_judging_a_model_imports_nothing_that_only_packages_need(folder):
+    (folder / "weighlock.toml").write_text('unlocked = "inspect"\n')
+    (folder / "model.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
+    load = 'with open("model.pkl", "rb") as file: pickle.load(file)'
+    judged = _modules(folder, f"import weighlock, pickle; weighlock.activate()\n{load}\n{LIST}")
+    assert "weighlock.checks.pickle_imports" in judged
+    of_packages = (
+        "checks.packages",
+        "formats.wheel",
+        "formats.python",
+        "release",
+        "advisories",
+        "sources",
+        "gates.ins",
+    )
+    assert not [name for name in judged if name.startswith(tuple(f"weighlock.{room}" for room in of_packages))]
+    assert not [name for name in judged if name.partition(".")[0] in {"packaging", "click", "sqlite3"}]

@@ -78,10 +78,5 @@ class PackageFile:
         """The exact requirement, ``name==version``."""
         return f"{self.name}=={self.version}"
 
-    @property
-    def is_wheel(self) -> bool:
-        """Whether it installs without running anything of it."""
-        return self.filename.endswith(".whl")
-
 
 Artifact = ModelFile | PackageFile

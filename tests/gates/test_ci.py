@@ -358,7 +358,6 @@ def test_a_package_that_comes_along_is_shown_at_the_line_that_brings_it():
 
     found = Resolution(
         packages=(one("top", "Middle>=1", "not a requirement("), one("middle", "deep ; extra == 'x'"), one("deep")),
-        pip_version="26.3",
         markers={},
     )
     lists = from_resolution(found, request("flask==1", "top==1.0"))

@@ -41,7 +41,7 @@ class Recorder:
 
     def resolve(self):
         self.did.append("resolve")
-        return Resolution(packages=self.packages, pip_version="26.3", markers={})
+        return Resolution(packages=self.packages, markers={})
 
     def download(self, resolution):
         self.did.append("download")

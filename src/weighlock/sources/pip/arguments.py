@@ -206,7 +206,6 @@ def _request(
         ),
         origins=origins,
         quiet=len(settings.all("quiet")),
-        verbose=len(settings.all("verbose")),
         dry_run="dry-run" in settings,
         report=_report_place(settings.last("report")),
     )  # fmt: skip

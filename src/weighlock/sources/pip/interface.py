@@ -95,7 +95,6 @@ class PipRequest:
         network: The same as in `fetching`, for who asks the indexes without pip.
         origins: Where the user wrote each requirement, by canonical name.
         quiet: How often ``-q`` was given.
-        verbose: How often ``-v`` was given.
         dry_run: Nothing is to be installed.
         report: The file for pip's report.
     """
@@ -114,7 +113,6 @@ class PipRequest:
     network: Network = Network()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     quiet: int = 0
-    verbose: int = 0
     dry_run: bool = False
     report: str | None = None
 
@@ -150,13 +148,11 @@ class Resolution:
 
     Args:
         packages: Only what would change in the environment.
-        pip_version: Of the pip that resolved.
         markers: The environment markers (PEP 508) of the target.
         report: pip's own report, for ``--report``.
     """
 
     packages: tuple[Resolved, ...]
-    pip_version: str
     markers: Mapping[str, str]
     report: bytes = field(default=b"", repr=False)
 

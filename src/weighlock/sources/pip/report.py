@@ -58,7 +58,6 @@ def parse(data: bytes, request: PipRequest) -> Resolution:
         raise _unbelievable("lists a project twice")
     return Resolution(
         packages=packages,
-        pip_version=str(whole.get("pip_version", ""))[:50],
         markers={str(key): str(value) for key, value in markers.items()} if isinstance(markers, dict) else {},
         report=data,
     )
