@@ -62,6 +62,7 @@ class Finding:
         outcome: What this finding makes of the whole file.
         imports: Exact names (``module.name``) that the finding is about.
         advisory: What was published, where the finding is that an advisory applies.
+        index: Whose file it is, where the finding is that nobody said which index owns the name.
     """
 
     check: str
@@ -71,6 +72,7 @@ class Finding:
     outcome: Outcome = Outcome.DATA_ONLY
     imports: tuple[str, ...] = ()
     advisory: Advisory | None = None
+    index: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

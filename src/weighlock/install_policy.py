@@ -192,6 +192,8 @@ def _remedy(artifact: PackageFile, finding: Finding, today: date) -> str:
         return f"[{_TABLE}] ignore-advisories = [{line}]"
     if finding.check == "needs-build":
         return f'[{_TABLE}] allow-build = ["{artifact.name}"]'
+    if finding.index:
+        return f'[{_TABLE}] indexes = {{ "{artifact.name}" = "{finding.index}" }}'
     line = f'{{ package = "{artifact.name}", version = "{artifact.version}", check = "{finding.check}", reason = "…" }}'
     return f"[{_TABLE}] accept = [{line}]"
 

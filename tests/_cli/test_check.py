@@ -144,6 +144,14 @@ def test_a_report_that_nobody_can_write_is_refused_before_anything_is_asked(benc
     assert bench.index.requests == []
 
 
+@pytest.mark.parametrize("arguments", [("--output", "nowhere/x"), ("--also", "json=nowhere/x"), ("--output", ".")])
+def test_a_place_where_no_report_can_lie_is_refused_before_anything_is_asked(bench: Bench, arguments: tuple[str, str]):
+    bench.write("requirements.txt", "platypus==1.0\n")
+    _, err = bench.check(*arguments, code=2)
+    assert "hint: " in err
+    assert bench.index.requests == []
+
+
 def test_without_arguments_what_is_there_is_checked_and_named(bench: Bench):
     bench.add("platypus", "1.0")
     bench.write("requirements.txt", "platypus==1.0\n")

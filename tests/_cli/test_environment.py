@@ -19,6 +19,14 @@ def test_a_path_holds_in_every_folder_and_a_link_stays_one(tmp_path: Path, monke
     assert interpreter(os.path.join("bin", "python")) == str(tmp_path / "bin" / "python")
 
 
+def test_the_folder_of_an_environment_means_its_interpreter_as_for_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert interpreter("venv") == str(tmp_path / "venv" / "bin" / "python")
+    assert interpreter(".") == str(tmp_path)
+
+
 def test_a_name_is_looked_up_as_a_shell_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "python-of-mine").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -52,7 +52,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(weighlock.__version__, prog_name="weighlock")
 def commands() -> None:
-    """Judge model files before they are loaded, and admit exactly the bytes that were judged.
+    """Judge packages before they are installed and model files before they are loaded, and admit the judged bytes.
 
     \b
     Exit codes: 0 admitted, 1 refused by policy, 2 could not decide.

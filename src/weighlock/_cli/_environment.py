@@ -69,15 +69,21 @@ def environment_of(python: str | None) -> Environment:
 def active_python() -> str:
     """Return the interpreter of the environment that is active, as a person sees it; else our own."""
     active = os.environ.get("VIRTUAL_ENV")
+    return next(iter(_inside(active) if active else ()), sys.executable)
+
+
+def _inside(folder: str) -> list[str]:
+    """Return the interpreters that an environment has."""
     names = ("Scripts/python.exe",) if os.name == "nt" else ("bin/python", "bin/python3")
-    paths = [os.path.join(active, name) for name in names] if active else []
-    return next((path for path in paths if os.path.exists(path)), sys.executable)
+    return [path for name in names if os.path.exists(path := os.path.join(folder, name))]
 
 
 def interpreter(named: str | None) -> str:
     """Return the path of the interpreter that a person named, which holds in every folder; else of the active one."""
     if named is None:
         return active_python()
+    if os.path.isdir(named):  # pip takes the folder of an environment, too
+        return next(iter(_inside(os.path.abspath(named))), os.path.abspath(named))
     found = None if os.path.dirname(named) else shutil.which(named)
     return os.path.abspath(found or named)  # a link stays one: it is what makes an environment
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from weighlock.errors import UsageError
 from weighlock.output.escape import printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,23 @@ def emit(text: str, output: str | None) -> None:
             file.write(text)
         return
     write_atomically(path, text.encode())
+
+
+def require_place(output: str | None) -> None:
+    """Refuse a place where no report can be written, before anything is done that the report would tell.
+
+    Raises:
+        UsageError: Its folder is not there or cannot be written, or it is a folder itself.
+    """
+    if output is None:
+        return
+    folder = os.path.dirname(os.path.abspath(output))
+    if os.path.isdir(output):
+        raise UsageError("is a folder, and the report is a file", where=output, hint="name a file in it")
+    if not os.path.isdir(folder):
+        raise UsageError("cannot be written: its folder is not there", where=output, hint=f"mkdir -p {folder}")
+    if (os.path.isfile(output) or not os.path.exists(output)) and not os.access(folder, os.W_OK):
+        raise UsageError("cannot be written: its folder is read-only", where=output, hint="name another place")
 
 
 def takes_color() -> bool:

@@ -12,7 +12,7 @@ import click
 from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, is_offline, output_option
 from weighlock._cli._package_report import emit_packages
-from weighlock._cli._terminal import Stage
+from weighlock._cli._terminal import Stage, require_place
 from weighlock.advisory import Severity
 from weighlock.errors import UsageError
 from weighlock.output.packages import FORMS
@@ -67,6 +67,8 @@ def command(
     from weighlock.gates.load_settings import find_policy
 
     copies = [_copy(text) for text in also]
+    for place in (output, *(path for _, path in copies)):
+        require_place(place)
     inputs = Inputs(
         requirements=grouped(requirements),
         pylocks=pylocks,

@@ -11,7 +11,7 @@ import click
 from weighlock._cli._environment import interpreter
 from weighlock._cli._options import format_option, output_option
 from weighlock._cli._package_report import emit_packages
-from weighlock._cli._terminal import Stage
+from weighlock._cli._terminal import Stage, require_place
 from weighlock.output.packages import FORMS
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def command(
     from weighlock.gates.load_settings import find_policy
     from weighlock.sources.pip.arguments import read
 
+    require_place(output)
     python = interpreter(python)
     request = read(arguments, python=python, offline=offline)
     policy, _ = find_policy(os.environ)

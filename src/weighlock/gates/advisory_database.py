@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weighlock.sources.interface import Progress
 
 _WAYS_OUT = "weighlock advisories update, or on a machine without network: weighlock advisories update --from FILE"
+_BY_HAND = "fetch that file on another machine, and give it with `weighlock advisories update --from FILE`"
 
 
 def open_database(
@@ -47,7 +48,7 @@ def open_database(
     try:
         update.from_network(path, update.urls(environ), Transport(), now=now, progress=progress)
     except WeighlockError as error:
-        raise AdvisoryError(f"{problem}, and it cannot be fetched: {error}", hint=_WAYS_OUT) from error
+        raise AdvisoryError(f"{problem}, and it cannot be fetched: {error}", hint=_BY_HAND) from error
     problem = _problem(path, now, most)
     if problem is not None:
         raise AdvisoryError(problem, hint=_WAYS_OUT)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import parse_wheel_filename
@@ -155,7 +156,7 @@ class Workshop:
             raise UsageError("its name is not known before it is built", where=wanted.text, hint="write NAME @ PATH")
         folder = self._folder(wanted.name)
         version = self._policy.allow_build[wanted.name]
-        wheel = build(Path(wanted.location), folder, self._judge_and_fetch, name=wanted.name, version=version)
+        wheel = build(path_of(wanted), folder, self._judge_and_fetch, name=wanted.name, version=version)
         return self._kept(wanted.name, Built(wheel=wheel, direct="file"))
 
     def _chosen(self, name: str, specifier: str) -> tuple[Sdist, Index]:
@@ -178,6 +179,12 @@ class Workshop:
     def _kept(self, name: str, built: Built) -> Built:
         self._built[name] = built
         return built
+
+
+def path_of(wanted: Build) -> Path:
+    """Return the path of a folder or an sdist that was named by a path, or by the URL of one (``name @ file:…``)."""
+    url = urlsplit(wanted.location)
+    return Path(url2pathname(url.path) if url.scheme == "file" else wanted.location)
 
 
 def project_of(requirement: str) -> str:

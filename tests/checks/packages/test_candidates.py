@@ -1,6 +1,7 @@
 """What is said about a release: what refuses it, what asks a person, what is told, and what nobody could find out."""
 
 import json
+import tomllib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from weighlock.checks.packages import _popular, look_alike_name, release_age, wr
 from weighlock.checks.packages._likeness import likeness
 from weighlock.checks.packages._spdx import is_admitted, stated
 from weighlock.finding import Finding, Outcome
+from weighlock.install_policy import InstallPolicy
 from weighlock.release import Candidate, Release, Surroundings
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -112,6 +114,16 @@ def test_torchtriton_the_public_index_serves_a_name_of_the_nightly_index(tmp_pat
     assert found[0].outcome is REFUSES
     assert nightly in found[0].message
     assert public in found[0].message
+
+
+def test_the_line_that_approves_a_shared_name_says_whose_it_is(tmp_path: Path):
+    shared = _read(tmp_path, candidate(page(), page("https://private.example/simple", sha256="b" * 64)))
+    verdict = InstallPolicy().decide(shared.release.artifact, _findings("index-ownership", shared), NOW)
+    line = verdict.reasons[0].remedy
+    assert line is not None
+    policy = InstallPolicy.from_dict(tomllib.loads(line.replace("] ", "]\n", 1))["tool"]["weighlock"]["install"])
+    settled = replace(shared, surroundings=replace(shared.surroundings, owners=policy.indexes))
+    assert _findings("index-ownership", settled) == []
 
 
 def test_a_second_index_that_lists_the_digest_under_another_name_owns_nothing(tmp_path: Path):

@@ -148,6 +148,7 @@ def test_a_broken_configuration_is_refused(tmp_path: Path, data: bytes):
 
 
 def test_requirements_of_variables_are_requirements(tmp_path: Path):
+    (tmp_path / "setup.py").write_text("")
     (tmp_path / "r.txt").write_text("one\n")
     (tmp_path / "c.txt").write_text("two @ https://host.example/two.tar.gz\n")
     request = read("name", environ={"PIP_REQUIREMENT": "r.txt", "PIP_CONSTRAINT": "c.txt", "PIP_EDITABLE": "."})
@@ -324,3 +325,9 @@ def test_what_would_be_fetched_though_nobody_may_be_asked_is_refused(given: list
 def test_folders_and_files_of_this_machine_are_not_asked_for(tmp_path: Path):
     place = (tmp_path / "name-1.0-py3-none-any.whl").as_uri()
     remote.require_local(read("--no-index", "-f", ".", "-f", tmp_path.as_uri(), f"name @ {place}"))
+
+
+@pytest.mark.parametrize("given", [["./nowhere"], ["nowhere/x-1.0.tar.gz"], ["."], ["-e", "."], ["-e", "./nowhere"]])
+def test_a_path_that_nothing_can_be_built_from_is_said_so(given: list[str]):
+    with pytest.raises(UsageError, match=r"nothing is there|it is no project"):
+        read(*given)

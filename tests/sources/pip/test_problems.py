@@ -33,7 +33,7 @@ def made(output: str) -> WeighlockError:
         (
             "(from versions: 1.0, 2.0)\nERROR: No matching distribution found for x==3",
             SourceError,
-            "wheels of 1.0, 2.0",
+            "no index has a wheel of this version",
         ),
         ("ERROR: Cannot install a and b because these have conflicting dependencies.", SourceError, "conflict"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n    x from https://a/x.whl:\n", DigestMismatchError, "digest"),
@@ -74,3 +74,9 @@ def test_a_flood_of_output_is_cut():
     error = made("ERROR: " + "x" * 1_000_000 + "\n" + "ERROR: y\n" * 100_000)
     assert len(str(error)) < 2000
     assert sum(len(note) for note in error.__notes__) < 10_000
+
+
+def test_of_many_versions_the_highest_are_told():
+    versions = ", ".join(f"1.{number}" for number in range(100))
+    error = made(f"(from versions: {versions})\nERROR: No matching distribution found for x==3")
+    assert error.hint == "there are wheels of 1.99, 1.98, 1.97, 1.96, 1.95, and 95 older ones"

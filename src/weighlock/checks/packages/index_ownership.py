@@ -26,6 +26,7 @@ PEP 708; ``docs/policy.md`` (``indexes``).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,8 @@ def _shared(release: Release) -> Finding | None:
         return _finding(
             f"it comes from a folder on this machine, and others have the name too: {names}", Outcome.DATA_ONLY
         )
-    return _finding(f"more than one index serves this name, and the policy does not say which one owns it: {names}")
+    told = f"more than one index serves this name, and the policy does not say which one owns it: {names}"
+    return replace(_finding(told), index=_url(release.served_by))
 
 
 def _lists(page: ProjectPage, release: Release) -> bool:

@@ -26,6 +26,7 @@ from weighlock.sources.pip.interface import Network, PipRequest
 from weighlock.sources.pip.options import Given, Kind, Use
 from weighlock.sources.pip.reading import Reading
 from weighlock.sources.pip.redaction import redacted
+from weighlock.sources.pip.requirement import require_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -186,11 +187,14 @@ def _request(
     origins: dict[str, Origin] = {}
     for wanted in reading.wanted:
         origins.setdefault(wanted.name, wanted.origin)
+    builds = tuple(build for build in reading.builds if _applies(build, python))
+    for build in builds:
+        require_source(build)
     return PipRequest(
         python=python,
         requirements=tuple(reading.wanted),
         constraints=tuple(reading.constraints),
-        builds=tuple(build for build in reading.builds if _applies(build, python)),
+        builds=builds,
         links=tuple(reading.links),
         resolving=(*settings.arguments(Use.RESOLVING, Use.BOTH), *passed, *dict.fromkeys(features)),
         fetching=tuple(fetching),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from weighlock.sources.pip.interface import PipRequest
 
 _LAST_LINES = 20
+_MOST_VERSIONS = 5
 _LONGEST_LINE = 300
 _LONGEST_READ = 4000
 _MOST_READ = 1 << 17
@@ -56,7 +57,7 @@ def _build(text: str, _version: str) -> WeighlockError | None:
     return SourceError(
         "something that is asked for can only be built, and nothing is run or built before the verdict",
         where=what,
-        hint=f'list the project in the policy to have it built in isolation: allow-build = ["{name}"]',
+        hint=f"list the project in the policy to have it built in isolation: {_allow(name)}",
     )
 
 
@@ -140,15 +141,26 @@ def _nothing_found(text: str, _version: str) -> WeighlockError | None:
     name = _NAME.match(wanted)
     if versions and versions[1].strip() not in {"", "none"}:
         return SourceError(
-            f"no wheel of this version, for this Python and platform, is on an index; there are wheels of "
-            f"{versions[1][-_LONGEST_LINE:]}",
+            "no index has a wheel of this version for this Python and platform",
             where=wanted,
+            hint=f"there are wheels of {_newest(versions[1])}",
         )
     project = canonicalize_name(name[0]) if name else "name"
     return NoWheelError(
         wanted,
-        hint=f'where it is only there as an sdist, have it built in isolation: allow-build = ["{project}"]',
+        hint=f"is it spelled right? Where it is only there as an sdist, have it built in isolation: {_allow(project)}",
     )
+
+
+def _newest(versions: str) -> str:
+    """Return the last of the versions that pip lists, which are the highest."""
+    known = [one.strip()[:_LONGEST_LINE] for one in versions.split(",") if one.strip()]
+    more = f", and {len(known) - _MOST_VERSIONS} older ones" if len(known) > _MOST_VERSIONS else ""
+    return f"{', '.join(reversed(known[-_MOST_VERSIONS:]))}{more}"
+
+
+def _allow(project: str) -> str:
+    return f'[tool.weighlock.install] allow-build = ["{project}"]'
 
 
 def _usage(text: str, version: str) -> WeighlockError | None:

@@ -21,13 +21,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from weighlock.errors import UsageError
+from weighlock.release import Origin
 from weighlock.sources.pip.interface import Build, Wanted
 from weighlock.sources.pip.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from weighlock.release import Origin
 
 _ARCHIVES = (
     ".zip",
@@ -49,6 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _DIGEST_FRAGMENT = re.compile(r"(?:egg=[A-Za-z0-9._-]+&)?(?:sha256=[0-9a-f]{64})?\Z")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 _HASH = re.compile(r"(?:sha256|sha384|sha512):[0-9a-f]+\Z")
+_BUILD_FILES = ("pyproject.toml", "setup.py")
 _LONGEST = 8192
 _NEWLINE = "\n"
 
@@ -95,6 +95,22 @@ def rewritten(wanted: Wanted) -> str:
     if isinstance(found, Build):
         raise _wrong(wanted.origin, "can only be built, and nothing is built before the verdict")
     return found.line
+
+
+def require_source(build: Build) -> None:
+    """Refuse a path that nothing can be built from, because no policy could approve it.
+
+    Raises:
+        UsageError: Nothing is there, or it is no project.
+    """
+    path = build.location
+    if _scheme(path) is not None or build.path is not None:  # what a file names is judged, and told with its line
+        return
+    origin = Origin(path=build.path, line=build.line, text=build.text)
+    if not os.path.exists(path):
+        raise _wrong(origin, "is a path, and nothing is there")
+    if os.path.isdir(path) and not any(os.path.isfile(os.path.join(path, name)) for name in _BUILD_FILES):
+        raise _wrong(origin, f"is a folder with neither {' nor '.join(_BUILD_FILES)}, so it is no project")
 
 
 def parse_editable(text: str, origin: Origin, *, folder: str) -> Build:
