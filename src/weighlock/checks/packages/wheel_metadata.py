@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 STRUCTURE = Placement
 
+_NEW_FIELD = "license_expression"
+
 _OF_AN_INSTALLER = ("direct_url.json", "INSTALLER", "REQUESTED")
 _METADATA = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -76,6 +78,8 @@ def run(placement: Placement) -> Iterator[Finding]:
 def _of_index(wheel: Wheel, said: Mapping[str, object]) -> Iterator[Finding]:
     """Yield a finding for fields that an index served otherwise (PEP 658): a resolver and other checks went by them."""
     for key in SAID if said and wheel.metadata is not None else ():
+        if key == _NEW_FIELD and key not in said:
+            continue  # a pip before 25 does not report it, whatever the index says
         field = key.replace("_", "-")
         served, own = _words(said.get(key)), _words(list(wheel.metadata.all(field)) if wheel.metadata else None)
         if served != own and all(map(str.isascii, (*served, *own))):
