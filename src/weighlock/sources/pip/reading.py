@@ -123,7 +123,8 @@ class Reading:
         self.files += 1
         if place in above or len(above) >= _MOST_NESTED or self.files > _MOST_FILES:
             raise UsageError("is nested in itself, or too deeply", where=shown)
-        for number, line in self._lines(self._content(place, shown)):
+        remote = _URL.match(place) is not None and not place.lower().startswith("file:")
+        for number, line in self._lines(self._content(place, shown), shown if remote else None):
             self._line(
                 line, Origin(path=shown, line=number, text=redacted(line[:_SHOWN])), place, (*above, place), constraint
             )
@@ -143,13 +144,19 @@ class Reading:
             raise UsageError("is too large for a requirements file", where=shown)
         return _decoded(data, shown)
 
-    def _lines(self, content: str) -> Iterator[tuple[int, str]]:
+    def _lines(self, content: str, remote: str | None) -> Iterator[tuple[int, str]]:
         for number, line in _joined(content):
             if len(line) > _LONGEST_LINE:
                 raise UsageError(f"line {number} is longer than {_LONGEST_LINE} characters")
             text = _COMMENT.sub("", line).strip()
             for spelling, name in _VARIABLE.findall(text):
                 value = self.environ.get(name)
+                if value and remote is not None:
+                    raise UsageError(
+                        f"a file behind a URL reads the variable {name}, and could send it anywhere",
+                        where=f"{remote}:{number}",
+                        hint="fetch the file, look at it, and name its path",
+                    )
                 text = text.replace(spelling, value) if value else text
             if text:
                 yield number, text
