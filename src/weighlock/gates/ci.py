@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from weighlock.gates.listed import Listed
-    from weighlock.gates.packages import AdvisoriesStatus, JudgedFile, JudgedPackage
+    from weighlock.gates.packages import AdvisoriesStatus, JudgedLooseFile, JudgedPackage
     from weighlock.gates.releases import Knowledge
     from weighlock.install_policy import InstallPolicy
     from weighlock.release import ProjectPage, Release
@@ -46,7 +46,7 @@ class Collected:
     """
 
     lists: tuple[Listed, ...] = ()
-    files: tuple[JudgedFile, ...] = ()
+    files: tuple[JudgedLooseFile, ...] = ()
     inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.gates.packages import JudgedFile
+from weighlock.gates.packages import JudgedLooseFile
 from weighlock.gates.places import Places
 from weighlock.gates.request import intent_request
 from weighlock.gates.stale import check as stale_differences
@@ -25,7 +25,7 @@ _ALLOW = Verdict(decision=Decision.ALLOW)
 
 def judge_models(
     project: Project, shown: str, *, offline: bool, progress: Progress | None = None
-) -> tuple[tuple[JudgedFile, ...], tuple[str, ...]]:
+) -> tuple[tuple[JudgedLooseFile, ...], tuple[str, ...]]:
     """Judge the lockfile of models and the locked files that are on this machine.
 
     Args:
@@ -44,12 +44,12 @@ def judge_models(
     lockfile = project.read(required=True)
     requests = [intent_request(intent, project.folder) for intent in project.policy.models]
     stale = stale_differences(requests, lockfile, project.folder, offline=offline)
-    judged = [JudgedFile(path=shown, findings=(), verdict=_stale(stale) if stale else _ALLOW)]
+    judged = [JudgedLooseFile(path=shown, findings=(), verdict=_stale(stale) if stale else _ALLOW)]
     report = verify_models(
         lockfile.models, lockfile, Places(folder=project.folder), intents=project.policy.models, progress=progress
     )
     judged += [
-        JudgedFile(path=file.path, findings=(), verdict=_mismatch(file.status, file.message))
+        JudgedLooseFile(path=file.path, findings=(), verdict=_mismatch(file.status, file.message))
         for file in report.files
         if file.status not in _HARMLESS
     ]

@@ -50,7 +50,7 @@ class JudgedPackage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedFile:
+class JudgedLooseFile:
     """A file that no release brought and that was judged beside the packages: of an environment, or of a locked model.
 
     Args:
@@ -76,7 +76,7 @@ class JudgedFile:
         return Origin(path=self.path)
 
 
-Judged = JudgedPackage | JudgedFile
+Judged = JudgedPackage | JudgedLooseFile
 """What has a verdict."""
 
 
@@ -136,7 +136,7 @@ class PackageReport:
 
     command: str
     packages: tuple[JudgedPackage, ...]
-    files: tuple[JudgedFile, ...] = ()
+    files: tuple[JudgedLooseFile, ...] = ()
     inputs: tuple[str, ...] = ()
     advisories: tuple[AdvisoriesStatus, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ def judge_release(release: Release, findings: Iterable[Finding], policy: Install
 
 def judge_file(
     path: str, findings: Iterable[Finding], policy: InstallPolicy, now: datetime, *, digest: Digest | None = None
-) -> JudgedFile:
+) -> JudgedLooseFile:
     """Let the policy judge a file that no release brought.
 
     Args:
@@ -185,7 +185,7 @@ def judge_file(
     """
     seen, name = tuple(findings), os.path.basename(path)
     artifact = PackageFile(name=name, version=str(digest or "unread"), filename=name)
-    return JudgedFile(path=path, findings=seen, verdict=policy.decide(artifact, seen, now), digest=digest)
+    return JudgedLooseFile(path=path, findings=seen, verdict=policy.decide(artifact, seen, now), digest=digest)
 
 
 def unverifiable_package(why: str) -> Finding:

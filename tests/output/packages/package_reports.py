@@ -9,7 +9,7 @@ from weighlock.artifact import Digest, PackageFile
 from weighlock.finding import Finding, Location, Outcome
 from weighlock.gates.packages import (
     AdvisoriesStatus,
-    JudgedFile,
+    JudgedLooseFile,
     JudgedPackage,
     PackageReport,
     Suggestion,
@@ -60,7 +60,7 @@ def unknown() -> Finding:
     return Finding(check="unverifiable", severity=Severity.HIGH, message="no index", outcome=Outcome.UNVERIFIABLE)
 
 
-def stray(path: str = ".venv/lib/python3.11/site-packages/evil.pth") -> JudgedFile:
+def stray(path: str = ".venv/lib/python3.11/site-packages/evil.pth") -> JudgedLooseFile:
     finding = Finding(check="stray", severity=Severity.HIGH, message="nobody owns it", outcome=Outcome.NEEDS_APPROVAL)
     return judge_file(path, [finding], InstallPolicy(), NOW, digest=Digest.sha256("ab" * 32))
 

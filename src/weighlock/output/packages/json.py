@@ -11,7 +11,7 @@ from weighlock.output.escape import encodable
 if TYPE_CHECKING:
     from weighlock.advisory import Advisory
     from weighlock.finding import Finding
-    from weighlock.gates.packages import AdvisoriesStatus, JudgedFile, JudgedPackage, PackageReport, Suggestion
+    from weighlock.gates.packages import AdvisoriesStatus, JudgedLooseFile, JudgedPackage, PackageReport, Suggestion
     from weighlock.release import Origin
     from weighlock.verdict import Verdict
 
@@ -68,7 +68,7 @@ def _package(item: JudgedPackage) -> dict[str, object]:
     }
 
 
-def _file(item: JudgedFile) -> dict[str, object]:
+def _file(item: JudgedLooseFile) -> dict[str, object]:
     return {
         "path": item.path,
         "sha256": item.digest.value if item.digest else None,
