@@ -39,7 +39,9 @@ def archive(*records) -> bytes:
 
 
 def database(folder: Path, *records, now: datetime | None = None) -> Path:
-    """Make a database of records; without any it knows one, about a package that nobody has."""
+    """Make a database of records; without `now` it knows one more, of today, about a package that nobody has."""
+    if now is None:  # the commands under test have the clock of this machine, and take no old database
+        records = (*records, record("PYSEC-2020-1", "nobody-has-it", modified=datetime.now(UTC)))
     source, path = folder / "all.zip", folder / "advisories.sqlite"
     source.write_bytes(archive(*records))
     update.from_files(path, [str(source)], now=now or datetime.now(UTC))
