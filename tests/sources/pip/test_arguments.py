@@ -331,3 +331,13 @@ def test_folders_and_files_of_this_machine_are_not_asked_for(tmp_path: Path):
 def test_a_path_that_nothing_can_be_built_from_is_said_so(given: list[str]):
     with pytest.raises(UsageError, match=r"nothing is there|it is no project"):
         read(*given)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [('[project]\nname = "My.Tool"', "my-tool"), ('[project]\nname = "a b"', None), ("project = 1", None), ("", None)],
+)
+def test_a_folder_has_the_name_that_it_says_so_that_a_policy_can_allow_it(tmp_path: Path, text: str, name: str | None):
+    (tmp_path / "pyproject.toml").write_text(text)
+    for given in (["."], ["-e", "."]):
+        assert [build.name for build in read(*given).builds] == [name]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
@@ -187,9 +188,7 @@ def _request(
     origins: dict[str, Origin] = {}
     for wanted in reading.wanted:
         origins.setdefault(wanted.name, wanted.origin)
-    builds = tuple(build for build in reading.builds if _applies(build, python))
-    for build in builds:
-        require_source(build)
+    builds = tuple(_named(build) for build in reading.builds if _applies(build, python))
     return PipRequest(
         python=python,
         requirements=tuple(reading.wanted),
@@ -254,6 +253,13 @@ def _link_place(value: str) -> str:
 
 def _file_place(value: str) -> str:
     return value if re.match(r"(?:https?|file):", value, re.IGNORECASE) else os.path.abspath(value)
+
+
+def _named(build: Build) -> Build:
+    """Give a folder the name that it says it has: the policy allows builds by names, and the wheel has to have it."""
+    require_source(build)
+    is_folder = build.kind == "folder" and os.path.isdir(build.location)
+    return replace(build, name=groups.project_name(build.location)) if build.name is None and is_folder else build
 
 
 def _applies(build: Build, python: str) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _MOST_BYTES = 4 << 20
 _MOST_NESTED = 50
 
@@ -44,6 +45,21 @@ def read(value: str, folder: str) -> Iterator[tuple[str, Origin]]:
             raise UsageError(f"has two groups of the name {key!r}", where=path)
     for row in _rows(canonicalize_name(name), groups, path, ()):
         yield row, Origin(path=path, line=_line_with(text, row), text=row)
+
+
+def project_name(folder: str) -> str | None:
+    """Return the name that a project says it has, or `None` where only its build would say it.
+
+    Raises:
+        UsageError: Its ``pyproject.toml`` cannot be read.
+
+    Source:
+        The specification of ``pyproject.toml``, "project.name", which must not be dynamic.
+    """
+    path = os.path.join(folder, "pyproject.toml")
+    project = _loaded(read_text(path, _MOST_BYTES), path).get("project") if os.path.exists(path) else None
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
 def _rows(name: str, groups: dict[str, Any], path: str, above: tuple[str, ...]) -> Iterator[str]:
