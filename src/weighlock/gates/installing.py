@@ -1,4 +1,7 @@
-"""One run of ``weighlock install``: the gate with pip, indexes and the advisory database around it."""
+"""One run of ``weighlock install``: the gate with pip, indexes and the advisory database around it.
+
+pip resolves while the rest of the gate is imported and put together, so most imports stand where they are needed.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,8 @@ from packaging.requirements import Requirement
 
 from weighlock.errors import AdmissionError
 from weighlock.files import write_atomically
-from weighlock.gates.advisory_database import open_database, status_of
-from weighlock.gates.building import Workshop
-from weighlock.gates.contents import Contents
-from weighlock.gates.install import InstallGate
-from weighlock.gates.knowledge import Sources, indexes_of
-from weighlock.gates.predecessors import Predecessors
-from weighlock.gates.release_memory import ReleaseMemory
 from weighlock.install_policy import canonical_name
 from weighlock.release import Origin
-from weighlock.signing.publishers import place
 from weighlock.sources.environment import folders_of
 from weighlock.sources.installed import Installed, read_installed
 from weighlock.sources.pip.interface import Wanted
@@ -36,6 +31,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from weighlock.advisories.database import Database
+    from weighlock.gates.contents import Contents
+    from weighlock.gates.install import InstallGate
+    from weighlock.gates.knowledge import Sources
     from weighlock.gates.packages import PackageReport
     from weighlock.install_policy import InstallPolicy
     from weighlock.sources.interface import Progress
@@ -75,13 +73,22 @@ class Run:
         for folder in recover(self.environ):
             self.progress.say(f"an installation into {folder} had been cut off and is rolled back")
         installed = read_installed(_folders(request))
-        with InstallQuarantine(self.environ) as quarantine, self._advisories() as database:
+        with InstallQuarantine(self.environ) as quarantine, self._session(request, quarantine, installed) as pip:
+            if not request.builds:
+                pip.begin()  # it is the longest of all steps, and needs nothing of the others
+            return self._judged(request, quarantine, installed, pip)
+
+    def _judged(
+        self, request: PipRequest, quarantine: Path, installed: Installed, pip: PipSession | UvSession
+    ) -> PackageReport:
+        from weighlock.gates.knowledge import Sources, indexes_of
+
+        with self._advisories() as database:
             sources = Sources.gather(indexes_of(request), database, self.environ)
             contents = self._contents(quarantine, sources, installed)
-            with self._session(request, quarantine, installed) as pip:
-                report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
-                if report.allowed and request.report is not None:
-                    write_atomically(Path(request.report), pip.report)
+            report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
+            if report.allowed and request.report is not None:
+                write_atomically(Path(request.report), pip.report)
             if report.allowed and not request.dry_run:
                 sources.provenance.remember(package.release for package in report.packages)
                 contents.remember(package.release.artifact for package in report.packages)
@@ -100,6 +107,10 @@ class Run:
         def judge_and_fetch(requirements: Sequence[str]) -> Path:
             return self._for_build(request, quarantine, sources, requirements)
 
+        from weighlock.gates.advisory_database import status_of
+        from weighlock.gates.building import Workshop
+        from weighlock.gates.install import InstallGate
+
         builds = self.policy.allow_build
         version = markers(request.python)["python_full_version"] if builds else ""
         return InstallGate(
@@ -114,6 +125,11 @@ class Run:
         )
 
     def _contents(self, quarantine: Path, sources: Sources, installed: Installed) -> Contents:
+        from weighlock.gates.contents import Contents
+        from weighlock.gates.predecessors import Predecessors
+        from weighlock.gates.release_memory import ReleaseMemory
+        from weighlock.signing.publishers import place
+
         predecessors = Predecessors(
             quarantine=quarantine, indexes=sources.indexes, installed=installed.versions, now=self.now
         )
@@ -150,6 +166,8 @@ class Run:
         return PipSession(request, quarantine, self.progress)
 
     def _advisories(self) -> Database:
+        from weighlock.gates.advisory_database import open_database
+
         self.stage("opening the advisory database")
         return open_database(
             self.environ,

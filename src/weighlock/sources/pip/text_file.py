@@ -19,9 +19,10 @@ def read_text(path: str, most: int) -> str:
         with open(path, "rb") as file:
             data = file.read(most + 1)
         if len(data) > most:
-            raise UsageError("is too large", where=path)
+            raise UsageError("is too large", where=path, hint=f"it may have {most} bytes")
         return data.decode()
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=path) from None
+        hint = "name a file that is there and that you may read"
+        raise UsageError(f"cannot be read: {error.strerror}", where=path, hint=hint) from None
     except UnicodeDecodeError:
-        raise UsageError("is not text in UTF-8", where=path) from None
+        raise UsageError("is not text in UTF-8", where=path, hint="save it as UTF-8") from None

@@ -64,6 +64,9 @@ class UvSession:
     ) -> None:
         self._pip.__exit__(kind, error, traceback)
 
+    def begin(self) -> None:
+        """Do nothing ahead: pip is asked once uv has chosen."""
+
     def offer(self, wheel: Path, requirement: Wanted | None) -> None:
         """Let the next resolution see a wheel that was built here, and demand it where a person named it."""
         self._request = offering(self._request, wheel, requirement)
