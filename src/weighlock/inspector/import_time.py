@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError
-from weighlock.formats.python.behaviour import ImportTime
+from weighlock.formats.python.behaviour import ImportTime, may_act
 from weighlock.formats.python.imported import Imports, Loaded
 from weighlock.formats.python.text import parse, searchable, uncollected
 
@@ -32,12 +32,16 @@ def import_time(wheel: Wheel, budget: Budget) -> ImportTime:
         member = modules.get(name)
         if member is None:
             return None
+        data = b""
         try:
             data = member.read(budget, _LARGEST)
             searchable(data)
             return Loaded(parse(data), member.name, len(data))
-        except FormatError:
-            return None  # no import gets past it, and damage is found by those who read every member
+        except FormatError as error:
+            # No import gets past it, unless it is for a newer Python; damage is found by those who read every member.
+            if may_act(data):
+                unread.append(f"{member.name}: {error.message}")
+            return None
         except (OverBudgetError, UnsupportedError) as error:
             unread.append(f"{member.name}: {error.message}")
             return None

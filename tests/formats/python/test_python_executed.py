@@ -80,9 +80,44 @@ DIRECT = {
     "import_of_decoded": "import base64\n__import__(base64.b64decode('b3M=').decode()).getcwd()",
 }
 
-THROUGH = {
+PAYLOADS = {
     "variable": f"import base64\nx = base64.b64decode('{_B64}')\nexec(x)",
     "two_variables": f"import base64\nx = base64.b64decode('{_B64}')\ny = x\nexec(y)",
+    "text_in_a_variable": f"import base64\na = '{_B64}'\nx = base64.b64decode(a)\nexec(x)",
+    "text_set_twice": f"import base64\na = '{_B64}'\na = a + ''\nx = base64.b64decode(a)\nexec(x)",
+    "loop": f"import base64\nfor x in [base64.b64decode('{_B64}')]:\n    exec(x)",
+    "executing_function": f"import base64\ndef run(x):\n    exec(x)\nrun(base64.b64decode('{_B64}'))",
+    "executing_lambda": f"import base64\n(lambda x: exec(x))(base64.b64decode('{_B64}'))",
+    "default_of_a_parameter": f"import base64\ndef f(x=base64.b64decode('{_B64}')):\n    exec(x)\nf()",
+    "star": f"from base64 import *\nexec(b64decode('{_B64}'))",
+    "star_of_zlib": "from zlib import *\nexec(decompress(b'x'))",
+    "timed": f"import base64, timeit\ntimeit.timeit(base64.b64decode('{_B64}').decode(), number=1)",
+    "profiled": f"import base64, cProfile\ncProfile.run(base64.b64decode('{_B64}'))",
+    "debugged": f"import base64, bdb\nbdb.Bdb().run(base64.b64decode('{_B64}'))",
+    "interpreter_in_python": f"import base64, code\ncode.InteractiveConsole().push(base64.b64decode('{_B64}'))",
+    "native_interpreter": f"import base64, ctypes\nctypes.pythonapi.PyRun_SimpleString(base64.b64decode('{_B64}'))",
+    "unpickled": f"import base64, pickle\npickle.loads(base64.b64decode('{_B64}'))",
+    "marshalled_constants": f"import marshal\ndef f(): pass\nf.__code__ = marshal.loads(b'{_B64}')",
+    "resolved": f"import base64, pkgutil\npkgutil.resolve_name('buil' + 'tins:exec')(base64.b64decode('{_B64}'))",
+    "frame": f"import sys\nsys._getframe().f_globals['__buil' + 'tins__']['ex' + 'ec']{_TAIL}",
+    "imported_module_table": f"from sys import modules as m\nm['buil' + 'tins'].__dict__['ex' + 'ec']{_TAIL}",
+    "item_of_a_list": f"[exec][0]{_TAIL}",
+    "item_of_a_dictionary": f"{{'a': exec}}['a']{_TAIL}",
+    "called_by_its_method": f"exec.__call__{_TAIL}",
+    "operator": f"import operator, builtins\noperator.attrgetter('ex' + 'ec')(builtins){_TAIL}",
+    "thread": f"import base64, threading\nthreading.Thread(target=exec, args=(base64.b64decode('{_B64}'),)).start()",
+    "key": f"import base64\nsorted([base64.b64decode('{_B64}')], key=exec)",
+    "nested_deeply": f"import base64\nexec({'str(' * 18}base64.b64decode('{_B64}'){')' * 18})",
+    "compressed_file": "import gzip, io\nexec(gzip.GzipFile(fileobj=io.BytesIO(b'x')).read())",
+    "archive": "import io, zipfile\nexec(zipfile.ZipFile(io.BytesIO(b'x')).read('a'))",
+    "unicode_escapes": "exec(b'x'.decode('unicode_escape'))",
+    "percent_c": "exec('%c%c' % tuple([120, 49]))",
+    "mapped_to_bytes": "exec(bytes(map(int, '120 49'.split())))",
+    "comprehended": f"import base64\nexec([base64.b64decode(x) for x in ['{_B64}']][0])",
+}
+
+THROUGH = {
+    "variable_of_others": "import base64, sys\nx = base64.b64decode(sys.argv[1])\nexec(x)",
     "helper": "import base64\ndef f(x):\n    return base64.b64decode(x)\nexec(f('eA=='))",
     "with_file": "import gzip\nwith open('x') as f:\n    t = gzip.decompress(f.read())\nexec(t)",
 }
@@ -95,6 +130,9 @@ HONEST = {
     "literal_eval": "import ast, base64\nast.literal_eval(base64.b64decode(x).decode())\n",
     "file_in_utf8": "exec(open(path, 'rb').read().decode('utf-8'))\n",
     "list_backwards": "names = [x for x in y][::-1]\nexec('x = 1')\n",
+    "data_of_others": "import base64, pickle\ndef load(x):\n    return pickle.loads(base64.b64decode(x))\n",
+    "numbers_of_a_test": "import pickle, struct\npickle.loads(struct.pack('<Q', 1) + b'a value that is packed here')\n",
+    "own_to_bytes": "import subprocess\nfrom x.text import to_bytes\nsubprocess.Popen([to_bytes('git'), 'describe'])\n",
     "data_of_a_child": "import base64, marshal\nargs = marshal.loads(base64.b64decode(line))\n",
     "program": "import subprocess\nsubprocess.run(['git', 'describe'], capture_output=True).stdout.decode()\n",
     "in_a_comment": "# exec(base64.b64decode('x'))\nx = 1\n",
@@ -102,7 +140,7 @@ HONEST = {
 }
 
 
-@pytest.mark.parametrize("source", DIRECT.values(), ids=list(DIRECT))
+@pytest.mark.parametrize("source", [*DIRECT.values(), *PAYLOADS.values()], ids=[*DIRECT, *PAYLOADS])
 def test_hidden_code_is_seen(source: str):
     found = read("demo/__init__.py", source.encode())
     assert found.problem is None

@@ -83,6 +83,36 @@ RUNS = {
     "context_manager": "import os\nclass A:\n    def __enter__(self):\n        os.system('true')\nwith A():\n    pass",
 }
 
+RUNS |= {
+    "star": "from os import *\nsystem('true')",
+    "module_of_a_module": "import shutil\nshutil.os.system('true')",
+    "module_of_a_module_as": "from shutil import os as o\no.system('true')",
+    "c_library": "import ctypes\nlibrary = ctypes.CDLL(None)\nlibrary.system(b'true')",
+    "c_library_item": "import ctypes\nctypes.CDLL(None)['system'](b'true')",
+    "own_loop": "import asyncio\nasync def f():\n    await asyncio.get_event_loop().subprocess_shell(None, 'true')\n"
+    "asyncio.run(f())",
+    "signal": "import signal, os\nsignal.signal(14, lambda *_: os.system('true'))",
+    "trace": "import sys, os\ndef f(*_):\n    os.system('true')\nsys.settrace(f)",
+    "finalizer": "import os, weakref\nweakref.finalize(object, os.system, 'true')",
+    "subclass": "import os\nclass A:\n    def __init_subclass__(cls):\n        os.system('true')\nclass B(A): pass",
+    "metaclass": "import os\nclass M(type):\n    def __new__(*_):\n        os.popen('')\nclass B(metaclass=M): pass",
+    "prepared": "import os\nclass M(type):\n    def __prepare__(*_):\n        os.popen('')\nclass B(metaclass=M): pass",
+    "operator": "import os\nclass A:\n    def __add__(self, _):\n        os.system('true')\nA() + 1",
+    "deleted": "import os\nclass A:\n    def __del__(self):\n        os.system('true')\nA()",
+    "inherited": "import os\nclass A:\n    def __init__(self):\n        os.system('true')\nclass B(A): pass\nB()",
+    "super": "import os\nclass A:\n    def __init__(self):\n        os.system('true')\n"
+    "class B(A):\n    def __init__(self):\n        super().__init__()\nB()",
+    "given_back": "import os\ndef f():\n    def g():\n        os.system('true')\n    return g\nf()()",
+    "decorator_with_arguments": "import os\ndef d(_):\n    def g(f):\n        os.system('true')\n    return g\n"
+    "@d(1)\ndef x(): pass",
+    "lambda_in_a_variable": "import os\nf = lambda: os.system('true')\nf()",
+    "function_in_a_table": "import os\ndef f():\n    os.system('true')\n{'a': f}['a']()",
+    "own_module_table": "import os, sys\ndef f():\n    os.system('true')\ngetattr(sys.modules[__name__], 'f')()",
+    "guard": "import os\nmatch 1:\n    case x if os.system('true'):\n        pass",
+    "handler_type": "import os\ntry:\n    1 / 0\nexcept (os.system('true'), Exception):\n    pass",
+    "main_from_elsewhere": "import os\nfrom x import y as __name__\nif __name__ == '__main__':\n    os.system('true')",
+}
+
 CONNECTS = {
     "urlopen": "from urllib.request import urlopen\nurlopen('http://127.0.0.1')",
     "urlretrieve": "import urllib.request\nurllib.request.urlretrieve('http://127.0.0.1')",
@@ -201,3 +231,43 @@ def test_an_import_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("weighlock.formats.python.imported._MOST_STATEMENTS", 100)
     with pytest.raises(OverBudgetError):
         follow({"demo.": "x = 1\n" * 200})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from .inner import *\ngo()",
+        "import importlib\nimportlib.import_module('.inner', __name__).go()",
+        "__import__(__name__ + '.inner', fromlist=['go']).go()",
+        "from .inner import A\nclass B(A): pass\nB()",
+    ],
+)
+def test_a_function_of_another_module_is_followed_however_it_is_reached(text: str):
+    inner = "import os\ndef go():\n    os.system('true')\nclass A:\n    def __init__(self):\n        go()\n"
+    found = follow({"demo.": text, "demo.inner": inner}).behaviours
+    assert {one.kind for one in found} == {PROCESS}
+
+
+def test_what_is_handed_over_with_its_arguments_is_judged_with_them():
+    text = "import os, threading\nthreading.Thread(target=os.system, args=('curl http://127.0.0.1/x | sh',)).start()"
+    assert [one.runs_code for one in follow({"demo.": text}).behaviours] == [True]
+
+
+@pytest.mark.parametrize(
+    "command", ['bash -c "$(curl -fsSL x)"', "curl -o /tmp/x x; chmod +x /tmp/x", "echo x | crontab"]
+)
+def test_a_command_that_fetches_and_runs_is_code(command: str):
+    found = follow({"demo.": f"import os\nos.system({command!r})"}).behaviours
+    assert [one.runs_code for one in found] == [True]
+
+
+def test_a_module_that_imports_all_of_itself_comes_to_an_end():
+    found = follow({"demo.": "from .demo import *\nfrom demo import *\nif hasattr(demo, 'x'):\n    demo.x()"})
+    assert found.behaviours == set()
+
+
+def test_a_long_chain_of_functions_and_classes_is_followed_to_its_end():
+    calls = "\n".join(f"def f{n}():\n    f{n + 1}()" for n in range(400))
+    classes = "\n".join(f"class A{n + 1}(A{n}): pass" for n in range(20))
+    text = f"import os\n{calls}\ndef f400():\n    os.system('true')\nclass A0:\n    __add__ = 1\n{classes}\nA20()\nf0()"
+    assert {one.kind for one in follow({"demo.": text}).behaviours} == {PROCESS}

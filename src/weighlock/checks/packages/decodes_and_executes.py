@@ -6,20 +6,23 @@ It looks through every Python file of a wheel for calls of `exec`, `eval`, `comp
 of functions that start programs, whose argument is decoded, decompressed, decrypted, made of numbers, read backwards
 or fetched from the network by the same expression; for functions that are looked up by a name in pieces
 (``getattr(builtins, "ex" + "ec")``); and for programs that are started with code, as text, that does such a thing. All
-of these it refuses. Where a variable or a function of the same file stands between the two, it says so.
+of these it refuses, also where a variable or a function of the same file stands between the two, if what is decoded is
+text of the file itself; and `pickle.loads` of such text. Where it comes from elsewhere by way of a variable, it says
+so.
 
 ## Why it matters
 
 Hidden code is how stolen packages carry what they do: one line in an ordinary module, which decodes the rest when it
 is imported. Reading the text does not show it, and neither does a search for names. No honest release among hundreds
-of popular ones does it in one expression.
+of popular ones does it.
 
 ## Known limits
 
-The text is read and never run, so that decoding by arithmetic of its own, names that arrive at run time, native code
-and data that another file executes are not followed. A name that has more than 16 meanings in one file is followed
-into the first of them. Honest packages do load code from caches and plug-ins by way of variables, which is why that
-only informs.
+The text is read and never run, so that decoding by arithmetic, patterns or replacements of its own, names that arrive
+at run time, objects found by walking from class to class, native code, other files of the wheel that are read and
+executed (or put on the import path) and data that another file executes are not followed. A name that has more than 16
+meanings in one file is followed into the first of them. Honest packages do load code from caches and plug-ins by way
+of variables, which is why that only informs.
 
 ## Sources
 

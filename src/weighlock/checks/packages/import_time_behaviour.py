@@ -3,7 +3,8 @@
 ## What it does
 
 It follows an import of every top-level package and module of a wheel through the wheel's own modules: down every
-branch, into the functions and classes that are called on the way, in whatever module of the wheel these are. It names
+branch, into the functions and classes that are called on the way, in whatever module of the wheel these are, and into
+the methods that expressions call without a name. It names
 each call that starts a program or reaches the network. A file that reaches the network while it is imported and starts
 a program which is no command of the system, a program that is given code of its own to run, and a change to what
 starts by itself (profiles of shells, files that Python reads at its start, keys that let others in) need a person who
@@ -17,7 +18,8 @@ been made for.
 
 ## Known limits
 
-Native code, calls whose target arrives at run time, and modules of other distributions are not followed. What stands
+Native code, calls whose target arrives at run time, properties and attributes that a class or a module makes up
+(``__getattr__``), hooks that are put into lists, and modules of other distributions are not followed. What stands
 under a condition counts as if it were met, so that honest packages that ask for a version or a compiler under rare
 conditions are named as well; that only informs. A module that no import of the package reaches is not followed: the
 program that imports it by its own name runs it all the same.

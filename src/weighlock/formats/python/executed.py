@@ -18,7 +18,16 @@ from weighlock.formats.python.text import uncollected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DEPTH = 16
+_DEPTH = 60
+_HOP = 10
+"""How much deeper a variable counts than an expression inside of an expression."""
+
+_MOST_CALLS = 8
+"""So many calls of one function are looked at for what they give it."""
+
+_PAYLOAD = 24
+"""Characters of constants from which what a variable holds is decoded out of the file itself."""
+
 _DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 _LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store, str, type(None), ast.Pass, ast.alias})
 """What holds no call and binds nothing that is followed."""
@@ -43,20 +52,32 @@ class Execution:
 
 _SINKS = re.compile(
     r"(?:exec|eval|compile|__import__|importlib\.import_module|runpy\.run_\w+)"
+    r"|timeit\.(?:timeit|repeat|Timer)|(?:cProfile|profile|pdb|bdb)\.run(?:ctx|eval)?|ctypes\.pythonapi\.PyRun_\w+"
+    r"|(?:bdb\.Bdb|pdb\.Pdb|trace\.Trace|c?Profile\.Profile|profile\.Profile)\(\)\.run\w*"
     r"|types\.(?:FunctionType|CodeType)|code\.Interactive\w+\(\)\.(?:runcode|runsource|push)"
 )
+_UNPICKLERS = re.compile(r"(?:_?pickle|cPickle|cloudpickle|dill|marshal)\.loads")
+"""What runs code out of data, and is harmless where the data comes from elsewhere."""
+
+_UNREADABLE = re.compile(r"(?:base64|binascii|zlib|gzip|bz2|lzma|codecs|bytes|bytearray)\.")
+"""Modules of decoders after which nobody could read the text of a pickle, as one can that of numbers."""
+
 _DECODERS = re.compile(
     r"""
     base64\.\w*decode\w* | binascii\.(?:a2b_\w+|unhexlify)
     | (?:zlib|gzip|bz2|lzma|brotli|zstandard|lz4\.\w+)\.decompress
     | (?:zlib\.decompressobj|bz2\.BZ2Decompressor|lzma\.LZMADecompressor)\(\)\.decompress
-    | codecs\.(?:decode|getdecoder) | bytes\.fromhex | bytearray\.fromhex | marshal\.loads? | quopri\.decodestring
-    | .*\.(?:decrypt|decrypt_and_verify|unhexlify|b64decode|translate) | int\.to_bytes | urllib\.parse\.unquote\w*
+    | (?:gzip\.(?:open|GzipFile)|bz2\.(?:open|BZ2File)|lzma\.(?:open|LZMAFile))\(\)\.read
+    | compression\.\w+\.decompress | zipfile\.ZipFile\(\)\.read | tarfile\.open\(\)\.extractfile\(\)\.read
+    | codecs\.(?:decode|getdecoder(?:\(\))?|iterdecode|lookup\(\)\.decode) | html\.unescape | struct\.pack | int\.to_bytes
+    | uu\.decode | bytes\.fromhex | bytearray\.fromhex | marshal\.loads? | quopri\.decodestring
+    | .*\.(?:decrypt|decrypt_and_verify|unhexlify|b64decode|translate) | urllib\.parse\.unquote\w*
     """,
     re.VERBOSE,
 )
 _CODECS = re.compile(
-    r"rot.?13|hex(?:_codec)?|base.?64(?:_codec)?|zlib(?:_codec)?|bz2(?:_codec)?|uu(?:_codec)?|zip|quopri"
+    r"rot.?13|hex(?:_codec)?|base.?64(?:_codec)?|zlib(?:_codec)?|bz2(?:_codec)?|uu(?:_codec)?|zip|quopri|utf.?7|u7"
+    r"|(?:raw.)?unicode.?escape"
 )
 _TEXT_OF_CODE = re.compile(
     r"(?:exec|eval|__import__)\s*\(.{0,400}?(?:b(?:64|32|16|85)decode|a85decode|fromhex|unhexlify|decompress|marshal)"
@@ -65,6 +86,10 @@ _TEXT_OF_CODE = re.compile(
     r"|(?i:powershell[^\n]{0,200}-e(?:nc|ncodedcommand)?\s+[A-Za-z0-9+/=]{40})",
     re.DOTALL,
 )
+_GIVEN = frozenset({None, "source", "args", "code", "input", "stmt"})
+"""Keywords of what is executed."""
+
+_OPERATORS = frozenset({"operator.attrgetter", "operator.methodcaller", "operator.itemgetter"})
 _NAMES_OF_SINKS = frozenset({"exec", "eval", "compile", "__import__", "system", "popen", "Popen", "check_output"})
 
 
@@ -85,7 +110,25 @@ class _File:
         self.calls: list[ast.Call] = []
         self.functions: dict[str, list[ast.expr]] = {}
         self.decorated: list[list[ast.expr]] = []
+        self._seen = set[tuple[str, bool]]()
+        self._payloads: dict[str, int] = {}
+        self.parameters: list[tuple[str, ast.arguments]] = []
+        self.executed = set[str]()
+        self.given: dict[str, list[ast.Call]] = {}
         self._take_in(tree)
+        self._bind_arguments()
+
+    def _bind_arguments(self) -> None:
+        """Have every parameter that is executed stand for what calls in this file give it, and for its default."""
+        for name, taken in self.parameters if self.executed else ():
+            every = [parameter.arg for parameter in (*taken.posonlyargs, *taken.args)]
+            pairs = list(zip(reversed(every), reversed(taken.defaults), strict=False))
+            for call in self.given.get(name, ()):
+                pairs.extend(zip(every[every[:1] in (["self"], ["cls"]) :], call.args, strict=False))
+                pairs.extend((word.arg, word.value) for word in call.keywords if word.arg is not None)
+            for parameter, value in pairs:
+                if parameter in self.executed:
+                    self.names.give(parameter, value)
 
     def _take_in(self, tree: ast.Module) -> None:
         """Go through the tree once; `ast.walk` would take three times as long."""
@@ -94,10 +137,12 @@ class _File:
             node, function = waiting.pop()
             kind = node.__class__
             if kind is ast.Call:
-                self.calls.append(node)  # type: ignore[arg-type]
+                self._take_call(node)  # type: ignore[arg-type]
             elif kind in _DEFINITIONS:
                 self.decorated.append(node.decorator_list)  # type: ignore[attr-defined]
-                function = node.name if kind is not ast.ClassDef else function  # type: ignore[attr-defined]
+                if kind is not ast.ClassDef:
+                    function = node.name  # type: ignore[attr-defined]
+                    self.parameters.append((function, node.args))  # type: ignore[attr-defined]
             elif kind is ast.Return:
                 if node.value is not None:  # type: ignore[attr-defined]
                     self.functions.setdefault(function, []).append(node.value)  # type: ignore[attr-defined]
@@ -110,11 +155,28 @@ class _File:
                 elif isinstance(value, ast.AST) and value.__class__ not in _LEAVES:
                     waiting.append((value, function))
 
+    def _take_call(self, call: ast.Call) -> None:
+        self.calls.append(call)
+        called = call.func
+        if isinstance(called, ast.Lambda):
+            name = f"lambda {len(self.parameters)}"
+            self.parameters.append((name, called.args))
+        else:
+            name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        if name in _NAMES_OF_SINKS and call.args:
+            self.executed |= {node.id for node in ast.walk(call.args[0]) if isinstance(node, ast.Name)}
+        known = self.given.setdefault(name, [])
+        if name and len(known) < _MOST_CALLS:
+            known.append(call)
+
     def found(self) -> Iterator[Execution]:
         for call in self.calls:
+            self._seen.clear()
             for sink in self.names.dotted(call.func):
                 if _SINKS.fullmatch(sink):
                     yield from self._executed(call, sink)
+                elif _UNPICKLERS.fullmatch(sink):
+                    yield from self._unpickled(call, sink)
                 elif kind_of(sink) == PROCESS:
                     yield from self._executed(call, sink)
                     yield from self._told(call, sink)
@@ -135,19 +197,29 @@ class _File:
         """Yield a function that executes and is given to another one, such as `map`, beside what it decodes."""
         sinks = [
             name
-            for argument in call.args
-            if isinstance(argument, ast.Name)
+            for argument in (*call.args, *(word.value for word in call.keywords))
+            if isinstance(argument, ast.Name | ast.Attribute)
             for name in self.names.dotted(argument)
             if name in {"exec", "eval"}
         ]
         for sink in sinks[:1]:
-            for decoder, direct in self._decoded(ast.Tuple(elts=[call.func, *call.args]), 0, direct=True):
+            every = [call.func, *call.args, *(word.value for word in call.keywords)]
+            for decoder, direct in self._decoded(ast.Tuple(elts=every), 0, direct=True):
                 yield Execution(sink=sink, decoder=decoder, line=call.lineno, direct=direct)
                 return
 
+    def _unpickled(self, call: ast.Call, sink: str) -> Iterator[Execution]:
+        """Yield an object that is made out of data which the file holds in a form that nobody can read."""
+        for argument in call.args[:1]:
+            if self._payload(argument, 0) < _PAYLOAD:
+                continue
+            made = [decoder for decoder, _ in self._decoded(argument, 0, direct=True) if _UNREADABLE.match(decoder)]
+            if made or sink.startswith("marshal"):
+                yield Execution(sink=sink, decoder=[*made, "constants"][0], line=call.lineno, direct=True)
+
     def _executed(self, call: ast.Call, sink: str) -> Iterator[Execution]:
         arguments = call.args[:1] if not sink.startswith("subprocess") else call.args
-        for argument in [*arguments, *(word.value for word in call.keywords if word.arg in {"source", "args", "code"})]:
+        for argument in [*arguments, *(word.value for word in call.keywords if word.arg in _GIVEN)]:
             for decoder, direct in self._decoded(argument, 0, direct=True):
                 yield Execution(sink=sink, decoder=decoder, line=call.lineno, direct=direct)
                 return
@@ -172,6 +244,8 @@ class _File:
             key = call.func.args[1] if len(call.func.args) > 1 else None
         elif isinstance(call.func, ast.Subscript):
             key = call.func.slice
+        elif call.args and not _OPERATORS.isdisjoint(self.names.dotted(call.func)):
+            key = call.args[0]
         if key is None or isinstance(key, ast.Constant | ast.Name | ast.Slice):
             return
         name = self.names.text(key)
@@ -186,33 +260,75 @@ class _File:
         if isinstance(node, ast.Call):
             yield from self._decoding_call(node, depth, direct=direct)
         elif isinstance(node, ast.Name):
+            if self._is_seen(node.id, direct=direct):
+                return
             for value in self.names.values(node.id):
-                yield from self._decoded(value, depth + 4, direct=False)
+                # What is decoded out of the file itself is no data, wherever it is kept in between.
+                own = direct and self._payload(value, depth) >= _PAYLOAD
+                yield from self._decoded(value, depth + _HOP, direct=own)
         elif isinstance(node, ast.Subscript):
             if isinstance(node.slice, ast.Slice) and _is_backwards(node.slice) and not _is_plain(node.value):
                 yield "text backwards", direct
             yield from self._decoded(node.value, depth + 1, direct=direct)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _writes_characters(node.left):
+            yield "text of numbers", direct
         else:
             for child in _parts(node):
                 yield from self._decoded(child, depth + 1, direct=direct)
+
+    def _is_seen(self, name: str, *, direct: bool) -> bool:
+        """Say whether this call has been through a name already, and take it in."""
+        if (name, direct) in self._seen:
+            return True
+        self._seen.add((name, direct))
+        return False
 
     def _decoding_call(self, node: ast.Call, depth: int, *, direct: bool) -> Iterator[tuple[str, bool]]:
         for name in self.names.dotted(node.func):
             if _DECODERS.fullmatch(name) or kind_of(name) == NETWORK:
                 yield name, direct
-            elif name in self.functions:
+            elif name in self.functions and not self._is_seen(f"{name}()", direct=direct):
                 for value in self.functions[name]:
-                    yield from self._decoded(value, depth + 4, direct=False)
+                    yield from self._decoded(value, depth + _HOP, direct=False)
         if isinstance(node.func, ast.Attribute):
             yield from self._method(node, node.func, depth, direct=direct)
         elif isinstance(node.func, ast.Lambda):
             yield from self._decoded(node.func.body, depth + 1, direct=direct)
         elif isinstance(node.func, ast.Name) and node.func.id in {"bytes", "bytearray"} and node.args:
             made = node.args[0]
-            if isinstance(made, ast.List | ast.Tuple | ast.GeneratorExp | ast.ListComp):
+            is_mapped = isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id == "map"
+            if is_mapped or isinstance(made, ast.List | ast.Tuple | ast.GeneratorExp | ast.ListComp):
                 yield "bytes of numbers", direct
-        for argument in node.args:
+        for argument in (*node.args, *(word.value for word in node.keywords)):
             yield from self._decoded(argument, depth + 1, direct=direct)
+
+    def _payload(self, node: ast.expr, depth: int) -> int:
+        """Return how many characters of constants an expression is made of, 0 where anything else is in it."""
+        self.names.step()
+        if depth > _DEPTH:
+            return 0
+        if isinstance(node, ast.Constant):
+            return len(node.value) if isinstance(node.value, str | bytes) else 1
+        if isinstance(node, ast.Name):
+            if node.id not in self._payloads:
+                self._payloads[node.id] = 0  # of a name that is made of itself
+                values = self.names.values(node.id)
+                self._payloads[node.id] = max((self._payload(value, depth + _HOP) for value in values), default=0)
+            return self._payloads[node.id]
+        parts = _parts(node)
+        if isinstance(node, ast.Call):
+            if not node.args:
+                return self._payload(node.func.value, depth + 1) if isinstance(node.func, ast.Attribute) else 0
+            parts = [*node.args, *(word.value for word in node.keywords)]
+            if isinstance(node.func, ast.Attribute) and not self._is_module(node.func.value):
+                parts.append(node.func.value)
+        elif isinstance(node, ast.Subscript):
+            parts = [node.value]
+        sizes = [self._payload(part, depth + 1) for part in parts]
+        return sum(sizes) if sizes and all(sizes) else 0
+
+    def _is_module(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and self.names.is_imported(node.id)
 
     def _method(
         self, node: ast.Call, function: ast.Attribute, depth: int, *, direct: bool
@@ -235,9 +351,15 @@ def _parts(node: ast.expr) -> list[ast.expr]:
         return [node.body, node.orelse]
     if isinstance(node, ast.BoolOp | ast.JoinedStr):
         return node.values
-    if isinstance(node, ast.Lambda):
-        return [node.body]
-    return node.elts if isinstance(node, ast.List | ast.Tuple) else []
+    return [node.body] if isinstance(node, ast.Lambda) else _items(node)
+
+
+def _items(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.Dict):
+        return node.values
+    if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp):
+        return [node.elt, *(part.iter for part in node.generators)]
+    return node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else []
 
 
 def _makes_characters(node: ast.expr) -> bool:
@@ -251,6 +373,12 @@ def _makes_characters(node: ast.expr) -> bool:
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
         return any(isinstance(part, ast.Name) and part.id == "chr" for part in ast.walk(node.elt))
     return False
+
+
+def _writes_characters(node: ast.expr) -> bool:
+    """Say whether a format makes characters from numbers."""
+    constants = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+    return any(isinstance(value, str) and "%c" in value for value in constants)
 
 
 def _is_backwards(node: ast.Slice) -> bool:

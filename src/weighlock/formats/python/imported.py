@@ -13,32 +13,23 @@ from __future__ import annotations
 import ast
 from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from weighlock.errors import OverBudgetError
-from weighlock.formats.python.behaviour import (
-    CALLERS,
-    PROCESS,
-    STARTUP,
-    STARTUP_PLACES,
-    Behaviour,
-    hands_code,
-    kind_of,
-    may_write,
-    names_command,
-)
+from weighlock.formats.python import arguments
+from weighlock.formats.python import behaviour as acts
+from weighlock.formats.python.behaviour import PROCESS, STARTUP, Behaviour, hands_code, kind_of
 from weighlock.formats.python.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MOST_STATEMENTS = 3_000_000
+_LONGEST_NAME = 40
+"""Parts of a dotted name: where a module imports all of itself, names of it would grow without an end."""
+
 _KEPT = 8 << 20
 """Bytes of text whose trees are kept, in case that something in them is called later."""
-
-_MOST_PARTS = 200
-"""Parts of an expression that a name stands for which are looked at for texts."""
 
 _MOST_READ_AGAIN = 256 << 20
 
@@ -71,6 +62,8 @@ class Imports:
         self._is_package = is_package
         self._modules: dict[str, _Module | None] = {}
         self._waiting: deque[str] = deque()
+        self._calls: deque[str] = deque()
+        self._bodies: deque[tuple[_Module, list[ast.stmt], ast.ClassDef | None]] = deque()
         self._statements = 0
         self._called = set[str]()
         self._kept: deque[tuple[_Module, int]] = deque()
@@ -90,8 +83,15 @@ class Imports:
             RecursionError: It is nested too deeply.
         """
         self.queue(name)
-        while self._waiting:
-            self.module(self._waiting.popleft())
+        # One after the other and not inside of each other, or a long chain of calls would be too deep.
+        while self._waiting or self._calls or self._bodies:
+            if self._waiting:
+                self.module(self._waiting.popleft())
+            elif self._calls:
+                self._go_into(self._calls.popleft())
+            else:
+                module, body, owner = self._bodies.popleft()
+                module.go_on(body, owner)
 
     def queue(self, name: str) -> None:
         """Have a module imported, and the packages that it is in."""
@@ -135,9 +135,15 @@ class Imports:
 
     def call(self, name: str) -> None:
         """Go into a function or a class by its dotted name, wherever in the package it comes from."""
-        if name in self._called:
-            return
-        self._called.add(name)
+        if name not in self._called and name.count(".") < _LONGEST_NAME:
+            self._called.add(name)
+            self._calls.append(name)
+
+    def later(self, module: _Module, body: list[ast.stmt], owner: ast.ClassDef | None) -> None:
+        """Have the body of a function gone through that runs."""
+        self._bodies.append((module, body, owner))
+
+    def _go_into(self, name: str) -> None:
         parts = name.split(".")
         for count in range(len(parts) - 1, 0, -1):
             module = self.module(".".join(parts[:count]))
@@ -156,6 +162,7 @@ class _Module:
     def __init__(self, imports: Imports, name: str, package: str, path: str) -> None:
         self._imports = imports
         self._name = name
+        self._package = package
         self._path = path
         self._names = Names(package)
         self._functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
@@ -181,6 +188,11 @@ class _Module:
             else:
                 self._names.learn(node)
 
+    def go_on(self, body: list[ast.stmt], owner: ast.ClassDef | None) -> None:
+        """Go through the body of a function that runs."""
+        self._remember()
+        self.run(body, owner)
+
     def run(self, body: list[ast.stmt], owner: ast.ClassDef | None) -> None:
         """Go through statements that run."""
         waiting = [iter(body)]
@@ -200,9 +212,30 @@ class _Module:
         if first in self._classes:
             self._method(self._classes[first], rest.partition(".")[0] if rest else "__call__" if made else "")
             return True
-        for function in self._functions.get(first, ()) if not rest and not made else ():
+        for function in self._functions.get(first, ()) if not rest else ():
             self._enter(function, None)
+            if made:
+                self._call_returned(function)
+        if not rest and first not in self._functions:
+            self._lambdas(first)
         return first in self._functions
+
+    def _call_returned(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Go through the inner functions that a function gives back."""
+        key = (f"{function.name}()", function.lineno)
+        if key not in self._done:
+            self._done.add(key)
+            for value in arguments.returned(function):
+                if isinstance(value, ast.FunctionDef | ast.AsyncFunctionDef):
+                    self._enter(value, None)
+                else:
+                    self._run_named(value, None)
+
+    def _lambdas(self, name: str) -> None:
+        for value in self._names.values(name):
+            if isinstance(value, ast.Lambda) and (name, value.lineno) not in self._done:
+                self._done.add((name, value.lineno))
+                self._expression(value.body, None)
 
     def call_here_or_there(self, name: str) -> None:
         """Go through what a name of this module stands for, though it came from another module."""
@@ -214,18 +247,30 @@ class _Module:
                 self._imports.call(f"{origin}{'()' if first.endswith('()') else ''}{dot}{rest}")
 
     def _method(self, owner: ast.ClassDef, name: str) -> None:
-        wanted = {name} if name else {"__init__", "__new__", "__post_init__"}
+        key = (f"{owner.name}.{name}", owner.lineno)
+        if key in self._done:
+            return
+        self._done.add(key)
+        wanted = {name} if name else {*acts.MADE, *acts.UNSEEN}
         if name == "start":
             wanted.add("run")  # of a thread
         for statement in owner.body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name in wanted:
                 self._enter(statement, owner)
+        self._inherited(owner, name)
+
+    def _inherited(self, owner: ast.ClassDef, name: str) -> None:
+        """Go through a method of the classes that a class is made of, or through all that making an object runs."""
+        for base in owner.bases:
+            for its_name in self._names.dotted(base):
+                if its_name != owner.name:
+                    self._follow(f"{its_name}.{name}" if name else its_name, None)
 
     def _enter(self, function: ast.FunctionDef | ast.AsyncFunctionDef, owner: ast.ClassDef | None) -> None:
         key = (function.name, function.lineno)
         if key not in self._done:
             self._done.add(key)
-            self.run(function.body, owner)
+            self._imports.later(self, function.body, owner)
 
     def _statement(self, node: ast.stmt, owner: ast.ClassDef | None) -> Iterator[list[ast.stmt]]:
         """Go through one statement, and yield the blocks in it that run."""
@@ -242,8 +287,10 @@ class _Module:
             self._classes[node.name] = node
             for expression in (*node.decorator_list, *node.bases, *(word.value for word in node.keywords)):
                 self._expression(expression, owner)
-            self._decorated(node.decorator_list)
+            for called in (*node.decorator_list, *(word.value for word in node.keywords if word.arg == "metaclass")):
+                self._run_named(called, None)
             self.run(node.body, node)
+            self._inherited(node, "__init_subclass__")
             return
         self._names.learn(node)
         for field in node._fields:
@@ -258,7 +305,7 @@ class _Module:
     ) -> Iterator[list[ast.stmt]]:
         statements = [value for value in values if isinstance(value, ast.stmt)]
         if statements:
-            if not (field == "body" and isinstance(node, ast.If) and self._never_runs(node.test)):
+            if not (field == "body" and isinstance(node, ast.If) and arguments.never_runs(node.test, self._names)):
                 yield statements
             return
         for value in values:
@@ -270,20 +317,16 @@ class _Module:
                 for name in self._names.dotted(value.context_expr):
                     self._follow(f"{name}.__enter__", owner)
             elif isinstance(value, ast.ExceptHandler | ast.match_case):
+                test = value.type if isinstance(value, ast.ExceptHandler) else value.guard
+                if test is not None:
+                    self._expression(test, owner)
                 yield value.body
 
     def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: ast.ClassDef | None) -> None:
-        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-        hints = [argument.annotation for argument in every if argument is not None]
-        for expression in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, *hints, node.returns):
-            if expression is not None:
-                self._expression(expression, owner)
-        self._decorated(node.decorator_list)
-
-    def _decorated(self, decorators: list[ast.expr]) -> None:
-        for decorator in decorators:
-            if isinstance(decorator, ast.Name | ast.Attribute):
-                self._run_named(decorator, None)
+        for expression in arguments.of_definition(node):
+            self._expression(expression, owner)
+        for decorator in node.decorator_list:
+            self._run_named(decorator, None)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
@@ -294,22 +337,6 @@ class _Module:
         self._imports.queue(origin)
         for alias in node.names:
             self._imports.queue(f"{origin}.{alias.name}")
-
-    def _never_runs(self, test: ast.expr) -> bool:
-        """Say whether a condition is one that no import meets."""
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            return any(self._never_runs(value) for value in test.values)
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
-            sides = [test.left, *test.comparators]
-            names = [side.id for side in sides if isinstance(side, ast.Name)]
-            texts = [side.value for side in sides if isinstance(side, ast.Constant)]
-            return names == ["__name__"] and texts == ["__main__"] and not self._names.values("__name__")
-        if isinstance(test, ast.Name | ast.Attribute):
-            name = test.id if isinstance(test, ast.Name) else test.attr
-            if any(not (isinstance(value, ast.Constant) and not value.value) for value in self._names.values(name)):
-                return False  # it was set to something
-            return set(self._names.dotted(test)) in ({"typing.TYPE_CHECKING"}, {"typing_extensions.TYPE_CHECKING"})
-        return False
 
     def _expression(self, node: ast.expr, owner: ast.ClassDef | None) -> None:
         """Go through an expression that is evaluated; what a lambda would do is done when it is called."""
@@ -334,61 +361,31 @@ class _Module:
             kind = kind_of(name)
             if kind is not None:
                 self._found(kind, name, node)
-            elif may_write(name) and self._names_a_place(node):
+            elif acts.may_write(name) and arguments.names_a_place(node, self._names):
                 self._found(STARTUP, name, node)
             self._follow(name, owner)
-            if name.rpartition(".")[2] in CALLERS or name == "atexit.register":
+            if name.rpartition(".")[2] in acts.CALLERS or name == "atexit.register":
                 for argument in (*node.args, *(word.value for word in node.keywords)):
-                    self._run_named(argument, owner)
-        self._import_by_call(node)
-
-    def _import_by_call(self, node: ast.Call) -> None:
-        function = node.func
-        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
-        if name in {"import_module", "__import__"} and node.args and (text := self._names.text(node.args[0])):
-            self._imports.queue(text if text[0] != "." else f"{self._name.rpartition('.')[0]}{text}")
+                    self._run_named(argument, owner, node)
+        imported = arguments.imported_by(node, self._names)
+        if imported:
+            self._imports.queue(imported if imported[0] != "." else f"{self._package}{imported}")
 
     def _found(self, kind: str, name: str, node: ast.Call) -> None:
-        runs_code = kind == PROCESS and hands_code([text[:1000] for text in self._texts(node)])
-        own = kind == PROCESS and not any(map(names_command, self._started(node)))
+        runs_code = kind == PROCESS and hands_code([text[:1000] for text in arguments.texts(node, self._names)])
+        own = kind == PROCESS and not any(map(acts.names_command, arguments.started(node, self._names)))
         found = Behaviour(kind=kind, name=name, path=self._path, line=node.lineno, runs_code=runs_code, own_program=own)
         self._imports.behaviours.add(found)
 
-    def _started(self, node: ast.Call) -> Iterator[str | None]:
-        """Yield the texts that the first argument of a call may begin with."""
-        given = [*node.args[:1], *(word.value for word in node.keywords if word.arg in {"args", "cmd", "command"})]
-        for first in given[:1]:
-            for value in [first, *(self._names.values(first.id) if isinstance(first, ast.Name) else [])]:
-                is_list = isinstance(value, ast.List | ast.Tuple) and value.elts
-                yield self._names.text(value.elts[0] if is_list else value)  # type: ignore[attr-defined]
-
-    def _names_a_place(self, node: ast.Call) -> bool:
-        return any(STARTUP_PLACES.search(text[:1000]) for text in self._texts(node))
-
-    def _texts(self, node: ast.Call) -> Iterator[str]:
-        """Yield the constant texts in a call, and those that the names in it stand for."""
-        parts = [*node.args, *(word.value for word in node.keywords), node.func]
-        for part in (inner for outer in parts for inner in ast.walk(outer)):
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield part.value
-            elif isinstance(part, ast.Attribute) and part.attr == "executable":
-                yield "python"
-            elif isinstance(part, ast.Name):
-                for value in self._names.values(part.id):
-                    yield from filter(None, [self._names.text(value)])
-                    for inner in islice(ast.walk(value), _MOST_PARTS):
-                        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-                            yield inner.value
-
-    def _run_named(self, node: ast.expr, owner: ast.ClassDef | None) -> None:
-        """Go through a function that is handed to something that calls it."""
+    def _run_named(self, node: ast.expr, owner: ast.ClassDef | None, call: ast.Call | None = None) -> None:
+        """Go through a function that is handed to something that calls it, with the other arguments of that call."""
         if isinstance(node, ast.Lambda):
             self._expression(node.body, owner)
         elif isinstance(node, ast.Name | ast.Attribute | ast.Call):
             for name in self._names.dotted(node):
                 kind = kind_of(name)
                 if kind is not None and not isinstance(node, ast.Call):
-                    self._imports.behaviours.add(Behaviour(kind=kind, name=name, path=self._path, line=node.lineno))
+                    self._found(kind, name, call or ast.Call(func=node, args=[], keywords=[], lineno=node.lineno))
                 self._follow(name, owner)
 
     def _follow(self, name: str, owner: ast.ClassDef | None) -> None:
@@ -396,5 +393,7 @@ class _Module:
         first, _, rest = name.partition(".")
         if first in {"self", "cls"} and owner is not None and rest:
             self._method(owner, rest.partition(".")[0])
+        elif first == "super()" and owner is not None and rest:
+            self._inherited(owner, rest.partition(".")[0])
         elif not self.call(name) and rest:
             self._imports.call(name)

@@ -30,7 +30,7 @@ _LONGEST = 1 << 16
 _MOST_STEPS = 400_000
 """Expressions that are looked at for one file: names that stand for names could be followed for ever."""
 
-_NEVER_CALLED = (ast.Dict, ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
+_NEVER_CALLED = (ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
 """Expressions that no name of a function and no text of code comes from."""
 
 BINDING = frozenset(
@@ -42,6 +42,7 @@ BINDING = frozenset(
 """Kinds of nodes that `Names.learn` takes something in from."""
 
 _BUILTINS = ("builtins", "__builtins__", "__builtin__")
+_TABLES = frozenset({"", "sys.modules", *_BUILTINS})
 _BARE = frozenset({"exec", "eval", "compile", "__import__", "getattr", "globals", "locals", "vars", "open", "map"})
 
 _BASES: dict[str, Callable[[bytes], bytes]] = {
@@ -67,6 +68,7 @@ class Names:
     def __init__(self, package: str = "") -> None:
         self._package = package.split(".") if package else []
         self._imports: dict[str, list[str]] = {}
+        self._stars: list[str] = []
         self._values: dict[str, list[ast.expr]] = {}
         self._resolving = set[str]()
         self._known: dict[str, list[str]] = {}
@@ -80,6 +82,9 @@ class Names:
         elif isinstance(node, ast.ImportFrom):
             module = self.origin(node)
             for alias in node.names:
+                if alias.name == "*" and len(self._stars) < _MOST_VALUES:
+                    self._stars.append(module)
+                    self._known.clear()
                 self._bind(alias.asname or alias.name, f"{module}.{alias.name}")
         elif isinstance(node, ast.Assign):
             for target in node.targets:
@@ -92,6 +97,10 @@ class Names:
         elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             self._assign(node.target, node.iter)
 
+    def give(self, name: str, value: ast.expr) -> None:
+        """Take in that a parameter is given a value."""
+        self._assign(ast.Name(id=name), value)
+
     def origin(self, node: ast.ImportFrom) -> str:
         """Return the absolute name of the module that is imported from."""
         if not node.level:
@@ -103,6 +112,10 @@ class Names:
         """Let go of what is assigned, which holds trees; what is imported stays."""
         self._values.clear()
         self._known.clear()
+
+    def is_imported(self, name: str) -> bool:
+        """Say whether an import binds a name."""
+        return name in self._imports
 
     def values(self, name: str) -> list[ast.expr]:
         """Return what is assigned to a name anywhere."""
@@ -167,7 +180,7 @@ class Names:
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Iterator[str]:
         for base in self.dotted(node.value, depth + 1):
-            yield _member(base, node.attr)
+            yield base if node.attr == "__call__" else _member(base, node.attr)
         for value in self.values(node.attr):  # of a class or an object of this file
             if isinstance(value, ast.Name | ast.Attribute) and getattr(value, "attr", "") != node.attr:
                 yield from self.dotted(value, depth + 4)
@@ -190,6 +203,7 @@ class Names:
         yield from self._imports.get(name, ())
         if name not in self._imports:
             yield name
+            yield from (_member(module, name) for module in self._stars)
         for value in self.values(name):
             yield from self.dotted(value, depth + 4)
 
@@ -200,16 +214,20 @@ class Names:
             elif function in {"__import__", "importlib.import_module", "importlib.__import__"} and node.args:
                 name = self.text(node.args[0], depth + 1)
                 if name:
+                    name = f"{'.'.join(self._package)}{name}" if name.startswith(".") else name
                     has_from = len(node.args) > 3 or any(word.arg == "fromlist" for word in node.keywords)
                     yield name if "import_module" in function or has_from else name.partition(".")[0]
             elif function in {"globals", "locals"}:
                 yield ""
             elif function == "vars":
                 yield from self.dotted(node.args[0], depth + 1) if node.args else [""]
-            elif function.endswith(".get") and node.args and function[:-4] in {"", "sys.modules", *_BUILTINS}:
+            elif function.endswith(".get") and node.args and (owner := _table(function[:-4])) in _TABLES:
                 name = self.text(node.args[0], depth + 1)
                 if name:
-                    yield _member(function[:-4], name)
+                    yield _member(owner, name)
+            elif function == "pkgutil.resolve_name" and node.args and (name := self.text(node.args[0], depth + 1)):
+                owner, _, member = name.replace(":", ".").rpartition(".")
+                yield _member(owner, member)
             else:
                 yield f"{function}()"
 
@@ -223,9 +241,14 @@ class Names:
         name = self.text(node.slice, depth + 1)
         for base in self.dotted(node.value, depth + 1):
             if name is not None:
-                yield _member(base.removesuffix(".__dict__"), name)
+                yield _member(_table(base), name)
+            elif base == "sys.modules" and isinstance(node.slice, ast.Name) and node.slice.id == "__name__":
+                yield ""
             else:
                 yield f"{base}[]"
+        tables = self.values(node.value.id) if isinstance(node.value, ast.Name) else [node.value]
+        for part in (one for table in tables for one in _items(table)[:_MOST_VALUES]):
+            yield from self.dotted(part, depth + 4)
 
     def _text(self, node: ast.expr, depth: int) -> str | None:
         found: str | None = None
@@ -234,6 +257,8 @@ class Names:
         elif isinstance(node, ast.Name):
             values = self.values(node.id)
             found = self.text(values[0], depth + 1) if len(values) == 1 else None
+            if node.id in {"__name__", "__package__"} and not values and self._package:
+                found = ".".join(self._package)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             found = self._joined("", [node.left, node.right], depth)
         elif isinstance(node, ast.JoinedStr):
@@ -306,8 +331,20 @@ class Names:
         return None
 
 
+def _table(base: str) -> str:
+    """Return whose members the items of a table are."""
+    return base.removesuffix(".__dict__")
+
+
+def _items(node: ast.expr) -> list[ast.expr]:
+    """Return what may come out of a display of a list or a dictionary."""
+    if isinstance(node, ast.Dict):
+        return node.values
+    return node.elts if isinstance(node, ast.List | ast.Tuple) else []
+
+
 def _member(base: str, name: str) -> str:
-    if base in _BUILTINS and name in _BARE:
+    if base.rpartition(".")[2] in _BUILTINS and name in _BARE:
         return name
     if base == "sys.modules" or not base:
         return name

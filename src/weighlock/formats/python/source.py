@@ -44,6 +44,14 @@ _EXECUTING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
     (b"popen", None),
     (b"spawn", re.compile(rb"spawn(?:[lv]p?e?|p)?\s*\(")),
     (b"runpy", None),
+    (b"timeit", re.compile(rb"(?:import\s+[^\n]{0,100}timeit|\btimeit\.(?:timeit|repeat|Timer))")),
+    (b".run", re.compile(rb"(?:[pP]rofile|pdb|bdb|Pdb\(\)|Bdb\(\)|Trace\([^()]{0,99}\)|Profile\(\))\.run")),
+    (b"Interactive", None),
+    (b"pythonapi", None),
+    (b"resolve_name", None),
+    (b"f_globals", re.compile(rb"f_globals\s*\[\s*(?![\"']\w+[\"']\s*\])")),
+    (b"from sys import", re.compile(rb"from sys import[^\n]{0,200}\bmodules\b")),
+    (b"loads", re.compile(rb"(?:pickle|Pickle|dill)\.loads|(?:pickle|Pickle|dill) import[^\n]{0,99}\bloads")),
     (
         b"modules",
         re.compile(rb"modules(?<=sys\.modules)\s*(?:\[\s*(?![\"']\w+[\"']\s*\]|\w+[\].])|\.\s*(?:get|values|items))"),
@@ -54,7 +62,8 @@ _EXECUTING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
 _PLAIN_DECODING = """
     b64 se64 b32 b16 85decode decompress codecs fromhex hexlify a2b_ rot13 rot_13 rot-13 ROT13 ROT_13 ROT-13 crypt
     marshal .translate unquote to_bytes urlopen urlretrieve reversed( requests httpx decodestring "hex 'hex socket
-    http.c aiohttp urllib3 bytearray ::-
+    http.c aiohttp urllib3 bytearray ::- gzip bz2 lzma zipfile tarfile unescape utf7 utf-7 utf_7 unicode_escape
+    unicode-escape struct.pack tobytes %c
 """
 
 _DECODING: tuple[tuple[bytes, re.Pattern[bytes] | None], ...] = (
