@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import os
 import zipfile
@@ -315,3 +316,15 @@ def test_what_one_model_spent_is_gone_for_the_next():
 def test_the_budget_grows_with_the_wheel():
     assert packages.default_budget(0).inflated == 1 << 30
     assert packages.default_budget(100 << 20).inflated > 10 << 30
+
+
+@pytest.mark.parametrize("start", [b"\x88", b"\x8a\x01\x01", b"\x8c\x01a", b"\x8f", b"\x95" + bytes(8), b"\x89"])
+def test_a_pickle_without_its_magic_number_is_found(start: bytes):
+    found = of(judge(wheel("odd", {"odd/__init__.py": "", "odd/data": start + b"0" + SYSTEM[2:]})), "models-in-package")
+    assert [finding.outcome for finding in found] == [Outcome.REFUSED]
+
+
+def test_a_pickle_that_bz2_compresses_is_found():
+    files = {"odd/__init__.py": "", "odd/data": bz2.compress(SYSTEM)}
+    found = of(judge(wheel("odd", files)), "models-in-package")
+    assert [finding.outcome for finding in found] == [Outcome.REFUSED]

@@ -63,6 +63,8 @@ def _old_enough() -> Vectors:
 def _not_owned() -> Vectors:
     yield "two-indexes.json", candidate(page(sha256=_TWO), page(_PRIVATE, versions=3))
     yield "owner-is-another.json", candidate(page(), page(_PRIVATE, sha256=_TWO), around={"owners": {"to*": _PRIVATE}})
+    spelled = {"owners": {"Corp_to*": _PRIVATE}}
+    yield "owner-of-another-spelling.json", candidate(page(name="corp-tool"), name="corp-tool", around=spelled)
     yield "owner-has-none.json", candidate(page(), around={"owners": {"tool": _PRIVATE}})
     yield "nobody-asked.json", candidate()
     yield "nobody-lists-it.json", candidate(page(filename="tool-2.0-py3-none-any.whl"))

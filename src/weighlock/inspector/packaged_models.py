@@ -37,7 +37,8 @@ _MAGIC = re.compile(
 )
 # Pickles of protocol 0 and 1 have no magic number, and begin with an opcode that needs nothing on the stack. Text that
 # begins so is mostly none: it must also name something to be imported, by opcode and two lines, or from the stack.
-_TEXT_PICKLE = re.compile(rb"[(\])}cIJKLMNSTUVXGFBCP\x80]")
+# Later ones need no magic number either: what comes behind it may as well stand at the beginning.
+_TEXT_PICKLE = re.compile(rb"[(\])}cIJKLMNSTUVXGFBCP\x80\x88\x8a-\x8f\x95\x96]|\x89(?!PNG)")
 _IMPORTS = re.compile(rb"[ci][A-Za-z_][\w.]{0,250}\r?\n[A-Za-z_][\w.]{0,250}\r?\n|\x93|[\x82-\x84]")
 # JSON is looked into where it may be a configuration that names code or holds a template.
 _CONFIGURATION = re.compile(rb'"(?:class_name|chat_template|auto_map|_class_name|custom_pipelines)"')
@@ -66,8 +67,8 @@ def may_be_model(name: str, data: bytes) -> bool:
         return False
     if _MAGIC.match(data) or _NAMES.search(name):
         return True
-    if _TEXT_PICKLE.match(data):
-        return _IMPORTS.search(data) is not None
+    if _TEXT_PICKLE.match(data) and _IMPORTS.search(data):
+        return True
     if name.lower().endswith(".json") or _JSON.match(data):
         return _CONFIGURATION.search(data[:_LONGEST_JSON]) is not None
     return codec_of(data[:HEAD]) is not None

@@ -54,6 +54,7 @@ def _named(name: str) -> Candidate:
         ("index-ownership/two-indexes", REFUSES),
         ("index-ownership/owner-is-another", REFUSES),
         ("index-ownership/owner-has-none", REFUSES),
+        ("index-ownership/owner-of-another-spelling", REFUSES),
         ("index-ownership/follows-somebody-else", REFUSES),
         ("index-ownership/nobody-asked", UNKNOWN),
         ("index-ownership/nobody-lists-it", UNKNOWN),

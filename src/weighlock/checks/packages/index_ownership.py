@@ -26,6 +26,7 @@ PEP 708; ``docs/policy.md`` (``indexes``).
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -59,7 +60,12 @@ def run(candidate: Candidate) -> Iterator[Finding]:
 
 
 def _owner(name: str, owners: Mapping[str, str]) -> str | None:
-    return next((url.rstrip("/") for pattern, url in owners.items() if fnmatchcase(name, pattern.lower())), None)
+    return next((url.rstrip("/") for pattern, url in owners.items() if _is_of(name, pattern.lower())), None)
+
+
+def _is_of(name: str, pattern: str) -> bool:
+    """Say whether a pattern, however it spells separators, has a canonical name: ``corp_*`` is ``corp-*``."""
+    return fnmatchcase(name, pattern) or fnmatchcase(name, re.sub(r"[-_.]+", "-", pattern))
 
 
 def _owned(release: Release, owner: str) -> Finding | None:

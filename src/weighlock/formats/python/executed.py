@@ -69,8 +69,8 @@ _DECODERS = re.compile(
     | (?:zlib\.decompressobj|bz2\.BZ2Decompressor|lzma\.LZMADecompressor)\(\)\.decompress
     | (?:gzip\.(?:open|GzipFile)|bz2\.(?:open|BZ2File)|lzma\.(?:open|LZMAFile))\(\)\.read
     | compression\.\w+\.decompress | zipfile\.ZipFile\(\)\.read | tarfile\.open\(\)\.extractfile\(\)\.read
-    | codecs\.(?:decode|getdecoder(?:\(\))?|iterdecode|lookup\(\)\.decode) | html\.unescape | struct\.pack | int\.to_bytes
-    | uu\.decode | bytes\.fromhex | bytearray\.fromhex | marshal\.loads? | quopri\.decodestring
+    | codecs\.(?:decode|getdecoder(?:\(\))?|iterdecode|lookup\(\)\.decode) | html\.unescape | struct\.pack
+    | int\.to_bytes | uu\.decode | bytes\.fromhex | bytearray\.fromhex | marshal\.loads? | quopri\.decodestring
     | .*\.(?:decrypt|decrypt_and_verify|unhexlify|b64decode|translate) | urllib\.parse\.unquote\w*
     """,
     re.VERBOSE,

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 _MOST_VALUES = 16
 """So many assignments of one name are followed, and so many things it may stand for."""
 
+_MOST_ITEMS = 8
+"""So many items of a table of functions are followed."""
+
 _DEPTH = 24
 _LONGEST = 1 << 16
 """Characters of a text that is put together."""
 
-_MOST_STEPS = 400_000
+_MOST_STEPS = 1_500_000
 """Expressions that are looked at for one file: names that stand for names could be followed for ever."""
 
 _NEVER_CALLED = (ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
@@ -247,8 +250,8 @@ class Names:
             else:
                 yield f"{base}[]"
         tables = self.values(node.value.id) if isinstance(node.value, ast.Name) else [node.value]
-        for part in (one for table in tables for one in _items(table)[:_MOST_VALUES]):
-            yield from self.dotted(part, depth + 4)
+        for part in (one for table in tables[:2] for one in _items(table)[:_MOST_ITEMS]):
+            yield from self.dotted(part, depth + 10)
 
     def _text(self, node: ast.expr, depth: int) -> str | None:
         found: str | None = None
