@@ -40,6 +40,8 @@ def _decodes_and_executes() -> Vectors:
     yield module("rot13", f"import codecs\nexec(codecs.decode('{codecs.encode('x = 1', 'rot13')}', 'rot13'))\n")
     yield module("fetched", "import urllib.request as u\nexec(u.urlopen('http://127.0.0.1/x').read())\n")
     yield module("marshalled", "import marshal\nexec(marshal.loads(b'N'))\n")
+    yield module("payload_in_a_variable", f"from base64 import *\nx = b64decode('{_B64}')\nexec(x)\n")
+    yield module("unpickled", f"import pickle, base64\nx = pickle.loads(base64.b64decode('{_B64}'))\n")
     yield module("wide_letters", f"import base64\n\uff45\uff58\uff45\uff43(base64.b64decode('{_B64}'))\n")
     yield module("imported_by_name", f"exec(__import__('base' + '64').b64decode('{_B64}'))\n")
     yield module("mapped", f"import base64\nlist(map(exec, [base64.b64decode('{_B64}')]))\n")
@@ -66,6 +68,12 @@ def _import_time_behaviour() -> Vectors:
     yield module("process", "import subprocess\nsubprocess.run(['true'])\n")
     yield module("through_alias", "from os import system as s\ns('true')\n")
     yield module("through_function", "import os\n\ndef check():\n    os.popen('true')\n\nif True:\n    check()\n")
+    yield module("through_the_c_library", "import ctypes\nctypes.CDLL(None).system(b'true')\n")
+    yield module(
+        "for_subclasses",
+        "import os\n\nclass A:\n    def __init_subclass__(cls):\n        os.system('true')\n\nclass B(A):\n    pass\n",
+    )
+    yield module("newer_syntax", "import os\nx = such as no Python\nos.system('true')\n")
     yield module("in_class_body", "import socket\n\nclass A:\n    S = socket.create_connection(('127.0.0.1', 9))\n")
     yield module("in_default", "import subprocess\n\ndef f(x=subprocess.check_output(['true'])):\n    return x\n")
     yield module("in_thread", "import os, threading\nthreading.Thread(target=lambda: os.system('true')).start()\n")
