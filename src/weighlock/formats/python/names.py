@@ -30,7 +30,7 @@ _DEPTH = 24
 _LONGEST = 1 << 16
 """Characters of a text that is put together."""
 
-_MOST_STEPS = 1_500_000
+_MOST_STEPS = 400_000
 """Expressions that are looked at for one file: names that stand for names could be followed for ever."""
 
 _NEVER_CALLED = (ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
@@ -206,7 +206,9 @@ class Names:
         yield from self._imports.get(name, ())
         if name not in self._imports:
             yield name
-            yield from (_member(module, name) for module in self._stars)
+            # A module that all is taken from is not in itself, or what stands for it would grow without an end.
+            if all(module.rpartition(".")[2] != name for module in self._stars):
+                yield from (_member(module, name) for module in self._stars)
         for value in self.values(name):
             yield from self.dotted(value, depth + 4)
 
