@@ -318,7 +318,7 @@ def test_the_budget_grows_with_the_wheel():
     assert packages.default_budget(100 << 20).inflated > 10 << 30
 
 
-@pytest.mark.parametrize("start", [b"\x88", b"\x8a\x01\x01", b"\x8c\x01a", b"\x8f", b"\x95" + bytes(8), b"\x89"])
+@pytest.mark.parametrize("start", [b"\x88", b"\x8a\x01\x01", b"\x8c\x01a", b"\x8f", b"\x89"])
 def test_a_pickle_without_its_magic_number_is_found(start: bytes):
     found = of(judge(wheel("odd", {"odd/__init__.py": "", "odd/data": start + b"0" + SYSTEM[2:]})), "models-in-package")
     assert [finding.outcome for finding in found] == [Outcome.REFUSED]

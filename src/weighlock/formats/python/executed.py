@@ -59,7 +59,7 @@ _SINKS = re.compile(
 _UNPICKLERS = re.compile(r"(?:_?pickle|cPickle|cloudpickle|dill|marshal)\.loads")
 """What runs code out of data, and is harmless where the data comes from elsewhere."""
 
-_UNREADABLE = re.compile(r"(?:base64|binascii|zlib|gzip|bz2|lzma|codecs|bytes|bytearray)\.")
+_UNREADABLE = re.compile(r"(?:base64|binascii|zlib|gzip|bz2|lzma|codecs|bytes|bytearray)\.(?!open|\w*File)")
 """Modules of decoders after which nobody could read the text of a pickle, as one can that of numbers."""
 
 _DECODERS = re.compile(
@@ -378,7 +378,7 @@ def _makes_characters(node: ast.expr) -> bool:
 def _writes_characters(node: ast.expr) -> bool:
     """Say whether a format makes characters from numbers."""
     constants = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
-    return any(isinstance(value, str) and "%c" in value for value in constants)
+    return any(isinstance(value, str) and value and not value.replace("%c", "") for value in constants)
 
 
 def _is_backwards(node: ast.Slice) -> bool:

@@ -30,7 +30,7 @@ _DEPTH = 24
 _LONGEST = 1 << 16
 """Characters of a text that is put together."""
 
-_MOST_STEPS = 400_000
+_MOST_STEPS = 1_500_000
 """Expressions that are looked at for one file: names that stand for names could be followed for ever."""
 
 _NEVER_CALLED = (ast.Set, ast.Compare, ast.UnaryOp, ast.DictComp, ast.SetComp, ast.Yield)
