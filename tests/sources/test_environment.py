@@ -132,6 +132,12 @@ def test_compiled_files_beside_their_source_are_no_strays_and_one_without_is(tmp
     assert found.distributions[0].undigested == ()
 
 
+def test_a_compiled_module_that_needs_no_source_is_a_finding(tmp_path):
+    files = folder({"demo.py": CODE}, more="secret.pyc,,\n")
+    (demo,) = _read(tmp_path, {**files, "secret.pyc": b"0" * 16}).distributions
+    assert demo.undigested == ("secret.pyc",)
+
+
 def test_folders_of_compiled_files_that_virtualenv_lists_are_no_finding(tmp_path: Path):
     more = "demo/__pycache__,,\ndemo/x.cpython-311.pyc,,\ndemo/gone.py,,\n"
     (demo,) = _read(tmp_path, folder({"demo.py": CODE}, more=more)).distributions

@@ -207,7 +207,7 @@ class _Reader:
             return {"problem": f"its RECORD is broken: {(*table.twice, *table.odd)[0]}"}
         rows = [(row, os.path.normpath(os.path.join(self._folder, row.path))) for row in table.rows.values()]
         self._owned.update(place for _, place in rows)
-        inside = [(row, place) for row, place in rows if is_below(place, self._prefix) and not _is_compiled(row)]
+        inside = [(row, place) for row, place in rows if is_below(place, self._prefix) and not _is_compiled(row, place)]
         answers = list(self._pool.map(lambda item: _difference(*item), inside))
         changed = [f"{row.path} ({why})" for (row, _), why in zip(inside, answers, strict=True) if why]
         missing = [row.path for (row, _), why in zip(inside, answers, strict=True) if why is None]
@@ -242,9 +242,15 @@ class _Reader:
                 yield row.path, code_lines(relative, data)
 
 
-def _is_compiled(row: Row) -> bool:
-    """Say whether RECORD lists a compiled file, or a folder of such files, which come and go and have no digest."""
-    return not row.algorithm and row.path.endswith((".pyc", "/__pycache__", "/__pycache__/"))
+def _is_compiled(row: Row, place: str) -> bool:
+    """Say whether RECORD lists a compiled file, or a folder of such files, which come and go and have no digest.
+
+    Those that are there lie in ``__pycache__``. A compiled file anywhere else is imported in its own right.
+    """
+    folder, _, name = row.path.rstrip("/").rpartition("/")
+    if row.algorithm or name == "__pycache__" or not name.endswith(".pyc"):
+        return not row.algorithm and name == "__pycache__"
+    return folder.rpartition("/")[2] == "__pycache__" or not os.path.lexists(place)
 
 
 def _difference(row: Row, place: str) -> str | None:

@@ -48,21 +48,34 @@ def test_the_environment_is_what_plain_pip_leaves_file_by_file(environment, quar
     assert not (ours.packages / "Beta-2.0.dist-info" / "REQUESTED").exists()
 
 
-@pytest.mark.parametrize("installing", [(), ("--upgrade",)], ids=["without-upgrade", "upgrade"])
-def test_a_target_is_what_plain_pip_leaves(installing, environment, quarantine, package_index, tmp_path):
+def test_a_target_is_what_plain_pip_leaves(environment, quarantine, package_index, tmp_path):
     venv = environment()
     for package in (ALPHA, BETA, OLD_ALPHA):
         package_index.add(package)
     options = ["install", "--no-cache-dir", "--index-url", package_index.url(), "--target"]
-    for step in (["alpha==0.9", "beta"], ["alpha==1.0", "beta", *installing]):
+    for step in (["beta"], ["alpha==0.9", "beta"], ["alpha==1.0", "beta", "--upgrade"]):
         assert venv.plain_pip(*options, str(tmp_path / "plain"), *step).returncode == 0
-    for number, package in enumerate((OLD_ALPHA, ALPHA)):
+    for number, (packages, installing) in enumerate((((), ()), ((OLD_ALPHA,), ()), ((ALPHA,), ("--upgrade",)))):
         folder = quarantine / str(number)
         folder.mkdir()
-        wheels = [judged(package, folder, requested=True), judged(BETA, folder, requested=True)]
-        put(venv, wheels, folder, "--target", str(tmp_path / "ours"), *(installing if number else ()))
+        wheels = [judged(package, folder, requested=True) for package in (*packages, BETA)]
+        put(venv, wheels, folder, "--target", str(tmp_path / "ours"), *installing)
     ours, plain = (type(venv)(tmp_path / name).content() for name in ("ours", "plain"))
     assert {name: body for name, body in ours.items() if body} == {name: body for name, body in plain.items() if body}
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_code_that_lies_in_a_target_is_not_taken_for_the_judged_package(what, environment, quarantine, tmp_path):
+    venv, target, elsewhere = environment(), tmp_path / "target", tmp_path / "elsewhere"
+    (elsewhere if what == "link" else target / "alpha").mkdir(parents=True)
+    if what == "link":
+        target.mkdir()
+        (target / "alpha").symlink_to(elsewhere)
+    before = sorted(target.rglob("*"))
+    with pytest.raises(UsageError, match="alpha is in that folder already"):
+        put(venv, [judged(ALPHA, quarantine), judged(BETA, quarantine)], quarantine, "--target", str(target))
+    assert sorted(target.rglob("*")) == before
+    assert not any(elsewhere.iterdir() if what == "link" else ())
 
 
 def test_a_wheel_changed_after_it_was_judged_is_not_installed(environment, quarantine):

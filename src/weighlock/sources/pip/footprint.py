@@ -13,14 +13,15 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighlock.errors import AdmissionError, FormatError
+from weighlock.errors import AdmissionError, FormatError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from weighlock.sources.pip.interface import JudgedWheel
 
+_SHARED = frozenset({"bin", "include", "share", "__pycache__"})
 JOURNAL_FOLDER = ".weighlock-install"
 """Beside the packages: where the journal and the copies of what is replaced lie while pip works."""
 
@@ -160,6 +161,26 @@ def _variants(name: str) -> set[str]:
     numbers = {f"{major}{minor}" for major in ("3",) for minor in ("", *(f".{number}" for number in range(40)))}
     dash = "-" if stem == "easy_install" else ""
     return {name, stem, *(f"{stem}{dash}{number}" for number in numbers)}
+
+
+def require_room(wheels: Iterable[JudgedWheel], destination: Destination) -> None:
+    """Refuse what pip would leave half old: into a folder of ``--target`` it moves no entry that is there already.
+
+    What is there in the very same version stays as a whole, which is what a person means who adds to such a folder.
+
+    Raises:
+        UsageError: Something else is there.
+    """
+    for wheel in wheels:
+        names, points = _read(wheel.path)
+        tops = _top_levels(names, points, wheel.path)
+        there = {top for top in tops - _SHARED if os.path.lexists(os.path.join(destination.folder, top))}
+        if there and not any(_DIST_INFO.fullmatch(top) for top in there):
+            raise UsageError(
+                f"{min(there)} is in that folder already, and pip would leave it as it is",
+                where=wheel.artifact.pin,
+                hint="add --upgrade, or name another folder",
+            )
 
 
 def _top_levels(names: Sequence[str], points: Sequence[str], path: Path) -> set[str]:

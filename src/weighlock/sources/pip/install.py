@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 from weighlock.errors import DigestMismatchError, SourceError, UsageError
 from weighlock.sources.interface import Silence
 from weighlock.sources.pip import records
-from weighlock.sources.pip.footprint import Destination, footprint
+from weighlock.sources.pip.footprint import Destination, footprint, require_room
 from weighlock.sources.pip.no_build import own_pip
 from weighlock.sources.pip.transaction import transaction
 
@@ -78,6 +78,7 @@ def install(
 
     Raises:
         DigestMismatchError: A wheel is not the one that was judged.
+        UsageError: The folder of ``--target`` has something that pip would leave half old.
         SourceError: pip cannot be asked or fails; nothing was changed.
         WeighlockError: The file system refused; nothing was changed.
     """
@@ -101,6 +102,8 @@ def install(
             progress=progress or Silence(),
         ) as hold:
             left = _left_alone(destination, request.installing)
+            if left:
+                require_room(wheels, destination)
             output = pip.work(hold)
             records.correct(wheels, destination, before=left)
     return Installed(destination=destination.folder, output=output, notices=tuple(_notices(output)))
