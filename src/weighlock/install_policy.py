@@ -18,7 +18,7 @@ from weighlock.finding import Outcome
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from weighlock.artifact import PackageFile
     from weighlock.finding import Finding
@@ -110,8 +110,12 @@ class InstallPolicy:
     ignore_advisories: tuple[IgnoredAdvisory, ...] = ()
 
     @classmethod
-    def from_dict(cls, data: Any) -> InstallPolicy:
+    def from_dict(cls, data: Any, *, checks: Collection[str] | None = None) -> InstallPolicy:
         """Make the policy from the parsed table.
+
+        Args:
+            data: The table.
+            checks: The names of the checks that exist, to find misspelt ones; `None` skips that.
 
         Raises:
             PolicyError: A key or value is not known, with the path of the key.
@@ -120,6 +124,8 @@ class InstallPolicy:
             ``docs/policy.md``.
         """
         _require_keys(data, _KEYS, _TABLE)
+        accept = _rows(data.get("accept", []), _acceptance, f"{_TABLE}.accept")
+        _require_checks(accept, checks)
         return cls(
             min_age=_age(data.get("min-age", "3 days"), f"{_TABLE}.min-age"),
             fail_on=_severity(data.get("fail-on", "high"), f"{_TABLE}.fail-on"),
@@ -127,7 +133,7 @@ class InstallPolicy:
             allow_build=_builds(data.get("allow-build", []), f"{_TABLE}.allow-build"),
             indexes=_owners(data.get("indexes", {}), f"{_TABLE}.indexes"),
             licenses=_texts(data.get("licenses", []), f"{_TABLE}.licenses"),
-            accept=_rows(data.get("accept", []), _acceptance, f"{_TABLE}.accept"),
+            accept=accept,
             ignore_advisories=_rows(data.get("ignore-advisories", []), _ignored, f"{_TABLE}.ignore-advisories"),
         )
 
@@ -210,6 +216,17 @@ def _acceptance(data: dict[str, Any], where: str) -> Acceptance:
         version=None if data.get("version") is None else _text(data["version"], f"{where}.version"),
         expires=None if data.get("expires") is None else _day(data["expires"], f"{where}.expires"),
     )
+
+
+def _require_checks(accept: Sequence[Acceptance], checks: Collection[str] | None) -> None:
+    """Refuse what would accept nothing: nobody would notice."""
+    for number, acceptance in enumerate(accept):
+        if checks is not None and acceptance.check not in checks:
+            raise PolicyError(
+                f"there is no check {acceptance.check!r}",
+                where=f"{_TABLE}.accept[{number}].check",
+                hint="a refusal names its check; docs/checks.md has them all",
+            )
 
 
 def _ignored(data: dict[str, Any], where: str) -> IgnoredAdvisory:

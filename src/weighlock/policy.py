@@ -79,12 +79,19 @@ class Policy:
     install: InstallPolicy = field(default_factory=InstallPolicy)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, profiles: Collection[str] | None = None) -> Policy:
+    def from_dict(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        profiles: Collection[str] | None = None,
+        checks: Collection[str] | None = None,
+    ) -> Policy:
         """Make a policy from the parsed ``[tool.weighlock]`` table.
 
         Args:
             data: The table.
             profiles: The names of the profiles that exist, to find misspelt ones; ``None`` skips that.
+            checks: The same of the checks.
 
         Raises:
             PolicyError: A key or value is not known, with the path of the key.
@@ -110,7 +117,7 @@ class Policy:
             lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
             trust_saved=_boolean(data.get("trust-saved", True), "tool.weighlock.trust-saved"),
             models=_models(data.get("models", {})),
-            install=InstallPolicy.from_dict(data.get("install", {})),
+            install=InstallPolicy.from_dict(data.get("install", {}), checks=checks),
         )
 
     def decide(

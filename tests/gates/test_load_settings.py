@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from weighlock.errors import PolicyError
 from weighlock.gates.load_settings import find_lockfile, find_policy
 from weighlock.policy import Policy
 
@@ -50,3 +51,10 @@ def test_files_of_ours_count_there_and_files_of_others_in_their_own_folders(shar
     planted(shared / "project", "models.lock", "")
     found = find_lockfile({"WEIGHLOCK_ROOT": str(shared / "project")}, Policy(), None)
     assert found == str(shared / "project" / "models.lock")
+
+
+def test_an_acceptance_of_a_check_that_is_none_does_not_pass_for_one(tmp_path):
+    row = '{ package = "gantry", check = "start-up-files", reason = "misspelt" }'
+    (tmp_path / "weighlock.toml").write_text(f"[install]\naccept = [{row}]\n", encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"accept\[0\].check: there is no check 'start-up-files'"):
+        find_policy({"WEIGHLOCK_ROOT": str(tmp_path)})

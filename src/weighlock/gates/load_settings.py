@@ -143,12 +143,22 @@ def _upwards(folder: str) -> Iterator[str]:
 
 
 def _read_policy(path: str) -> Policy:
-    table = _table(path)
+    table = _table(path) or {}
     try:
-        return Policy.from_dict(table or {}, profiles=known_profiles() if table and "profiles" in table else ())
+        return Policy.from_dict(
+            table,
+            profiles=known_profiles() if "profiles" in table else (),
+            checks=_known_checks() if "install" in table else (),
+        )
     except PolicyError as error:
         error.where = f"{path}, {error.where}" if error.where else path
         raise
+
+
+def _known_checks() -> frozenset[str]:
+    from weighlock import checks
+
+    return frozenset(name for family in checks.FAMILIES for name in checks.names(family))
 
 
 def _table(path: str) -> dict[str, Any] | None:

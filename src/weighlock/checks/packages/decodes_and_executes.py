@@ -19,10 +19,12 @@ of popular ones does it.
 ## Known limits
 
 The text is read and never run, so that decoding by arithmetic, patterns or replacements of its own, names that arrive
-at run time, objects found by walking from class to class, native code, other files of the wheel that are read and
-executed (or put on the import path) and data that another file executes are not followed. A name that has more than 16
-meanings in one file is followed into the first of them. Honest packages do load code from caches and plug-ins by way
-of variables, which is why that only informs.
+at run time, objects found by walking from class to class, calls through ``methodcaller``, ``reduce`` or the matching
+of patterns, decoders of other libraries and of json, email and ast, UTF-16, native code, other files of the wheel
+that are read and executed (or put on the import path) and data that another file executes are not followed. Pickles
+in constants are followed where they are encoded, and from 24 characters on: libraries test with short and plain ones.
+A name that has more than 16 meanings in one file is followed into the first of them. Honest packages do load code
+from caches and plug-ins by way of variables, which is why that only informs.
 
 ## Sources
 

@@ -19,10 +19,11 @@ been made for.
 ## Known limits
 
 Native code, calls whose target arrives at run time, properties and attributes that a class or a module makes up
-(``__getattr__``), hooks that are put into lists, and modules of other distributions are not followed. What stands
-under a condition counts as if it were met, so that honest packages that ask for a version or a compiler under rare
-conditions are named as well; that only informs. A module that no import of the package reaches is not followed: the
-program that imports it by its own name runs it all the same.
+(``__getattr__``), hooks that are put into lists or set (``sys.excepthook``), functions taken out of a list,
+subclasses of ``Popen``, modules imported by computed names, and modules of other distributions are not followed. What
+stands under a condition counts as if it were met, so that honest packages that ask for a version or a compiler under
+rare conditions are named as well; that only informs. A module that no import of the package reaches is not followed:
+the program that imports it by its own name runs it all the same.
 
 ## Sources
 
