@@ -50,10 +50,12 @@ class NoWheelError(SourceError):
 
     Args:
         requirement: What was asked for.
+        what: ``it``, or ``this version`` where there are wheels of others.
+        hint: The one next step.
     """
 
-    def __init__(self, requirement: str, *, hint: str | None = None) -> None:
-        super().__init__("no index has a wheel of it for this Python and platform", where=requirement, hint=hint)
+    def __init__(self, requirement: str, *, what: str = "it", hint: str | None = None) -> None:
+        super().__init__(f"no index has a wheel of {what} for this Python and platform", where=requirement, hint=hint)
         self.requirement = requirement
 
 

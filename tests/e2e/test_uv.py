@@ -167,7 +167,11 @@ def test_digests_that_are_given_hold_for_everything(traps, tmp_path):
 
 
 def test_without_uv_it_is_said_how_to_get_it(bench):
-    said = bench.refused("--resolver", "uv", "gantry", code=2, PATH="/nonexistent")
+    (bench.folder / "hidden" / "uv").mkdir(parents=True)
+    missing = "def find_uv_bin():\n    raise FileNotFoundError('uv')\n"
+    (bench.folder / "hidden" / "uv" / "__init__.py").write_text(missing, encoding="utf-8")
+    paths = os.pathsep.join(filter(None, (str(bench.folder / "hidden"), os.environ.get("PYTHONPATH"))))
+    said = bench.refused("--resolver", "uv", "gantry", code=2, PATH="/nonexistent", PYTHONPATH=paths)
     assert "there is none" in said
     assert "pip install uv" in said
 

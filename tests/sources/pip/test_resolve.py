@@ -233,7 +233,7 @@ def test_what_is_only_there_as_an_sdist_names_allow_build(desk: Desk):
 
 
 def test_a_version_that_is_not_there_names_those_that_are(desk: Desk):
-    assert "1.0" in desk.refused("beta==7").message
+    assert "1.0" in desk.refused("beta==7").hint
 
 
 def test_a_conflict_is_one_clear_line(desk: Desk):

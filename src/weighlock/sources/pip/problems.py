@@ -140,11 +140,7 @@ def _nothing_found(text: str, _version: str) -> WeighlockError | None:
     versions = re.search(r"\(from versions: ([^)\n]*)\)", text)
     name = _NAME.match(wanted)
     if versions and versions[1].strip() not in {"", "none"}:
-        return SourceError(
-            "no index has a wheel of this version for this Python and platform",
-            where=wanted,
-            hint=f"there are wheels of {_newest(versions[1])}",
-        )
+        return NoWheelError(wanted, what="this version", hint=f"there are wheels of {_newest(versions[1])}")
     project = canonicalize_name(name[0]) if name else "name"
     return NoWheelError(
         wanted,
