@@ -28,7 +28,8 @@ def page() -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench` on one machine, in one run. Read ratios rather than absolute times.",
+        "Written by `make bench` on one machine, every row within one run; `python -m bench PART` measures a part",
+        "again. Read ratios rather than absolute times.",
         "",
         "| what | bar | measured | met | method |",
         "|---|---|---|---|---|",
