@@ -11,6 +11,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from weighlock.artifact import Digest
 from weighlock.errors import DigestMismatchError
 
 if TYPE_CHECKING:
@@ -37,6 +38,21 @@ def sha256_file(descriptor: int, size: int) -> str:
     """
     _will_read(descriptor, 0, size)
     return _sha256_range(descriptor, 0, size)
+
+
+def digest_of(path: str | os.PathLike[str]) -> tuple[Digest, int]:
+    """Return the digest of a file and its size; a link is not followed.
+
+    Raises:
+        OSError: It cannot be read, or is a link.
+        DigestMismatchError: It became shorter meanwhile.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        return Digest.sha256(sha256_file(descriptor, size)), size
+    finally:
+        os.close(descriptor)
 
 
 def chunk_digests(

@@ -13,10 +13,10 @@ from weighlock.formats import pylock, uv_lock
 from weighlock.formats.package_lock import LARGEST
 from weighlock.formats.pyproject import dependencies
 from weighlock.gates.ci import Collected
-from weighlock.gates.knowledge import indexes_of
 from weighlock.gates.listed import from_environment, from_lock, from_requirements, from_resolution
 from weighlock.gates.packages import judge_file, unverifiable_package
 from weighlock.sources.environment import read_environment
+from weighlock.sources.index import configured
 from weighlock.sources.pip.arguments import read as read_arguments
 from weighlock.sources.pip.quarantine import InstallQuarantine
 from weighlock.sources.pip.resolve import resolve
@@ -121,7 +121,7 @@ class Reader:
         if inputs.pylocks or inputs.uv_locks or inputs.environment:
             # pip has no question that asks for nothing, so its settings are read together with a name.
             everyone.append(self._request(["weighlock"]))
-        return list({index.url: index for request in everyone for index in indexes_of(request)}.values())
+        return list({index.url: index for request in everyone for index in configured(request)}.values())
 
     def collect(self, inputs: Inputs, requests: Sequence[PipRequest]) -> Collected:
         """Read everything but the lockfile of models.

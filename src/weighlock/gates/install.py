@@ -11,13 +11,12 @@ One sequence for everything that a command asks for:
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from weighlock import checks
-from weighlock.artifact import Digest, PackageFile
-from weighlock.digests import sha256_file
+from weighlock.artifact import PackageFile
+from weighlock.digests import digest_of
 from weighlock.errors import AdmissionError, DigestMismatchError, NoWheelError, SourceError
 from weighlock.gates.building import project_of, requirement_of
 from weighlock.gates.packages import JudgedPackage, PackageReport, judge_release
@@ -224,7 +223,10 @@ def _identified(resolved: Resolved, release: Release, paths: Mapping[str, Path])
     path = paths.get(artifact.filename)
     if path is None:
         raise SourceError("it was not fetched", where=artifact.filename)
-    digest, size = _digest_of(path)
+    try:
+        digest, size = digest_of(path)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=str(path)) from error
     if artifact.digest not in {None, digest}:
         raise DigestMismatchError(
             f"its bytes have the digest {digest}, and {artifact.digest} was chosen", where=artifact.filename
@@ -233,18 +235,6 @@ def _identified(resolved: Resolved, release: Release, paths: Mapping[str, Path])
     if release.artifact.filename == artifact.filename:
         release = replace(release, artifact=identified)
     return Fetched(path=path, artifact=identified, release=release)
-
-
-def _digest_of(path: Path) -> tuple[Digest, int]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    try:
-        size = os.fstat(descriptor).st_size
-        return Digest.sha256(sha256_file(descriptor, size)), size
-    finally:
-        os.close(descriptor)
 
 
 def _admitted(fetched: Fetched, resolved: Resolved) -> JudgedWheel:

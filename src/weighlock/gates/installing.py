@@ -81,10 +81,11 @@ class Run:
     def _judged(
         self, request: PipRequest, quarantine: Path, installed: Installed, pip: PipSession | UvSession
     ) -> PackageReport:
-        from weighlock.gates.knowledge import Sources, indexes_of
+        from weighlock.gates.knowledge import Sources
+        from weighlock.sources.index import configured
 
         with self._advisories() as database:
-            sources = Sources.gather(indexes_of(request), database, self.environ)
+            sources = Sources.gather(configured(request), database, self.environ)
             contents = self._contents(quarantine, sources, installed)
             report = self._gate(request, quarantine, sources, installed, contents=contents, pip=pip).admit(request)
             if report.allowed and request.report is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weighlock.gates.provenance import ProvenanceReader
 from weighlock.gates.releases import Knowledge
 from weighlock.signing.publishers import Publishers, place
-from weighlock.sources.index import ask_all, configured
+from weighlock.sources.index import ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
     from weighlock.advisories.interface import AdvisorySource
     from weighlock.sources.index import Index
-    from weighlock.sources.pip.interface import PipRequest
-
-
-def indexes_of(request: PipRequest) -> list[Index]:
-    """Return everything that pip would ask for a name, reached as pip would reach it."""
-    return configured(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

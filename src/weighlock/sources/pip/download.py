@@ -6,11 +6,10 @@ what it read to resolve. Whether they are the right bytes is our own answer.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from weighlock.artifact import Digest
+from weighlock.digests import digest_of
 from weighlock.errors import DigestMismatchError, SourceError
 from weighlock.sources.pip.no_build import NoBuildPip
 from weighlock.sources.pip.problems import problem
@@ -99,19 +98,10 @@ def _verified(packages: Sequence[Resolved], folder: str) -> dict[str, str]:
         raise SourceError("came under another name than the index gave it", where=strange[0][:200])
     for package in packages:
         expected, path = package.artifact.digest, paths[package.artifact.filename]
-        found = _digest_of(path)
+        try:
+            found, _ = digest_of(path)
+        except OSError as error:
+            raise SourceError(f"pip did not fetch it: {error.strerror}", where=os.path.basename(path)) from None
         if expected is not None and found != expected:
             raise DigestMismatchError(f"has {found}, expected {expected}", where=package.artifact.filename)
     return paths
-
-
-def _digest_of(path: str) -> Digest:
-    try:
-        with open(path, "rb", opener=_itself) as file:
-            return Digest.sha256(hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise SourceError(f"pip did not fetch it: {error.strerror}", where=os.path.basename(path)) from None
-
-
-def _itself(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW)
