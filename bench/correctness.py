@@ -36,7 +36,7 @@ def tampered(folder: Path) -> Row:
             counts.append(f"{version}: not installable here")
             ran = False
             continue
-        passed, total = _count(report)
+        passed, total = count_passed(report)
         good &= passed == total > 0
         counts.append(f"{version}: {passed} of {total}")
     return Row(
@@ -59,7 +59,7 @@ def training(folder: Path) -> Row:
         stdout=subprocess.DEVNULL,
         check=False,
     )
-    passed, total = _count(report)
+    passed, total = count_passed(report)
     return Row(
         part=PART,
         name="Trainer save and resume, accelerate save and load, DataLoader with workers, object collectives",
@@ -71,7 +71,7 @@ def training(folder: Path) -> Row:
     )
 
 
-def _count(report: Path) -> tuple[int, int]:
+def count_passed(report: Path) -> tuple[int, int]:
     """Return how many tests of a report passed, and how many there were."""
     cases = list(ET.parse(report).getroot().iter("testcase"))  # noqa: S314 - pytest wrote it a moment ago
     passed = [case for case in cases if all(case.find(tag) is None for tag in ("failure", "error", "skipped"))]

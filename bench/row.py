@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PARTS = ("corpus", "fuzz", "scan", "guard", "saved", "twin", "convert", "advisories", "install", "content", "popular")
+PARTS = (
+    "corpus",
+    "fuzz",
+    "scan",
+    "guard",
+    "saved",
+    "twin",
+    "convert",
+    "advisories",
+    "gate",
+    "install",
+    "content",
+    "popular",
+)
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 
 NO_BAR = "none: a price that is published"

@@ -147,7 +147,7 @@ def test_the_next_installation_rolls_back_first_and_says_so(bench):
     process = bench.started(0.1)
     process.kill()
     process.communicate()
-    if bench.is_complete():
+    if not bench.journal.parent.exists():  # nobody may look at the packages while the orphaned pip is at work
         pytest.skip("the machine is so busy that the installation ended before the kill")
     second = bench.start()  # waits for the pip that lost its parent
     _, said = second.communicate()
