@@ -77,6 +77,16 @@ class AdmissionError(WeighlockError):
     exit_code = 1
 
 
+class LedgerError(WeighlockError):
+    """The ledger cannot be read or written."""
+
+
+class TamperedError(LedgerError):
+    """The ledger, or a proof from it, is not what was sealed."""
+
+    exit_code = 1
+
+
 class FormatError(WeighlockError):
     """Bytes do not have the structure that a format demands."""
 

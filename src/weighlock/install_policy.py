@@ -7,18 +7,19 @@ Source:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from weighlock.advisory import Severity
 from weighlock.errors import PolicyError
 from weighlock.finding import Outcome
+from weighlock.policy_keys import require_keys, rows, text, texts
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from weighlock.artifact import PackageFile
     from weighlock.finding import Finding
@@ -27,7 +28,6 @@ _TABLE = "tool.weighlock.install"
 _KEYS = ("min-age", "fail-on", "advisory-max-age", "allow-build", "indexes", "licenses", "accept", "ignore-advisories")
 _AGE = re.compile(r"([0-9]+) ?(d|days?|h|hours?)\Z")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
-_Row = TypeVar("_Row")
 _ADVISORY_CHECKS = frozenset({"advisory", "malware-report"})
 
 
@@ -123,8 +123,8 @@ class InstallPolicy:
         Source:
             ``docs/policy.md``.
         """
-        _require_keys(data, _KEYS, _TABLE)
-        accept = _rows(data.get("accept", []), _acceptance, f"{_TABLE}.accept")
+        require_keys(data, _KEYS, _TABLE)
+        accept = rows(data.get("accept", []), _acceptance, f"{_TABLE}.accept")
         _require_checks(accept, checks)
         return cls(
             min_age=_age(data.get("min-age", "3 days"), f"{_TABLE}.min-age"),
@@ -132,10 +132,24 @@ class InstallPolicy:
             advisory_max_age=_age(data.get("advisory-max-age", "30 days"), f"{_TABLE}.advisory-max-age"),
             allow_build=_builds(data.get("allow-build", []), f"{_TABLE}.allow-build"),
             indexes=_owners(data.get("indexes", {}), f"{_TABLE}.indexes"),
-            licenses=_texts(data.get("licenses", []), f"{_TABLE}.licenses"),
+            licenses=texts(data.get("licenses", []), f"{_TABLE}.licenses"),
             accept=accept,
-            ignore_advisories=_rows(data.get("ignore-advisories", []), _ignored, f"{_TABLE}.ignore-advisories"),
+            ignore_advisories=rows(data.get("ignore-advisories", []), _ignored, f"{_TABLE}.ignore-advisories"),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that says all of it."""
+        builds = (name if version is None else f"{name}=={version}" for name, version in self.allow_build.items())
+        return {
+            "min-age": _age_text(self.min_age),
+            "fail-on": str(self.fail_on),
+            "advisory-max-age": _age_text(self.advisory_max_age),
+            "allow-build": sorted(builds),
+            "indexes": dict(self.indexes),
+            "licenses": list(self.licenses),
+            "accept": [_said(row) for row in self.accept],
+            "ignore-advisories": [_said(row) for row in self.ignore_advisories],
+        }
 
     def decide(self, artifact: PackageFile, findings: Sequence[Finding], now: datetime) -> Verdict:
         """Judge one package from what was seen in it and said about it.
@@ -205,15 +219,15 @@ def _remedy(artifact: PackageFile, finding: Finding, today: date) -> str:
 
 
 def _acceptance(data: dict[str, Any], where: str) -> Acceptance:
-    _require_keys(data, ("package", "check", "reason", "version", "expires"), where)
-    check = _text(data.get("check"), f"{where}.check")
+    require_keys(data, ("package", "check", "reason", "version", "expires"), where)
+    check = text(data.get("check"), f"{where}.check")
     if check in _ADVISORY_CHECKS:
         raise PolicyError("advisories are ignored by their names", where=f"{where}.check", hint="use ignore-advisories")
     return Acceptance(
-        package=_text(data.get("package"), f"{where}.package"),
+        package=text(data.get("package"), f"{where}.package"),
         check=check,
-        reason=_text(data.get("reason"), f"{where}.reason"),
-        version=None if data.get("version") is None else _text(data["version"], f"{where}.version"),
+        reason=text(data.get("reason"), f"{where}.reason"),
+        version=None if data.get("version") is None else text(data["version"], f"{where}.version"),
         expires=None if data.get("expires") is None else _day(data["expires"], f"{where}.expires"),
     )
 
@@ -230,12 +244,12 @@ def _require_checks(accept: Sequence[Acceptance], checks: Collection[str] | None
 
 
 def _ignored(data: dict[str, Any], where: str) -> IgnoredAdvisory:
-    _require_keys(data, ("id", "reason", "expires", "package"), where)
+    require_keys(data, ("id", "reason", "expires", "package"), where)
     return IgnoredAdvisory(
-        id=_text(data.get("id"), f"{where}.id"),
-        reason=_text(data.get("reason"), f"{where}.reason"),
+        id=text(data.get("id"), f"{where}.id"),
+        reason=text(data.get("reason"), f"{where}.reason"),
         expires=_day(data.get("expires"), f"{where}.expires"),
-        package=None if data.get("package") is None else canonical_name(_text(data["package"], f"{where}.package")),
+        package=None if data.get("package") is None else canonical_name(text(data["package"], f"{where}.package")),
     )
 
 
@@ -247,10 +261,10 @@ def canonical_name(name: str) -> str:
 
 def _builds(value: Any, where: str) -> dict[str, str | None]:
     builds: dict[str, str | None] = {}
-    for index, text in enumerate(_texts(value, where)):
-        name, _, version = text.partition("==")
+    for index, line in enumerate(texts(value, where)):
+        name, _, version = line.partition("==")
         if not _NAME.match(name.strip()):
-            raise PolicyError(f"not a project: {text!r}", where=f"{where}[{index}]", hint='write "name" or "name==1.0"')
+            raise PolicyError(f"not a project: {line!r}", where=f"{where}[{index}]", hint='write "name" or "name==1.0"')
         builds[canonical_name(name.strip())] = version.strip() or None
     return builds
 
@@ -258,13 +272,7 @@ def _builds(value: Any, where: str) -> dict[str, str | None]:
 def _owners(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise PolicyError('must be a table such as { "corp-*" = "https://pypi.corp.example/simple" }', where=where)
-    return {pattern: _text(url, f'{where}."{pattern}"').rstrip("/") for pattern, url in value.items()}
-
-
-def _rows(value: Any, make: Callable[[dict[str, Any], str], _Row], where: str) -> tuple[_Row, ...]:
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise PolicyError("must be a list of tables", where=where)
-    return tuple(make(row, f"{where}[{index}]") for index, row in enumerate(value))
+    return {pattern: text(url, f'{where}."{pattern}"').rstrip("/") for pattern, url in value.items()}
 
 
 def _age(value: Any, where: str) -> timedelta:
@@ -273,6 +281,16 @@ def _age(value: Any, where: str) -> timedelta:
         raise PolicyError(f'must be a time such as "3 days" or "12 hours", not {value!r}', where=where)
     number = int(match[1])
     return timedelta(hours=number) if match[2].startswith("h") else timedelta(days=number)
+
+
+def _age_text(age: timedelta) -> str:
+    hours = age // timedelta(hours=1)
+    return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+
+
+def _said(row: Acceptance | IgnoredAdvisory) -> dict[str, str]:
+    values = ((item.name, getattr(row, item.name)) for item in fields(row))
+    return {name: str(value) for name, value in values if value is not None}
 
 
 def _severity(value: Any, where: str) -> Severity:
@@ -291,23 +309,3 @@ def _day(value: Any, where: str) -> date:
     if not isinstance(value, date) or isinstance(value, datetime):
         raise PolicyError("must be a day such as 2027-01-31", where=where)
     return value
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise PolicyError("must be a string that says something", where=where)
-    return value
-
-
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise PolicyError("must be a list of strings", where=where)
-    return tuple(_text(item, f"{where}[{index}]") for index, item in enumerate(value))
-
-
-def _require_keys(data: Any, known: tuple[str, ...], where: str) -> None:
-    if not isinstance(data, dict):
-        raise PolicyError("must be a table", where=where)
-    for key in data:
-        if key not in known:
-            raise PolicyError(f"unknown key {key!r}", where=where, hint=f"known keys: {', '.join(known)}")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import PolicyError
 from weighlock.evidence import Approval, LockEntry, OwnSave
+from weighlock.evidence_policy import EvidencePolicy
 from weighlock.finding import MOST_FINDINGS, Outcome, listing
 from weighlock.install_policy import InstallPolicy
-from weighlock.verdict import Decision, Reason, Verdict
+from weighlock.policy_keys import boolean, choice, require_keys, text, texts
+from weighlock.verdict import Decision, Reason, Stamp, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -49,6 +51,16 @@ class ModelIntent:
     exclude: tuple[str, ...] = ()
     remote_code: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that says all of it."""
+        return {
+            **({} if self.ref is None else {"ref": self.ref}),
+            "type": self.type,
+            "include": list(self.include),
+            "exclude": list(self.exclude),
+            "remote-code": self.remote_code,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -67,6 +79,7 @@ class Policy:
             approval of the names that it imports.
         models: The models that the lockfile must list.
         install: What is required of packages.
+        evidence: What is required of evidence: signatures, the ledger, further engines.
     """
 
     mode: str = "enforce"
@@ -77,6 +90,7 @@ class Policy:
     trust_saved: bool = True
     models: tuple[ModelIntent, ...] = field(default=())
     install: InstallPolicy = field(default_factory=InstallPolicy)
+    evidence: EvidencePolicy = field(default_factory=EvidencePolicy)
 
     @classmethod
     def from_dict(
@@ -99,9 +113,9 @@ class Policy:
         Source:
             ``docs/policy.md``.
         """
-        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models", "install")
-        _refuse_unknown(data, known, "tool.weighlock")
-        names = _strings(data.get("profiles", []), "tool.weighlock.profiles")
+        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models", "install", "evidence")
+        require_keys(data, known, "tool.weighlock")
+        names = texts(data.get("profiles", []), "tool.weighlock.profiles")
         for name in names:
             if profiles is not None and name not in profiles:
                 raise PolicyError(
@@ -110,15 +124,35 @@ class Policy:
                     hint=f"choose from {', '.join(sorted(profiles))}",
                 )
         return cls(
-            mode=_choice(data.get("mode", "enforce"), MODES, "tool.weighlock.mode"),
-            unlocked=_choice(data.get("unlocked", "refuse"), UNLOCKED, "tool.weighlock.unlocked"),
-            verify=_choice(data.get("verify", "full"), VERIFY, "tool.weighlock.verify"),
+            mode=choice(data.get("mode", "enforce"), MODES, "tool.weighlock.mode"),
+            unlocked=choice(data.get("unlocked", "refuse"), UNLOCKED, "tool.weighlock.unlocked"),
+            verify=choice(data.get("verify", "full"), VERIFY, "tool.weighlock.verify"),
             profiles=names,
-            lock=None if data.get("lock") is None else _string(data["lock"], "tool.weighlock.lock"),
-            trust_saved=_boolean(data.get("trust-saved", True), "tool.weighlock.trust-saved"),
+            lock=None if data.get("lock") is None else text(data["lock"], "tool.weighlock.lock"),
+            trust_saved=boolean(data.get("trust-saved", True), "tool.weighlock.trust-saved"),
             models=_models(data.get("models", {})),
             install=InstallPolicy.from_dict(data.get("install", {}), checks=checks),
+            evidence=EvidencePolicy.from_dict(data.get("evidence", {})),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table that says all of it, the defaults included."""
+        return {
+            "mode": self.mode,
+            "unlocked": self.unlocked,
+            "verify": self.verify,
+            "profiles": list(self.profiles),
+            **({} if self.lock is None else {"lock": self.lock}),
+            "trust-saved": self.trust_saved,
+            "models": {model.name: model.to_dict() for model in self.models},
+            "install": self.install.to_dict(),
+            "evidence": self.evidence.to_dict(),
+        }
+
+    @property
+    def stamp(self) -> Stamp:
+        """What verdicts name: the built-in engine, and the digest of all of this policy."""
+        return Stamp(engine="builtin", policy=f"sha256:{digest_of_document(self.to_dict())}")
 
     def decide(
         self,
@@ -158,6 +192,15 @@ class Policy:
             return Verdict(decision=Decision.DENY, reasons=tuple(reasons))
         rule = "locked" if locked else "saved" if saved else str(inspection.outcome)
         return Verdict(decision=Decision.ALLOW, reasons=(Reason(rule=rule, message=_why_allowed(rule)),))
+
+
+def digest_of_document(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a document's canonical JSON (RFC 8785, for documents without fractions)."""
+    import hashlib
+    import json
+
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def path_argument(path: str) -> str:
@@ -256,44 +299,12 @@ def _model(name: str, value: Any, where: str) -> ModelIntent:
         return ModelIntent(name=name, ref=value)
     if not isinstance(value, dict):
         raise PolicyError("must be a ref or a table", where=where, hint='write "main" or { ref = "main" }')
-    _refuse_unknown(value, ("ref", "type", "include", "exclude", "remote-code"), where)
+    require_keys(value, ("ref", "type", "include", "exclude", "remote-code"), where)
     return ModelIntent(
         name=name,
-        ref=None if value.get("ref") is None else _string(value["ref"], f"{where}.ref"),
-        type=_choice(value.get("type", "model"), REPOSITORY_TYPES, f"{where}.type"),
-        include=_strings(value.get("include", []), f"{where}.include"),
-        exclude=_strings(value.get("exclude", []), f"{where}.exclude"),
-        remote_code=_boolean(value.get("remote-code", False), f"{where}.remote-code"),
+        ref=None if value.get("ref") is None else text(value["ref"], f"{where}.ref"),
+        type=choice(value.get("type", "model"), REPOSITORY_TYPES, f"{where}.type"),
+        include=texts(value.get("include", []), f"{where}.include"),
+        exclude=texts(value.get("exclude", []), f"{where}.exclude"),
+        remote_code=boolean(value.get("remote-code", False), f"{where}.remote-code"),
     )
-
-
-def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], where: str) -> None:
-    if not isinstance(data, dict):
-        raise PolicyError("must be a table", where=where)
-    for key in data:
-        if key not in known:
-            raise PolicyError(f"unknown key {key!r}", where=where, hint=f"known keys: {', '.join(known)}")
-
-
-def _choice(value: Any, allowed: Sequence[str], where: str) -> str:
-    if value not in allowed or not isinstance(value, str):
-        raise PolicyError(f"must be one of {', '.join(allowed)}, not {value!r}", where=where)
-    return value
-
-
-def _boolean(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise PolicyError("must be true or false", where=where)
-    return value
-
-
-def _string(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise PolicyError("must be a string", where=where)
-    return value
-
-
-def _strings(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise PolicyError("must be a list of strings", where=where)
-    return tuple(value)

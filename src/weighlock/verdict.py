@@ -29,11 +29,31 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Which engine answered by which policy.
+
+    Args:
+        engine: Its name, such as ``builtin`` or ``rego``.
+        policy: Digest of all that it decided by, ``sha256:…``.
+    """
+
+    engine: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The policy's answer about one artifact."""
+    """The policy's answer about one artifact.
+
+    Args:
+        decision: Whether it may pass.
+        reasons: Why.
+        engines: Who was asked, the built-in policy first; empty before anybody stamped it.
+    """
 
     decision: Decision
     reasons: tuple[Reason, ...] = ()
+    engines: tuple[Stamp, ...] = ()
 
     @property
     def allowed(self) -> bool:

@@ -1,0 +1,97 @@
+"""Where verdicts wait for the ledger: one append-only file per process, so that recording costs a load one short write.
+
+- A line is the canonical form of an `Entry` and a line break, written by one ``write``: whoever is killed, whole lines
+  stay. They are not synced; that is done when they are sealed into the ledger.
+- A process holds a shared lock (``flock``) on its file as long as it lives, so that who seals knows which files will
+  not grow any more.
+- A child of ``fork`` begins a file of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from weighlock.entry import Entry
+
+SUFFIX = ".jsonl"
+_LARGEST = 8 << 20
+"""Bytes; then a process begins another file, and this one can be sealed and removed."""
+
+_OPTIONAL = ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
+_FLAGS = sum((getattr(os, name, 0) for name in _OPTIONAL), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+
+
+def spool_of(ledger: str) -> str:
+    """Return the spool folder of a ledger folder."""
+    return os.path.join(ledger, "spool")
+
+
+class Spool:
+    """What this process recorded.
+
+    Args:
+        folder: Of all spools; it is made for this user alone where it is not there.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._process = 0
+        self._descriptor = -1
+        self._name = ""
+        self._count = 0
+        self._written = 0
+
+    def add(self, make: Callable[[str, datetime], Entry]) -> None:
+        """Record something.
+
+        Args:
+            make: Makes the entry from the name of its event and the time.
+
+        Raises:
+            OSError: It cannot be recorded.
+        """
+        if self._process != os.getpid() or self._written > _LARGEST:
+            self._begin()
+        self._count += 1
+        line = make(f"{self._name}:{self._count}", datetime.now(UTC)).to_bytes() + b"\n"
+        if os.write(self._descriptor, line) != len(line):
+            self._written = _LARGEST + 1  # what is torn stays the last line of its file
+            raise OSError(28, "a record could not be written whole", self._folder)
+        self._written += len(line)
+
+    def _begin(self) -> None:
+        if self._descriptor >= 0:
+            # In a child of fork this is a copy of the parent's: closing it leaves the parent's lock as it is.
+            os.close(self._descriptor)
+            self._descriptor = -1
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        self._name = os.urandom(16).hex()
+        self._descriptor = os.open(os.path.join(self._folder, self._name + SUFFIX), _FLAGS, 0o600)
+        _hold(self._descriptor)
+        self._process, self._count, self._written = os.getpid(), 0, 0
+
+
+def actor(environ: Mapping[str, str]) -> str:
+    """Return whose process this is, ``user@host``; the user's name is the system's, and not a variable's."""
+    host = os.uname().nodename if hasattr(os, "uname") else environ.get("COMPUTERNAME", "")
+    try:
+        import pwd
+
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError):
+        user = str(os.geteuid()) if hasattr(os, "geteuid") else environ.get("USERNAME", "")
+    return f"{user}@{host}"
+
+
+def _hold(descriptor: int) -> None:
+    """Say that this file may still grow; a system without such locks has files that are sealed when they are old."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
