@@ -121,6 +121,12 @@ def test_a_requirement_without_an_exact_version_cannot_be_decided_without_resolv
         assert "no exact version" in messages(told)
 
 
+def test_a_requirement_without_a_version_beside_one_that_has_one_is_refused():
+    told = report(pinned("demo", "other==1.0"), ask=Asked(page("demo", "1.0"), page("other", "1.0")))
+    assert rules(told)["other==1.0"] == []
+    assert "no exact version" in messages(told)
+
+
 def test_pins_without_digests_do_not_say_what_comes_with_them():
     assert report(pinned("demo==1.0"), ask=Asked(page("demo", "1.0"))).allowed
     told = report(pinned("demo==1.0", complete=False), ask=Asked(page("demo", "1.0")))

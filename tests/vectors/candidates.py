@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weighlock.advisory import Advisory, Severity
 from weighlock.artifact import Digest, PackageFile
+from weighlock.formats.inventory import Component
 from weighlock.release import (
     AdvisedRelease,
     BuildNeeded,
@@ -23,9 +24,12 @@ from weighlock.release import (
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-def candidate_from(path: Path) -> Candidate | AdvisedRelease | BuildNeeded:
+def candidate_from(path: Path) -> Candidate | AdvisedRelease | BuildNeeded | Component:
     """Read one; a field that is left out has its default, and a project has no more than a name and a version."""
     data = json.loads(path.read_text(encoding="utf-8"))
+    if "component" in data:
+        properties = tuple(map(tuple, data["component"].get("properties", [])))
+        return Component(**{**data["component"], "properties": properties})
     if "build" in data:
         return BuildNeeded(**data["build"])
     if "release" not in data:

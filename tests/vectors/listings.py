@@ -44,4 +44,27 @@ def _builds() -> Vectors:
     yield "editable.json", json.dumps({"build": {"kind": "folder", "editable": True}}).encode() + b"\n"
 
 
-CHECKS = {"changed-listing": (_changed, _unchanged), "needs-build": (_builds, _unchanged)}
+def _recorded() -> Vectors:
+    """Write components of which a bill records what they may execute."""
+    yield "pickle.json", _component("pytorch_model.bin")
+    yield "capitals.json", _component("weights.PKL")
+    yield "imports.json", _component("weights", ["weighlock:imports", "os.system"])
+    yield "risk.json", _component("weights", ["security:risk_level", "high"])
+
+
+def _silent() -> Vectors:
+    """Write components of which it records nothing of that kind."""
+    yield "safetensors.json", _component("model.safetensors")
+    yield "other-properties.json", _component("model.gguf", ["size", "9"], ["weighlock:imports", ""])
+
+
+def _component(name: str, *properties: list[str]) -> bytes:
+    component = {"name": name, "where": "components[0]", "properties": properties}
+    return json.dumps({"component": component}, indent=1).encode() + b"\n"
+
+
+CHECKS = {
+    "changed-listing": (_changed, _unchanged),
+    "needs-build": (_builds, _unchanged),
+    "recorded-risks": (_recorded, _silent),
+}

@@ -27,6 +27,7 @@ _SEVERITIES = [str(severity) for severity in Severity if severity is not Severit
 @click.option("-r", "--requirement", "requirements", multiple=True, metavar="FILE", help="A requirements file.")
 @click.option("--pylock", "pylocks", multiple=True, metavar="FILE", help="A pylock.toml.")
 @click.option("--uv-lock", "uv_locks", multiple=True, metavar="FILE", help="A uv.lock.")
+@click.option("--bom", "bills", multiple=True, metavar="FILE", help="A bill of materials: CycloneDX or SPDX, as JSON.")
 @click.option("--env", "environment", is_flag=True, help="What is installed, compared with its RECORD.")
 @click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
 @click.option("--models", metavar="FILE", help="A models.lock.")
@@ -42,6 +43,7 @@ def command(
     requirements: tuple[str, ...],
     pylocks: tuple[str, ...],
     uv_locks: tuple[str, ...],
+    bills: tuple[str, ...],
     environment: bool,
     python: str | None,
     models: str | None,
@@ -53,7 +55,7 @@ def command(
     output: str | None,
     also: tuple[str, ...],
 ) -> int:
-    """Judge what requirements files, lockfiles and an environment name, and install nothing.
+    """Judge what requirements files, lockfiles, bills of materials and an environment name, and install nothing.
 
     Without a file, what the current folder has: requirements*.txt, pylock.toml, uv.lock, models.lock. Requirements
     are resolved as pip would resolve them, and nothing is built; with --no-deps or --offline they are taken as they
@@ -75,6 +77,7 @@ def command(
         uv_locks=uv_locks,
         environment=environment,
         models=models,
+        bills=bills,
     )
     if not inputs.names:
         inputs = discover(os.curdir)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PROJECT = "pyproject.toml"
 _Row = TypeVar("_Row")
-_NOTHING = "name what is to be checked: -r FILE, --pylock FILE, --uv-lock FILE or --env"
+_NOTHING = "name what is to be checked: -r FILE, --pylock FILE, --uv-lock FILE, --bom FILE or --env"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class Inputs:
         uv_locks: Lockfiles of uv.
         environment: Judge what is installed.
         models: The lockfile of models, as a person would name it.
+        bills: Bills of materials.
     """
 
     requirements: tuple[tuple[str, ...], ...] = ()
@@ -52,11 +53,12 @@ class Inputs:
     uv_locks: tuple[str, ...] = ()
     environment: bool = False
     models: str | None = None
+    bills: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a person calls them."""
-        files = (*(file for group in self.requirements for file in group), *self.pylocks, *self.uv_locks)
+        files = (*(file for group in self.requirements for file in group), *self.pylocks, *self.uv_locks, *self.bills)
         return (*files, *(["the environment"] if self.environment else []), *([self.models] if self.models else []))
 
 
@@ -118,7 +120,7 @@ class Reader:
             requests: Of its requirements files.
         """
         everyone = list(requests)
-        if inputs.pylocks or inputs.uv_locks or inputs.environment:
+        if inputs.pylocks or inputs.uv_locks or inputs.environment or inputs.bills:
             # pip has no question that asks for nothing, so its settings are read together with a name.
             everyone.append(self._request(["weighlock"]))
         return list({index.url: index for request in everyone for index in configured(request)}.values())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from typing import TYPE_CHECKING
 
 from weighlock.advisories.cross_check import Seconded
 from weighlock.gates.advisory_database import open_database, status_of
+from weighlock.gates.bills import collect_bill, read_bill
 from weighlock.gates.check_inputs import Reader
 from weighlock.gates.ci import Collected, judge
 from weighlock.gates.knowledge import Sources
@@ -16,13 +17,14 @@ from weighlock.gates.project import find_project
 from weighlock.gates.releases import Knowledge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from weighlock.advisories.interface import AdvisorySource
     from weighlock.advisories.pip_audit import PipAudit
     from weighlock.gates.check_inputs import Inputs
     from weighlock.install_policy import InstallPolicy
+    from weighlock.lockfile import Lockfile
     from weighlock.sources.interface import Progress
 
 
@@ -56,8 +58,9 @@ def run(
     Raises:
         WeighlockError: Something could not be read or asked, so nothing can be decided.
     """
-    packages = bool(inputs.requirements or inputs.pylocks or inputs.uv_locks or inputs.environment)
+    packages = bool(inputs.requirements or inputs.pylocks or inputs.uv_locks or inputs.environment or inputs.bills)
     reader = Reader(python=python, offline=offline, complete=complete, policy=policy, now=now, environ=environ, say=say)
+    bills = [read_bill(path) for path in inputs.bills]
     models = _with_models(inputs, environ, offline=offline, progress=progress)
     if not packages:
         return PackageReport(
@@ -69,6 +72,8 @@ def run(
     ) as advisories:
         requests = reader.requests(inputs)
         collected = reader.collect(inputs, requests)
+        lockfile = _models_of(inputs, environ) if bills else None
+        listed = [collect_bill(bill, advisories, lockfile, policy, now) for bill in bills]
         source: AdvisorySource = advisories
         statuses: tuple[AdvisoriesStatus, ...] = (status_of(advisories, now),)
         if second is not None:
@@ -77,12 +82,25 @@ def run(
         knowledge = Knowledge(advisories=source, now=now)
         if not offline:
             knowledge = Sources.gather(reader.indexes(inputs, requests), source, environ).knowledge({}, now)
-        collected = replace(
-            collected,
-            files=(*collected.files, *models.files),
-            warnings=(*collected.warnings, *models.warnings),
-        )
-        return judge(collected, knowledge, policy, statuses)
+        return judge(_joined([collected, models, *listed]), knowledge, policy, statuses)
+
+
+def _joined(parts: Sequence[Collected]) -> Collected:
+    return Collected(
+        lists=tuple(one for part in parts for one in part.lists),
+        files=tuple(one for part in parts for one in part.files),
+        packages=tuple(one for part in parts for one in part.packages),
+        inputs=tuple(one for part in parts for one in part.inputs),
+        warnings=tuple(one for part in parts for one in part.warnings),
+    )
+
+
+def _models_of(inputs: Inputs, environ: Mapping[str, str]) -> Lockfile | None:
+    """Return the lockfile with which the models of a bill are compared: the one that is named, else the nearest."""
+    project = find_project(environ, inputs.models)
+    if inputs.models is None and not os.path.lexists(project.lock):
+        return None
+    return project.read(required=True)
 
 
 def _with_models(inputs: Inputs, environ: Mapping[str, str], *, offline: bool, progress: Progress) -> Collected:

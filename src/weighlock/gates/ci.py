@@ -41,12 +41,14 @@ class Collected:
     Args:
         lists: Every release that something lists.
         files: Files that were judged already.
+        packages: Packages that were.
         inputs: What was read, for a person.
         warnings: What a person has to know about it.
     """
 
     lists: tuple[Listed, ...] = ()
     files: tuple[JudgedLooseFile, ...] = ()
+    packages: tuple[JudgedPackage, ...] = ()
     inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -72,7 +74,7 @@ def judge(
     pages = _pages(collected.lists, knowledge)
     lists = [identified(one, pages.get(one.release.artifact.name, ())) for one in collected.lists]
     # 3. Learn.
-    known = replace(knowledge, ask=(lambda names: {name: pages[name] for name in names}) if pages else None)
+    known = replace(knowledge, ask=(lambda names: _of(pages, names)) if pages else None)
     full = [one for one in lists if _counts_its_index(one, pages)]
     learned = learn([one.release for one in full], known, policy)
     brief = [one for one in lists if not _counts_its_index(one, pages)]
@@ -82,7 +84,10 @@ def judge(
         judge_release(release, (*_of_list(one, release, policy), *found), policy, knowledge.now)
         for one, (release, found) in zip([*full, *brief], learned, strict=True)
     ]
-    judged = sorted(_once(judged), key=lambda item: (item.release.artifact.name, item.release.artifact.version))
+    judged = sorted(
+        _once([*collected.packages, *judged]),
+        key=lambda item: (item.release.artifact.name, item.release.artifact.version),
+    )
     # 5. Suggest.
     return PackageReport(
         command="check",
@@ -109,6 +114,11 @@ def _advised(
 def _pages(lists: Sequence[Listed], knowledge: Knowledge) -> Mapping[str, tuple[ProjectPage, ...]]:
     names = sorted({one.release.artifact.name for one in lists if one.is_on_an_index})
     return knowledge.ask(names) if knowledge.ask is not None and names else {}
+
+
+def _of(pages: Mapping[str, tuple[ProjectPage, ...]], names: Sequence[str]) -> dict[str, tuple[ProjectPage, ...]]:
+    """Return the pages of names that were asked about; what has no version was not."""
+    return {name: pages[name] for name in names if name in pages}
 
 
 def _counts_its_index(listed: Listed, pages: Mapping[str, tuple[ProjectPage, ...]]) -> bool:
