@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.errors import LockfileError, WeighlockError
@@ -46,9 +47,10 @@ def read_lockfile(path: str | os.PathLike[str]) -> Lockfile:
     Raises:
         LockfileError: It is missing, unreadable or broken; `where` is the path, the line and the key.
     """
-    text = read_lockfile_text(path)
+    data = _read_lockfile_bytes(path)
+    text = _lockfile_text(path, data)
     try:
-        return parse(text)
+        return replace(parse(text), digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
     except LockfileError as error:
         error.where = f"{path}, {error.where}" if error.where else str(path)
         raise
@@ -60,6 +62,10 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
     Raises:
         LockfileError: It is missing, unreadable, not UTF-8 or absurdly large.
     """
+    return _lockfile_text(path, _read_lockfile_bytes(path))
+
+
+def _read_lockfile_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         data = read_regular(path, _LARGEST_LOCKFILE + 1)
     except FileNotFoundError:
@@ -74,6 +80,10 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
         ) from error
     if len(data) > _LARGEST_LOCKFILE:
         raise LockfileError(f"is larger than {_LARGEST_LOCKFILE} bytes", where=str(path))
+    return data
+
+
+def _lockfile_text(path: str | os.PathLike[str], data: bytes) -> str:
     try:
         return data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -140,10 +140,12 @@ class Lockfile:
     Args:
         models: Unique by name, by repository and by URL.
         created_by: The tool that wrote it.
+        digest: Of the file that it was read from, ``sha256:…``.
     """
 
     models: tuple[LockedModel, ...] = ()
     created_by: str = "weighlock"
+    digest: str | None = field(default=None, repr=False, compare=False)
     _digests: dict[str, tuple[Located, ...]] = field(init=False, repr=False, compare=False)
     _sizes: dict[int, tuple[Located, ...]] = field(init=False, repr=False, compare=False)
     _repos: dict[tuple[str, str], LockedModel] = field(init=False, repr=False, compare=False)

@@ -19,9 +19,11 @@ from tests.index_faults import FaultyIndex, pip_environ
 from weighlock.demo import attacks
 from weighlock.demo.attacks import NIGHTLY, Attack, marker
 from weighlock.demo.packages import marking, wheel
+from weighlock.gates.deciding import open_decider
 from weighlock.gates.installing import Run
 from weighlock.gates.packages import PackageReport
 from weighlock.install_policy import InstallPolicy
+from weighlock.policy import Policy
 from weighlock.release import Publisher
 from weighlock.signing.publishers import Publishers, Remembered, place
 from weighlock.sources.interface import Silence
@@ -65,7 +67,7 @@ class Place:
         environ = {**self.environ, **(environ or {})}
         request = read(["-i", self.index.url(), *arguments], python=self.python, environ=environ)
         run = Run(
-            policy=policy or InstallPolicy(),
+            decider=open_decider("install", Policy(install=policy or InstallPolicy()), None, environ),
             environ=environ,
             now=self.now,
             offline=False,

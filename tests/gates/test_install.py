@@ -10,9 +10,11 @@ from weighlock.advisories.database import Database
 from weighlock.artifact import Digest, PackageFile
 from weighlock.errors import DigestMismatchError, SourceError
 from weighlock.finding import Finding, Inspection, Outcome, Severity
+from weighlock.gates.deciding import Decider
 from weighlock.gates.install import InstallGate
 from weighlock.gates.releases import Knowledge
 from weighlock.install_policy import InstallPolicy
+from weighlock.policy import Policy
 from weighlock.release import Origin
 from weighlock.sources.pip.interface import PipRequest, Resolution, Resolved
 
@@ -68,7 +70,7 @@ def gate(tmp_path_factory):
                 inspect=lambda wheels: [known.get(one.release.artifact.name, CLEAN) for one in wheels],
                 knowledge=Knowledge(advisories=database, now=NOW),
                 policy=POLICY,
-                **fields,
+                **{"settle": Decider("install", Policy(install=POLICY)).settle, **fields},
             )
 
         yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import pickle
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from tests.descriptors import open_files
 from weighlock.runtime import _loads, _pending
 
 
@@ -63,10 +63,10 @@ def test_after_each_refusal_and_error_nothing_is_admitted_and_no_file_is_open(be
     bench.lock("good.pt")
     bench.lock("torn.pt")
     bench.guard()
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = open_files()
     for attempt in ATTEMPTS.values():
         with pytest.raises(BaseException):  # noqa: B017, PT011 - each in its own way
             attempt(bench.payload)
         assert (_loads.stack(), _loads.scope(), _pending.pending()) == ([], None, None)
         assert not bench.marker.exists()
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert open_files() == opened

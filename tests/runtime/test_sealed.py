@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 import weighlock.runtime
+from tests.descriptors import open_files
 from tests.runtime.hooks.test_safetensors_lazy import NAME, _change, _chunks, _save
 from weighlock.errors import LoadRefused
 
@@ -92,13 +93,13 @@ def test_no_room_for_a_copy_is_a_refusal(sealed, monkeypatch):
 
 def test_no_descriptor_is_left_open(sealed):
     pathlib.Path("evil.pt").write_bytes(b"evil")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(5):
         safetensors.torch.load_file(NAME)
         torch.load("model.pt")
         with pytest.raises(LoadRefused):
             torch.load("evil.pt")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_pickle_load_of_an_open_file_reads_from_the_copy(sealed, bench):

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import load as early_load
 
 import weighlock.runtime
+from tests.descriptors import open_files
 from weighlock.errors import LoadRefused
 from weighlock.gates.convert import Choice, convert
 from weighlock.gates.lock import LockOptions, lock
@@ -403,13 +404,13 @@ def test_no_descriptor_is_left_open(served):
     for _ in range(3):
         served.load()
         served.load(mmap=True)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     served.load()
     served.load(mmap=True)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     served.twin.write_bytes(b"something else")
     served.refused()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_shards_are_served_and_one_exchanged_shard_is_refused_without_leaving_the_others_open(pair):
@@ -423,10 +424,10 @@ def test_shards_are_served_and_one_exchanged_shard_is_refused_without_leaving_th
     pair.guard()
     assert torch.equal(pair.load()["b"], torch.zeros(4))
     pair.load(mmap=True)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     save_file({"b": torch.ones(4)}, pair.twin.with_name(names["b"]))
     assert names["b"] in pair.refused()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_many_threads_are_served_at_once(served):

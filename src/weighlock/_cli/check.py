@@ -66,6 +66,7 @@ def command(
     """
     from weighlock.gates.check_inputs import Inputs, discover, grouped
     from weighlock.gates.checking import run
+    from weighlock.gates.deciding import open_decider
     from weighlock.gates.load_settings import find_policy
 
     copies = [_copy(text) for text in also]
@@ -82,13 +83,14 @@ def command(
     if not inputs.names:
         inputs = discover(os.curdir)
         click.echo(f"checking {', '.join(inputs.names)}", err=True)
-    project, _ = find_policy(os.environ)
+    project, place = find_policy(os.environ)
     policy = replace(project.install, fail_on=Severity(fail_on)) if fail_on else project.install
+    decider = open_decider("check", replace(project, install=policy), place, os.environ)
     offline = is_offline(option=offline)
     with Stage() as stage:
         report = run(
             inputs,
-            policy,
+            decider,
             python=interpreter(python),
             environ=os.environ,
             now=datetime.now(UTC),

@@ -45,6 +45,7 @@ def command(
     \b
     Exit codes: 0 installed, 1 refused by policy, 2 could not decide; with 1 and 2 nothing was installed.
     """
+    from weighlock.gates.deciding import open_decider
     from weighlock.gates.installing import Run
     from weighlock.gates.load_settings import find_policy
     from weighlock.sources.pip.arguments import read
@@ -52,10 +53,10 @@ def command(
     require_place(output)
     python = interpreter(python)
     request = read(arguments, python=python, offline=offline)
-    policy, _ = find_policy(os.environ)
+    policy, place = find_policy(os.environ)
     with Stage() as stage:
         run = Run(
-            policy=policy.install,
+            decider=open_decider("install", policy, place, os.environ),
             environ=os.environ,
             now=datetime.now(UTC),
             offline=offline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -50,11 +51,15 @@ def command(
     \b
     Exit codes: 0 every file is ALLOW, 1 a file is DENY, 2 nothing could be judged.
     """
+    from weighlock.evidence_policy import LedgerPolicy
+    from weighlock.gates.recording import Recorder
     from weighlock.gates.scan import Judge, scan
 
+    # A folder that is scanned may be a stranger's: where verdicts are recorded is not for its policy to say.
+    recorder = Recorder(os.environ, LedgerPolicy())
     judge = Judge(profiles=profiles, digests=digests)
     with _scanner(second) as asked, Bar(_columns) as bar:
-        report = scan(paths, judge, engine=engine, second=asked, progress=bar)
+        report = scan(paths, judge, engine=engine, second=asked, progress=bar, recorder=recorder)
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
 

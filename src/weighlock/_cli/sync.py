@@ -45,7 +45,14 @@ def command(
         )
     places = Places(folder=project.folder, local=Path(local_dir).absolute() if local_dir is not None else None)
     with TerminalProgress() as progress:
-        files = sync(models, places, offline=is_offline(option=offline), allow_http=allow_http, progress=progress)
+        files = sync(
+            models,
+            places,
+            offline=is_offline(option=offline),
+            allow_http=allow_http,
+            progress=progress,
+            decider=project.decider("sync"),
+        )
     render = sync_json if kind == "json" else sync_text
     emit(render(files), output)
     return 0

@@ -37,7 +37,7 @@ def command(
     """
     from weighlock.gates.places import Places
     from weighlock.gates.sync import choose
-    from weighlock.gates.verify import VerifiedFile, VerifyReport, verify_models, verify_paths
+    from weighlock.gates.verify import VerifiedFile, VerifyReport, record, verify_models, verify_paths
     from weighlock.output.lockfile import verify_json, verify_text
 
     project = project_of(lockfile)
@@ -57,6 +57,7 @@ def command(
         if others:
             files += verify_paths(others, locked, deep=deep, engine=engine, progress=progress).files
     report = VerifyReport(files=tuple(files))
+    record(report, project.decider("verify"))
     render = verify_json if kind == "json" else verify_text
     emit(render(report), output)
     return report.exit_code

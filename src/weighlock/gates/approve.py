@@ -16,6 +16,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.files import update_lockfile
 from weighlock.finding import Outcome
@@ -27,6 +28,7 @@ from weighlock.gates.request import parse_request
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
 from weighlock.policy import path_argument
 from weighlock.sources.directory import identify
+from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,7 +136,10 @@ def approve(
         return Approved(proposal=proposal, written=False)
     if not confirm(proposal):
         raise AdmissionError("not approved; nothing was changed", where=target)
-    update = update_lockfile(project.lock, lambda now: _record(now, entry, subject))
+    update = update_lockfile(project.lock, lambda now: _write(now, entry, subject))
+    reason = Reason(rule="unsafe" if entry.unsafe else "approved", message="a person approved it")
+    verdict = Verdict(decision=Decision.ALLOW, reasons=(reason,))
+    project.decider("approve").record(target, verdict, digest=Digest.sha256(entry.sha256), size=entry.size)
     return Approved(proposal=proposal, written=update.written)
 
 
@@ -268,7 +273,7 @@ def _needed(names: Sequence[str]) -> str:
     return f"it needs {', '.join(names)}" if names else "it needs no name"
 
 
-def _record(lockfile: Lockfile, entry: LockedFile, subject: _Subject) -> Lockfile:
+def _write(lockfile: Lockfile, entry: LockedFile, subject: _Subject) -> Lockfile:
     """Write an approval into every entry with these bytes, or make an entry for a local file."""
     if not lockfile.by_digest(entry.sha256):
         models = {model.name: model for model in lockfile.models}

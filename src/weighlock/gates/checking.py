@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from weighlock.advisories.interface import AdvisorySource
     from weighlock.advisories.pip_audit import PipAudit
     from weighlock.gates.check_inputs import Inputs
-    from weighlock.install_policy import InstallPolicy
+    from weighlock.gates.deciding import Decider
     from weighlock.lockfile import Lockfile
     from weighlock.sources.interface import Progress
 
 
 def run(
     inputs: Inputs,
-    policy: InstallPolicy,
+    decider: Decider,
     *,
     python: str,
     environ: Mapping[str, str],
@@ -45,7 +45,7 @@ def run(
 
     Args:
         inputs: Files, and whether the environment is meant.
-        policy: Of the project.
+        decider: By the policy of the project.
         python: The interpreter of the environment that is meant.
         environ: The variables of the user.
         now: The time, with a time zone.
@@ -59,12 +59,15 @@ def run(
         WeighlockError: Something could not be read or asked, so nothing can be decided.
     """
     packages = bool(inputs.requirements or inputs.pylocks or inputs.uv_locks or inputs.environment or inputs.bills)
+    policy = decider.policy.install
     reader = Reader(python=python, offline=offline, complete=complete, policy=policy, now=now, environ=environ, say=say)
     bills = [read_bill(path) for path in inputs.bills]
     models = _with_models(inputs, environ, offline=offline, progress=progress)
     if not packages:
-        return PackageReport(
-            command="check", packages=(), files=models.files, inputs=inputs.names, warnings=models.warnings
+        return decider.settle(
+            PackageReport(
+                command="check", packages=(), files=models.files, inputs=inputs.names, warnings=models.warnings
+            )
         )
     say("opening the advisory database")
     with open_database(
@@ -82,7 +85,7 @@ def run(
         knowledge = Knowledge(advisories=source, now=now)
         if not offline:
             knowledge = Sources.gather(reader.indexes(inputs, requests), source, environ).knowledge({}, now)
-        return judge(_joined([collected, models, *listed]), knowledge, policy, statuses)
+        return decider.settle(judge(_joined([collected, models, *listed]), knowledge, policy, statuses))
 
 
 def _joined(parts: Sequence[Collected]) -> Collected:

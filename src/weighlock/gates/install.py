@@ -76,6 +76,7 @@ class InstallGate:
         inspect: Returns the inspection of each wheel, in their order.
         knowledge: Where facts about releases come from.
         policy: Of the person who installs.
+        settle: Lets every engine judge what the policy allows, and records all verdicts.
         workshop: Builds what the policy lets build; without one, nothing is built.
         statuses: Which advisories are asked, for the report.
         dry_run: Judge, and install nothing.
@@ -86,6 +87,7 @@ class InstallGate:
     inspect: Callable[[Sequence[Fetched]], Sequence[Inspection]]
     knowledge: Knowledge
     policy: InstallPolicy
+    settle: Callable[[PackageReport], PackageReport]
     workshop: Workshop | None = None
     statuses: tuple[AdvisoriesStatus, ...] = ()
     dry_run: bool = False
@@ -106,7 +108,7 @@ class InstallGate:
         # 1. Collect.
         refused = self._refused_builds(request)
         if refused:
-            return self._report(refused)
+            return self.settle(self._report(refused))
         self.say("resolving")
         resolution = self._resolution(request)
         # 2. Judge what is said.
@@ -115,7 +117,7 @@ class InstallGate:
         learned = learn(releases, self.knowledge, self.policy)
         report = self._decide(learned)
         if not report.allowed or not learned:
-            return report
+            return self.settle(report)
         # 3. Identify.
         self.say(f"fetching {len(learned)} packages")
         paths = self.installer.download(resolution)
@@ -127,9 +129,11 @@ class InstallGate:
         self.say(f"inspecting {len(fetched)} packages")
         inspections = self.inspect(fetched)
         # 5. Decide.
-        report = self._decide(
-            (one.release, (*said, *inspection.findings))
-            for one, (_, said), inspection in zip(fetched, learned, inspections, strict=True)
+        report = self.settle(
+            self._decide(
+                (one.release, (*said, *inspection.findings))
+                for one, (_, said), inspection in zip(fetched, learned, inspections, strict=True)
+            )
         )
         # 6. Enforce.
         if report.allowed and not self.dry_run:
@@ -178,7 +182,8 @@ class InstallGate:
         [(release, said)] = learn([release], self.knowledge, self.policy)
         # Which licence it has stands in metadata that are made by the build.
         found = [finding for finding in said if finding.check != "license"]
-        verdict = judge_release(release, found, self.policy, self.knowledge.now).verdict
+        report = self.settle(self._report([judge_release(release, found, self.policy, self.knowledge.now)]))
+        verdict = report.packages[0].verdict
         if not verdict.allowed:
             reason = verdict.reasons[0]
             raise AdmissionError(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from weighlock.advisories.database import Database
     from weighlock.gates.contents import Contents
+    from weighlock.gates.deciding import Decider
     from weighlock.gates.install import InstallGate
     from weighlock.gates.knowledge import Sources
     from weighlock.gates.packages import PackageReport
@@ -45,7 +46,7 @@ class Run:
     """What a run has to know beside the request.
 
     Args:
-        policy: Of the person who installs.
+        decider: By the policy of the person who installs.
         environ: The variables of this process.
         now: The time, with a time zone.
         offline: Nobody may be asked.
@@ -54,13 +55,18 @@ class Run:
         resolver: ``pip``, or ``uv`` to choose the versions.
     """
 
-    policy: InstallPolicy
+    decider: Decider
     environ: Mapping[str, str]
     now: datetime
     offline: bool
     stage: Callable[[str], None]
     progress: Progress
     resolver: str = "pip"
+
+    @property
+    def policy(self) -> InstallPolicy:
+        """What is required of packages."""
+        return self.decider.policy.install
 
     def __call__(self, request: PipRequest) -> PackageReport:
         """Judge what a request comes to, and install it if all of it may pass.
@@ -119,6 +125,7 @@ class Run:
             inspect=contents,
             knowledge=sources.knowledge(installed.versions, self.now),
             policy=self.policy,
+            settle=self.decider.settle,
             workshop=Workshop(self.policy, sources.indexes, version, quarantine, judge_and_fetch) if builds else None,
             statuses=(status_of(sources.database, self.now),),
             dry_run=request.dry_run,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from weighlock.evidence import Evidence
+    from weighlock.gates.deciding import Decider
     from weighlock.lockfile import Located
-    from weighlock.policy import Policy
     from weighlock.sources.interface import Fetched
     from weighlock.verdict import Verdict
 
@@ -98,16 +98,17 @@ def with_approvals(file: LockedFile, earlier: Iterable[Located]) -> LockedFile:
 
 
 def judge(
-    model: str, locked: LockedFile, inspection: Inspection, policy: Policy, profile_names: frozenset[str]
+    model: str, locked: LockedFile, inspection: Inspection, decider: Decider, profile_names: frozenset[str]
 ) -> JudgedFile:
-    """Decide about a file as if its entry stood in the lockfile."""
+    """Decide about a file as if its entry stood in the lockfile, and record it."""
     artifact = ModelFile(
         path=f"{model}:{locked.path}", size=locked.size, digest=Digest.sha256(locked.sha256), format=locked.format
     )
     evidence: list[Evidence] = [LockEntry(model=model, path=locked.path)]
     if locked.approved or locked.unsafe:
         evidence.append(Approval(imports=frozenset(locked.approved), unsafe=locked.unsafe))
-    verdict = policy.decide(artifact, inspection, evidence, profile_names=profile_names)
+    verdict = decider.decide(artifact, inspection, evidence, profile_names=profile_names)
+    decider.record(artifact.path, verdict, digest=artifact.digest, size=artifact.size)
     return JudgedFile(model=model, locked=locked, inspection=inspection, verdict=verdict)
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from weighlock.digest_cache import key_of
 from weighlock.digests import chunk_digests
-from weighlock.errors import DigestMismatchError, FormatError, LoadRefused
+from weighlock.errors import DigestMismatchError, FormatError
 from weighlock.formats import safetensors
 from weighlock.formats.source import FileSource
-from weighlock.gates.refusal import refusal
 
 if TYPE_CHECKING:
     from weighlock.gates.load import LoadGate
@@ -34,15 +33,17 @@ class LazyFile:
         label: Its name, for messages.
         loader: Who reads it.
         chunks: What its bytes have to be.
+        gate: Refuses.
     """
 
-    def __init__(self, descriptor: int, label: str, loader: str, chunks: Chunks) -> None:
+    def __init__(self, descriptor: int, label: str, loader: str, chunks: Chunks, gate: LoadGate) -> None:
         self.descriptor = os.dup(descriptor)
         self._key = key_of(os.fstat(descriptor))
         self._size = self._key[2]
         self.label = label
         self._loader = loader
         self._chunks = chunks
+        self._gate = gate
         self._good: set[int] = set()
         self._places: dict[str, tuple[int, int]] = {}
 
@@ -107,7 +108,7 @@ class LazyFile:
         return False
 
     def _refuse(self, why: str) -> None:
-        raise LoadRefused(refusal(self.label, self._loader, None, [("changed", why)]))
+        self._gate.refuse_always(self.label, self._loader, [("changed", why)])
 
 
 def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> LazyFile | None:
@@ -132,7 +133,7 @@ def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> Laz
     candidates = gate.lockfile.of_size(os.fstat(descriptor).st_size)
     known = {file.chunks for _, file in candidates if file.chunks and file.format == "safetensors"}
     with ExitStack() as stack:
-        files = {chunks: LazyFile(descriptor, label, loader, chunks) for chunks in known}
+        files = {chunks: LazyFile(descriptor, label, loader, chunks, gate) for chunks in known}
         for file in files.values():
             stack.callback(file.close)
         possible = [chunks for chunks, file in files.items() if file.is_locked()]

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from weighlock.artifact import Digest, ModelFile
 from weighlock.digest_cache import DigestCache
@@ -22,6 +22,9 @@ from weighlock.digests import sha256_file
 from weighlock.errors import DigestMismatchError, LoadRefused
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Inspection, Outcome
+from weighlock.gates.admission import Admission
+from weighlock.gates.deciding import Decider, open_decider
+from weighlock.gates.load_decisions import LoadDecisions
 from weighlock.gates.load_settings import find_settings, project_of, read_locked
 from weighlock.gates.opened_file import OpenedFile
 from weighlock.gates.profiles import names_of
@@ -46,27 +49,6 @@ _LARGEST_DIGEST_FOR_A_MESSAGE = 1 << 30
 """Bytes; naming the digest of an unlocked file in its refusal should not take longer than a second or two."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """What an admitted load may do.
-
-    Args:
-        digest: Of the judged bytes, where it was computed.
-        imports: The only names (``module.name``) that its unpicklers may import; ``None`` for every data-only name.
-        approved: The names among them that need not be data-only.
-        anything: The load is not restricted, because a person accepted it so, or because the gate only warns.
-        models: Those that list a file with these bytes and name safetensors files that hold the same tensors.
-        own: This project saved these bytes.
-    """
-
-    digest: str | None = None
-    imports: frozenset[str] | None = None
-    approved: frozenset[str] = frozenset()
-    anything: bool = False
-    models: tuple[Located, ...] = ()
-    own: bool = False
-
-
 class LoadGate:
     """Judges loads in one process.
 
@@ -76,6 +58,7 @@ class LoadGate:
         lockfile: What is expected.
         cache: Digests of files that were hashed before.
         saves: What this project saved; ``None`` where nothing is known about that.
+        decider: Decides by this policy, and records it; by default nothing is recorded.
     """
 
     def __init__(
@@ -85,9 +68,12 @@ class LoadGate:
         lockfile: Lockfile | None,
         cache: DigestCache,
         saves: OwnSaves | None = None,
+        *,
+        decider: Decider | None = None,
     ) -> None:
         self.mode = mode
         self.policy = policy
+        self._decisions = LoadDecisions(decider or Decider("load", policy), lockfile.digest if lockfile else None)
         self.lockfile = lockfile
         self._cache = cache
         self._saves = saves if policy.trust_saved and mode != "off" else None
@@ -131,12 +117,13 @@ class LoadGate:
         file = OpenedFile(descriptor, label, loader, self._cache)
         admission = self._admitted.get((file.key, offset))
         if admission is not None:
+            self._record(label, loader, file.size, admission)
             return admission
         if self.mode == "off":
             return Admission(anything=True)
         admission = self._judge_file(file, offset)
         if not file.is_unchanged():
-            raise LoadRefused(refusal(label, loader, None, [("changed", "the file was changed while it was judged")]))
+            self.refuse_always(label, loader, [("changed", "the file was changed while it was judged")])
         if file.settled:
             self._admitted[file.key, offset] = admission
         return admission
@@ -228,8 +215,7 @@ class LoadGate:
                 elif offset:
                     saved = self._saved_digest(source)
         except DigestMismatchError:
-            reasons = [("changed", "the file was changed while it was judged")]
-            raise LoadRefused(refusal(file.label, file.loader, None, reasons)) from None
+            self.refuse_always(file.label, file.loader, [("changed", "the file was changed while it was judged")])
         if located:
             whole = source if source.size == located[0][1].size else file.source(0)
             return self.decide_locked(located, file.label, file.loader, whole)
@@ -294,18 +280,21 @@ class LoadGate:
             path=label, size=recorded.size, digest=Digest.sha256(recorded.sha256), format=recorded.format
         )
         profile_names = names_of(self.policy.profiles)
-        verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
+        verdict = self._decisions.decide(artifact, inspection, evidence, profile_names)
         if not verdict.allowed:
             return self._deny(artifact, verdict, loader)
         approvals = [item for item in evidence if isinstance(item, Approval)]
-        return Admission(
+        admission = Admission(
             digest=recorded.sha256,
             imports=None if recorded.outcome is None else frozenset(recorded.imports),
             approved=profile_names.union(inspection.foremost, *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
             models=tuple(one for one in located if one[1].equivalent_to),
             own=saved,
+            verdict=verdict,
         )
+        self._record(label, loader, recorded.size, admission)
+        return admission
 
     def _decide_unlocked(self, source: RandomAccess, label: str, loader: str, saved: str | None) -> Admission:
         artifact = ModelFile(path=label, size=source.size, digest=Digest.sha256(saved) if saved else None)
@@ -317,13 +306,21 @@ class LoadGate:
             inspection = inspect(source, name=label)
         profile_names = names_of(self.policy.profiles)
         evidence = (OwnSave(),) if saved else ()
-        verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
+        verdict = self._decisions.decide(artifact, inspection, evidence, profile_names)
         if not verdict.allowed:
             if artifact.digest is None and source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
         approved = profile_names.union(inspection.foremost if saved else ())
-        return Admission(digest=saved, imports=frozenset(inspection.imports), approved=approved, own=bool(saved))
+        imports = frozenset(inspection.imports)
+        admission = Admission(digest=saved, imports=imports, approved=approved, own=bool(saved), verdict=verdict)
+        self._record(label, loader, source.size, admission)
+        return admission
+
+    def _record(self, label: str, loader: str, size: int, admission: Admission) -> None:
+        """Record that bytes are admitted, before they are handed on."""
+        if admission.verdict is not None:
+            self._decisions.record(label, loader, admission.verdict, digest=admission.digest, size=size)
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
@@ -346,9 +343,23 @@ class LoadGate:
         Raises:
             LoadRefused: The gate enforces.
         """
+        reasons = tuple(reasons)
+        self._decisions.record_denial(label, loader, digest, reasons, enforced=self.mode == "enforce")
         if self.mode == "enforce":
             raise LoadRefused(refusal(label, loader, digest, reasons, remedy))
         self._tell(f"warning: {refusal(label, loader, digest, reasons, remedy, enforced=False)}")
+
+    def refuse_always(
+        self, label: str, loader: str, reasons: Iterable[tuple[str, str]], remedy: str | None = None
+    ) -> NoReturn:
+        """Refuse for a reason that no mode can overlook.
+
+        Raises:
+            LoadRefused: Always.
+        """
+        reasons = tuple(reasons)
+        self._decisions.record_denial(label, loader, None, reasons, enforced=True)
+        raise LoadRefused(refusal(label, loader, None, reasons, remedy))
 
     def _tell(self, text: str) -> None:
         """Say something once."""
@@ -370,7 +381,8 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
         # A folder that came with a model may hold a policy, too: who works there must at least be told.
         sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{settings.mode}"\n')
     saves = OwnSaves(environ, project_of(settings, environ))
-    return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves)
+    decider = open_decider("load", settings.policy, settings.policy_path, environ)
+    return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves, decider=decider)
 
 
 def sha256_of(source: Source) -> str:

@@ -144,12 +144,13 @@ def lock(
         accepted = {(plan.name, path): reason for plan in plans for path, reason in plan.request.unsafe}
         entries = [_entry(*pair, old, accepted, proofs) for pair in zip(brought, inspections, strict=True)]
         # 5. Decide
+        decider = project.decider("lock")
         judged = [
             judge(
                 item.errand.model,
                 entry,
                 proofs.judged(item.errand.model, entry.path, inspection),
-                project.policy,
+                decider,
                 project.profile_names,
             )
             for item, entry, inspection in zip(brought, entries, inspections, strict=True)

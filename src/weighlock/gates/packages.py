@@ -44,6 +44,11 @@ class JudgedPackage:
         return self.release.artifact.pin
 
     @property
+    def identity(self) -> Digest | None:
+        """The digest of its file, where it is known."""
+        return self.release.artifact.digest
+
+    @property
     def origin(self) -> Origin | None:
         """Where a person asked for it."""
         return self.release.origin
@@ -69,6 +74,11 @@ class JudgedLooseFile:
     def title(self) -> str:
         """What a person calls it."""
         return self.path
+
+    @property
+    def identity(self) -> Digest | None:
+        """The digest of its bytes, where they were read."""
+        return self.digest
 
     @property
     def origin(self) -> Origin:

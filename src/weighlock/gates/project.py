@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighlock.files import read_lockfile
+from weighlock.gates.deciding import Decider
 from weighlock.gates.load_settings import LOCKFILE, find_lockfile, find_policy, root_of
 from weighlock.gates.profiles import names_of
+from weighlock.gates.recording import Recorder
 from weighlock.lockfile import Lockfile
 
 if TYPE_CHECKING:
@@ -25,10 +27,14 @@ class Project:
     Args:
         policy: From the nearest ``weighlock.toml`` or ``pyproject.toml``, else the defaults.
         lock: The lockfile, which need not exist.
+        policy_path: Where the policy was read; ``None`` for the defaults.
+        recorder: Records verdicts.
     """
 
     policy: Policy
     lock: Path
+    policy_path: str | None = None
+    recorder: Recorder | None = None
 
     @property
     def folder(self) -> Path:
@@ -39,6 +45,11 @@ class Project:
     def profile_names(self) -> frozenset[str]:
         """Every name that the enabled profiles approve."""
         return names_of(self.policy.profiles)
+
+    def decider(self, gate: str) -> Decider:
+        """Return what decides at a gate by this project's policy."""
+        beside = os.path.dirname(os.path.abspath(self.policy_path)) if self.policy_path else None
+        return Decider(gate, self.policy, beside=beside, recorder=self.recorder)
 
     def read(self, *, required: bool) -> Lockfile:
         """Read the lockfile.
@@ -67,4 +78,5 @@ def find_project(environ: Mapping[str, str], lock: str | None = None) -> Project
     policy, place = find_policy(environ)
     beside = os.path.dirname(os.path.abspath(place)) if place else root_of(environ)
     lock = lock or find_lockfile(environ, policy, place) or os.path.join(beside, LOCKFILE)
-    return Project(policy=policy, lock=Path(os.path.abspath(lock)))
+    recorder = Recorder(environ, policy.evidence.ledger, beside)
+    return Project(policy=policy, lock=Path(os.path.abspath(lock)), policy_path=place, recorder=recorder)

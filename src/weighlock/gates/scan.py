@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from weighlock.executors.interface import Engine
+    from weighlock.gates.recording import Recorder
     from weighlock.scanners.interface import Scanner
     from weighlock.verdict import Verdict
 
@@ -81,6 +82,11 @@ class Judge:
     profiles: tuple[str, ...] = ()
     digests: bool = False
     folder: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """What is required of a file that is not locked."""
+        return Policy(unlocked="inspect", profiles=self.profiles)
 
     def __call__(self, found: disk.FoundFile) -> Judged:
         """Judge one file. Whatever goes wrong with it makes it unverifiable, and never ends the scan."""
@@ -150,8 +156,7 @@ class Judge:
 
     def decide(self, artifact: ModelFile, inspection: Inspection) -> Judged:
         """Return the policy's answer to what was seen."""
-        policy = Policy(unlocked="inspect", profiles=self.profiles)
-        verdict = policy.decide(artifact, inspection, profile_names=names_of(self.profiles))
+        verdict = self.policy.decide(artifact, inspection, profile_names=names_of(self.profiles))
         return Judged(artifact=artifact, inspection=inspection, verdict=verdict)
 
 
@@ -162,6 +167,7 @@ def scan(
     engine: Engine | None = None,
     second: Scanner | None = None,
     progress: Callable[[int, int], None] | None = None,
+    recorder: Recorder | None = None,
 ) -> Report:
     """Judge every file under some paths.
 
@@ -171,6 +177,7 @@ def scan(
         engine: Where; by default here, one file after the other.
         second: Another scanner that is asked as well, here.
         progress: Called after each file with how many are done and how many there are.
+        recorder: Records verdicts.
 
     Returns:
         The report, sorted by path, whatever the engine.
@@ -190,10 +197,18 @@ def scan(
             not_models += 1
         else:
             listed.append(judged)
+            if recorder is not None:
+                _record(judged, judge, recorder)
         if progress:
             progress(done, len(collection.files))
     listed.sort(key=lambda item: item.artifact.path)
     return Report(command="scan", judged=tuple(listed), not_models=not_models, repeats=collection.repeats)
+
+
+def _record(judged: Judged, judge: Judge, recorder: Recorder) -> None:
+    artifact = judged.artifact
+    verdict = replace(judged.verdict, engines=(judge.policy.stamp,))
+    recorder.record("scan", artifact.path, verdict, digest=artifact.digest, size=artifact.size, enforced=False)
 
 
 def _with_opinion(judged: Judged, judge: Judge, second: Scanner) -> Judged:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from weighlock.formats.source import RandomAccess
-    from weighlock.gates.load import Admission, LoadGate
+    from weighlock.gates.admission import Admission
+    from weighlock.gates.load import LoadGate
     from weighlock.gates.recipe import Recipe
     from weighlock.lockfile import LockedFile, LockedModel
 

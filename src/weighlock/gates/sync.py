@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from weighlock.errors import AdmissionError, SourceError, UsageError
+from weighlock.artifact import Digest
+from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.gates.collect import Brought, Collector, Errand
 from weighlock.lockfile import HubSource, PathSource, UrlSource
 from weighlock.sources.hub import Hub, locked_offer
@@ -23,10 +24,12 @@ from weighlock.sources.hub_cache import publish_to_folder
 from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
 from weighlock.sources.url import file_name, wanted
+from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from weighlock.gates.deciding import Decider
     from weighlock.gates.places import Places
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
     from weighlock.sources.interface import Progress
@@ -61,6 +64,7 @@ def sync(
     allow_http: bool = False,
     progress: Progress | None = None,
     transport: Transport | None = None,
+    decider: Decider | None = None,
 ) -> tuple[SyncedFile, ...]:
     """Bring locked models to this machine.
 
@@ -71,6 +75,7 @@ def sync(
         allow_http: URLs of other machines without encryption are acceptable.
         progress: Is told what happens.
         transport: For downloads.
+        decider: Records what was admitted and refused.
 
     Raises:
         DigestMismatchError: A source delivers other bytes than the lockfile expects; they were not published.
@@ -83,10 +88,17 @@ def sync(
     errands = [_errand(model, file, places, hub) for model in models for file in _admitted(model)]
     with Collector(transport, progress or Silence(), offline=offline) as collector:
         # 2. Identify, and 3. Verify
-        brought = collector.bring(errands)
+        try:
+            brought = collector.bring(errands)
+        except DigestMismatchError as error:
+            _record(decider, error.where or "a locked file", Decision.DENY, "changed")
+            raise
         # 5. Enforce
         owners = {model.name: model for model in models}
         result = [_publish(item, owners[item.errand.model], places, collector) for item in brought]
+    for item in brought:
+        digest = Digest.sha256(item.fetched.sha256)
+        _record(decider, f"{item.errand.model}:{item.errand.offer.path}", Decision.ALLOW, "locked", digest)
     for model in models:
         if isinstance(model.source, HubSource) and places.local is None:
             places.cache.set_ref(model.source)
@@ -109,6 +121,12 @@ def choose(lockfile: Lockfile, names: Sequence[str]) -> tuple[LockedModel, ...]:
             raise UsageError("is not in the lockfile", where=name, hint=f"locked are: {known}")
         chosen.append(model)
     return tuple(chosen)
+
+
+def _record(decider: Decider | None, subject: str, decision: Decision, rule: str, digest: Digest | None = None) -> None:
+    if decider is not None:
+        verdict = Verdict(decision=decision, reasons=(Reason(rule=rule, message=rule),))
+        decider.record(subject, verdict, digest=digest)
 
 
 def _admitted(model: LockedModel) -> tuple[LockedFile, ...]:

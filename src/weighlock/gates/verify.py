@@ -27,12 +27,14 @@ from weighlock.sources.directory import identify, list_directory
 from weighlock.sources.hub import locked_offer
 from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
+from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from weighlock.executors.interface import Engine
+    from weighlock.gates.deciding import Decider
     from weighlock.gates.places import Places
     from weighlock.gates.request import ModelRequest
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
@@ -133,6 +135,19 @@ def verify_models(
             problems.append(VerifiedFile(path=error.where or model.name, status=UNREADABLE, message=error.message))
     report = _verify(subjects, _Examination(lockfile, deep), engine, progress)
     return VerifyReport(files=(*report.files, *problems))
+
+
+def record(report: VerifyReport, decider: Decider) -> None:
+    """Record what was found of every file.
+
+    Raises:
+        LedgerError: It cannot be recorded, and the policy requires that.
+    """
+    for file in report.files:
+        denied = file.status in _MISMATCHES or file.status == UNREADABLE
+        reasons = (Reason(rule=file.status, message=file.message or file.status),)
+        verdict = Verdict(decision=Decision.DENY if denied else Decision.ALLOW, reasons=reasons)
+        decider.record(file.path, verdict, enforced=False)
 
 
 def verify_paths(

@@ -64,11 +64,19 @@ class Spool:
             raise OSError(28, "a record could not be written whole", self._folder)
         self._written += len(line)
 
-    def _begin(self) -> None:
+    def close(self) -> None:
+        """Close the file of this process, so that it can be sealed and removed."""
         if self._descriptor >= 0:
             # In a child of fork this is a copy of the parent's: closing it leaves the parent's lock as it is.
             os.close(self._descriptor)
             self._descriptor = -1
+            self._process = 0
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        self.close()
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         self._name = os.urandom(16).hex()
         self._descriptor = os.open(os.path.join(self._folder, self._name + SUFFIX), _FLAGS, 0o600)

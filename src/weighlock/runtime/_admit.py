@@ -12,8 +12,8 @@ from weighlock.runtime import _gate, _loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from weighlock.gates.admission import Admission
     from weighlock.gates.lazy import LazyFile
-    from weighlock.gates.load import Admission
     from weighlock.gates.recipe import Recipe
 
 # Python itself keeps what it opens from children; bytes are bytes on Windows as well.
@@ -70,7 +70,7 @@ def admit_bytes(data: bytes | memoryview, label: str, loader: str) -> _loads.Loa
 
 def admission(*, anything: bool) -> Admission:
     """Return the admission of what is no artifact: to everything, or to names that do no harm."""
-    from weighlock.gates.load import Admission
+    from weighlock.gates.admission import Admission
 
     return Admission(anything=anything)
 

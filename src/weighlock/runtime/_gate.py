@@ -28,13 +28,13 @@ def gate() -> LoadGate:
     """
     if _opened is not None:
         return _opened
-    from weighlock.errors import LoadRefused, WeighlockError
+    from weighlock.errors import WeighlockError
+    from weighlock.gates.load_decisions import unable
 
     try:
         return _open()
     except WeighlockError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        raise LoadRefused(f"weighlock cannot judge any load: {error}{hint}", exit_code=2) from error
+        raise unable(error) from error
 
 
 def require_lockfile() -> None:
@@ -88,10 +88,7 @@ def refuse(label: str, why: str, remedy: str | None = None) -> NoReturn:
     Raises:
         LoadRefused: Always.
     """
-    from weighlock.errors import LoadRefused
-    from weighlock.gates.refusal import refusal
-
-    raise LoadRefused(refusal(label, "the load", None, [("guard", why)], remedy))
+    gate().refuse_always(label, "the load", [("guard", why)], remedy)
 
 
 def _open() -> LoadGate:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from weighlock.gates.load import Admission
+    from weighlock.gates.admission import Admission
 
 _thread = _local()
 _descriptors = next((folder for folder in ("/proc/self/fd", "/dev/fd") if os.path.isdir(folder)), None)

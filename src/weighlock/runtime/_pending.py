@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from weighlock.gates.load import Admission
+    from weighlock.gates.admission import Admission
 
 _thread = _local()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from weighlock.gates.load import Admission
+    from weighlock.gates.admission import Admission
 
 _LOADER = "pickle.load"
 _MOST_ROWS = 64

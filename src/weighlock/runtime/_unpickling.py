@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from weighlock.gates.load import Admission
+    from weighlock.gates.admission import Admission
 
 _CHANNELS = frozenset(
     {

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from packaging.version import Version
 
+from tests.descriptors import open_files
 from weighlock.errors import LoadRefused
 from weighlock.lockfile import Chunks
 
@@ -163,7 +164,7 @@ def test_a_pickle_that_was_locked_with_chunks_is_verified_whole(bench):
 
 
 def test_a_lazy_handle_that_nobody_closed_holds_no_descriptor(lazy):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(5):
         safetensors.safe_open(NAME, framework="pt").get_tensor("a")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before

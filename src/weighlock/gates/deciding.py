@@ -1,0 +1,162 @@
+"""Where verdicts come from, at every gate.
+
+One sequence for every artifact:
+1. the built-in policy decides; nothing switches it off;
+2. if it allows, every further engine of the policy is asked, in their order, and each can only deny;
+3. the verdict says who was asked, by which policy;
+4. it is recorded before anybody acts on it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from weighlock.verdict import Decision, Reason, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from weighlock.artifact import Digest, ModelFile
+    from weighlock.engines.interface import Engine, Question
+    from weighlock.evidence import Evidence
+    from weighlock.finding import Inspection
+    from weighlock.gates.packages import Judged, PackageReport
+    from weighlock.gates.recording import Recorder
+    from weighlock.policy import Policy
+
+
+class Decider:
+    """Decides at one gate.
+
+    Args:
+        gate: Its name.
+        policy: What is required.
+        beside: The folder of the policy file, which the paths of engines begin at.
+        recorder: Records verdicts; without one nothing is recorded, as in a rehearsal.
+    """
+
+    def __init__(
+        self, gate: str, policy: Policy, *, beside: str | None = None, recorder: Recorder | None = None
+    ) -> None:
+        self._gate = gate
+        self.policy = policy
+        self._recorder = recorder
+        self._beside = beside
+        self._engines: tuple[Engine, ...] | None = None
+        self._stamp = policy.stamp
+
+    def decide(
+        self,
+        artifact: ModelFile,
+        inspection: Inspection,
+        evidence: Sequence[Evidence] = (),
+        *,
+        profile_names: Collection[str] = frozenset(),
+    ) -> Verdict:
+        """Judge a model file, see `Policy.decide`; nothing is recorded yet.
+
+        Raises:
+            PolicyError: An engine cannot be started at all.
+        """
+        verdict = self.policy.decide(artifact, inspection, evidence, profile_names=profile_names)
+
+        def question() -> Question:
+            from weighlock.gates.questions import about_model
+
+            return about_model(self._gate, self.policy, artifact, inspection, evidence)
+
+        return self._asked(verdict, question)
+
+    def settle(self, report: PackageReport) -> PackageReport:
+        """Ask the engines about everything that the built-in policy allows, and record all verdicts.
+
+        Raises:
+            PolicyError: An engine cannot be started at all.
+            LedgerError: Nothing can be recorded, and the policy requires that.
+        """
+        packages = tuple(replace(one, verdict=self._settled(one)) for one in report.packages)
+        files = tuple(replace(one, verdict=self._settled(one)) for one in report.files)
+        return replace(report, packages=packages, files=files)
+
+    def record(
+        self,
+        subject: str,
+        verdict: Verdict,
+        *,
+        kind: str = "model",
+        digest: Digest | None = None,
+        size: int | None = None,
+        enforced: bool = True,
+        evidence: tuple[str, ...] = (),
+        loader: str | None = None,
+    ) -> None:
+        """Record a verdict, see `Entry` for the arguments.
+
+        Raises:
+            LedgerError: It cannot be recorded, and the policy requires that.
+        """
+        if self._recorder is not None:
+            self._recorder.record(
+                self._gate,
+                subject,
+                verdict if verdict.engines else replace(verdict, engines=(self._stamp,)),
+                kind=kind,
+                digest=digest,
+                size=size,
+                enforced=enforced,
+                evidence=evidence,
+                loader=loader,
+            )
+
+    def _settled(self, judged: Judged) -> Verdict:
+        def question() -> Question:
+            from weighlock.gates.questions import about_package
+
+            return about_package(self._gate, self.policy, judged)
+
+        verdict = self._asked(judged.verdict, question)
+        self.record(judged.title, verdict, kind="package", digest=judged.identity)
+        return verdict
+
+    def _asked(self, verdict: Verdict, question: Callable[[], Question]) -> Verdict:
+        stamps = [self._stamp]
+        if verdict.allowed and self.policy.evidence.engines:
+            asked = question()
+            for engine in self._opened():
+                answer = engine.evaluate(asked)
+                stamps.append(answer.stamp)
+                if not answer.allow:
+                    reasons = answer.reasons or ("it gave no reason",)
+                    verdict = Verdict(
+                        decision=Decision.DENY,
+                        reasons=tuple(
+                            Reason(rule=answer.stamp.engine, message=reason, remedy=answer.remedy) for reason in reasons
+                        ),
+                    )
+                    break
+        return replace(verdict, engines=tuple(stamps))
+
+    def _opened(self) -> tuple[Engine, ...]:
+        if self._engines is None:
+            from weighlock.engines import open_engines
+
+            self._engines = open_engines(self.policy.evidence.engines, self._beside)
+        return self._engines
+
+
+def open_decider(gate: str, policy: Policy, policy_path: str | None, environ: Mapping[str, str]) -> Decider:
+    """Return what decides and records at a gate.
+
+    Args:
+        gate: Its name.
+        policy: What is required.
+        policy_path: Where it was read.
+        environ: Says where the ledger is.
+    """
+    from weighlock.gates.recording import Recorder
+
+    beside = os.path.dirname(os.path.abspath(policy_path)) if policy_path else None
+    recorder = Recorder(environ, policy.evidence.ledger, beside)
+    return Decider(gate, policy, beside=beside, recorder=recorder)

@@ -1,0 +1,87 @@
+"""What policy engines are asked: the input document about one artifact, as ``docs/formats/policy-input.md`` has it.
+
+Words are in lower case and times in UTC, so that no rule has to think of another spelling.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from weighlock.engines.interface import Question
+from weighlock.evidence import Approval, LockEntry, OwnSave
+from weighlock.gates.packages import JudgedPackage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from weighlock.artifact import ModelFile
+    from weighlock.evidence import Evidence
+    from weighlock.finding import Finding, Inspection
+    from weighlock.gates.packages import Judged
+    from weighlock.policy import Policy
+
+
+def about_model(
+    gate: str, policy: Policy, artifact: ModelFile, inspection: Inspection, evidence: Sequence[Evidence]
+) -> Question:
+    """Return the question about a model file."""
+    about = {
+        "kind": "model",
+        "name": artifact.path,
+        "size": artifact.size,
+        "digest": None if artifact.digest is None else str(artifact.digest),
+        "format": inspection.format or artifact.format,
+        "outcome": str(inspection.outcome),
+        "imports": list(inspection.imports),
+        "needs": list(inspection.needs),
+    }
+    return _question(gate, policy, about, inspection.findings, [_evidence(item) for item in evidence])
+
+
+def about_package(gate: str, policy: Policy, judged: Judged) -> Question:
+    """Return the question about a package, or about a file of an environment that no package owns."""
+    about: dict[str, Any] = {"kind": "package", "name": judged.title, "digest": str(judged.identity or "") or None}
+    if isinstance(judged, JudgedPackage):
+        file = judged.release.artifact
+        about |= {"name": file.name, "version": file.version, "filename": file.filename, "size": file.size}
+    return _question(gate, policy, about, judged.findings, [])
+
+
+def _question(
+    gate: str, policy: Policy, about: dict[str, Any], findings: Sequence[Finding], evidence: list[dict[str, Any]]
+) -> Question:
+    now = datetime.now(UTC)
+    return Question(
+        document={
+            "version": 1,
+            "gate": gate,
+            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "epoch": int(now.timestamp()),
+            "artifact": about,
+            "findings": [_finding(finding) for finding in findings],
+            "evidence": evidence,
+            "policy": policy.to_dict(),
+        }
+    )
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "severity": str(finding.severity).lower(),
+        "outcome": str(finding.outcome),
+        "message": finding.message,
+        "imports": list(finding.imports),
+        "advisory": None if finding.advisory is None else sorted(finding.advisory.names),
+    }
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    if isinstance(item, LockEntry):
+        return {"kind": "lock-entry", "model": item.model, "path": item.path}
+    if isinstance(item, Approval):
+        return {"kind": "approval", "imports": sorted(item.imports), "unsafe": item.unsafe}
+    if isinstance(item, OwnSave):
+        return {"kind": "own-save"}
+    raise AssertionError(f"evidence of an unknown kind: {type(item).__name__}")
