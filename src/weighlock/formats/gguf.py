@@ -20,8 +20,14 @@ _MOST_DIMENSIONS = 4  # GGML_MAX_DIMS
 _SIGNED = 1 << 63
 _LONGEST_NAME = 1 << 16
 _LONGEST_TEMPLATE = 4 << 20
+_LONGEST_FACT = 1 << 12
+_MOST_FACTS = 100
 _DEPTH = 4
 _STEP = 1 << 16
+
+# Whole numbers: type -> whether it has a sign. And the keys, beside ``general.``, whose values describe a model.
+_INTEGERS = {0: False, 1: True, 2: False, 3: True, 4: False, 5: True, 10: False, 11: True}
+_TELLING = (".context_length", ".block_count", ".embedding_length", ".vocab_size", ".expert_count")
 
 # Type -> (elements of a block, bytes of a block), from `GGML_QUANT_SIZES` of ggml.
 _BLOCKS = {
@@ -42,6 +48,8 @@ class Gguf:
         order: Byte order of its numbers.
         templates: Keys and texts of its chat templates, in their order.
         tensors: How many there are.
+        elements: Of all tensors that were read.
+        facts: Keys and values that describe the model, such as its architecture and its licence, in their order.
         overflows: Numbers that no honest writer makes, and that make readers count past the end of a word.
         oddities: Whatever else is not as the format demands.
     """
@@ -50,6 +58,8 @@ class Gguf:
     order: Literal["little", "big"] = "little"
     templates: list[tuple[str, str]] = field(default_factory=list)
     tensors: int = 0
+    elements: int = 0
+    facts: list[tuple[str, str]] = field(default_factory=list)
     overflows: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
@@ -132,8 +142,25 @@ class _Parser:
             self._alignment = self._number(4)
             if not self._alignment or self._alignment & (self._alignment - 1):
                 raise FormatError("the alignment is not a power of two")
+        elif self._describes(key, kind):
+            self._found.facts.append((key, self._fact(kind)))
         else:
             self._skip_value(kind, _DEPTH)
+
+    def _describes(self, key: str, kind: int) -> bool:
+        wanted = key.startswith("general.") or key.endswith(_TELLING)
+        return wanted and (kind == _STRING or kind in _INTEGERS) and len(self._found.facts) < _MOST_FACTS
+
+    def _fact(self, kind: int) -> str:
+        """Return a value as a text, of a long one its beginning."""
+        if kind != _STRING:
+            data = self._take(_WIDTHS[kind])
+            return str(int.from_bytes(data, self._found.order, signed=_INTEGERS[kind]))
+        size = self._number(self._word)
+        self._require(size)
+        text = self._take(min(size, _LONGEST_FACT)).decode("utf-8", "backslashreplace")
+        self._skip(max(0, size - _LONGEST_FACT))
+        return text
 
     def _skip_value(self, kind: int, depth: int) -> None:
         if kind == _STRING:
@@ -169,6 +196,7 @@ class _Parser:
             elements *= length
             if elements >= _SIGNED:
                 raise OverflowedError(f"the shape of the tensor {name} overflows")
+        self._found.elements += elements
         kind, offset = self._number(4), self._number(8)
         if kind not in _BLOCKS:
             raise FormatError(f"the tensor {name} has the unknown type {kind}")

@@ -14,6 +14,7 @@ from weighlock.errors import FormatError
 from weighlock.formats.package_lock import load, table
 
 _MOST = 5_000
+_MOST_AUTHORS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +59,38 @@ def dependencies(text: str) -> tuple[Dependency, ...]:
         line = next((number for number, line in enumerate(lines, 1) if any(one in line for one in quoted)), None)
         found.append(Dependency(text=value, line=line))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """How a project calls itself.
+
+    Args:
+        name: As written.
+        version: Where it is not made by a build.
+        description: One line.
+        authors: Names, else addresses.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    description: str | None = None
+    authors: tuple[str, ...] = ()
+
+
+def project(text: str) -> Project:
+    """Return how a project calls itself; a document without such a table calls it nothing.
+
+    Args:
+        text: The document.
+
+    Raises:
+        FormatError: It is not TOML, or the table is none.
+        OverBudgetError: It is too large.
+    """
+    found = table(load(text).get("project", {}), "project")
+    people = found.get("authors", [])
+    rows = [row for row in people if isinstance(row, dict)] if isinstance(people, list) else []
+    named = [row.get("name") or row.get("email") for row in rows[:_MOST_AUTHORS]]
+    words = {key: value for key in ("name", "version", "description") if isinstance(value := found.get(key), str)}
+    return Project(**words, authors=tuple(name for name in named if isinstance(name, str)))

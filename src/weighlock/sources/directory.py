@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import hashlib
     from collections.abc import Callable, Collection, Iterator
 
-_PRIVATE = frozenset({".git", ".cache", ".locks", ".weighlock-quarantine", "__pycache__"})
+PRIVATE = frozenset({".git", ".cache", ".locks", ".weighlock-quarantine", "__pycache__"})
 """Folders of tools, whose files no loader of the model takes."""
 
 
@@ -146,7 +146,7 @@ def _offer(place: Path, relative: str, name: str) -> Offer:
 def _walk(folder: Path) -> Iterator[Path]:
     """Yield every file below a folder, and every link to a folder, which is not entered."""
     for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = [name for name in sorted(folders) if name not in _PRIVATE]
+        folders[:] = [name for name in sorted(folders) if name not in PRIVATE]
         yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
         yield from (Path(parent, name) for name in files)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _Identity = tuple[int, int]
 
@@ -76,11 +76,40 @@ def collect(paths: Iterable[str]) -> Collection:
     return Collection(files=tuple(files), repeats=names - len(found))
 
 
-class _Walk:
-    """One walk through a folder. Yields a path with the file's identity, or with the reason why it is not followed."""
+def every_name(folder: str, private: Container[str] = ()) -> tuple[FoundFile, ...]:
+    """List every path below a folder, also several names of one file, and open none.
 
-    def __init__(self, root: str) -> None:
+    Args:
+        folder: A folder.
+        private: Names of folders that are not entered.
+
+    Returns:
+        Sorted by path; a link that leads out of the folder, other than from a Hub snapshot to its blobs, is a problem.
+    """
+    root = os.path.realpath(folder)
+    blobs = os.path.join(os.path.dirname(os.path.dirname(root)), "blobs")
+    homes = (root, blobs) if os.path.basename(os.path.dirname(root)) == "snapshots" else (root,)
+    found = []
+    for name, answer in _Walk(root, private).walk(folder):
+        problem = answer if isinstance(answer, str) else None
+        target = os.path.realpath(name)
+        if problem is None and not any(target.startswith(os.path.join(home, "")) for home in homes):
+            problem = "a link out of the folder"
+        found.append(FoundFile(path=name, problem=problem))
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+class _Walk:
+    """One walk through a folder. Yields a path with the file's identity, or with the reason why it is not followed.
+
+    Args:
+        root: The real path of the folder.
+        private: Names of folders that are not entered.
+    """
+
+    def __init__(self, root: str, private: Container[str] = ()) -> None:
         self._root = root
+        self._private = private
         self._entered: set[_Identity] = set()
 
     def walk(self, path: str) -> Iterator[tuple[str, _Identity | str]]:
@@ -96,6 +125,8 @@ class _Walk:
                 yield path, describe(status) or (status.st_dev, status.st_ino)
                 continue
             identity = (status.st_dev, status.st_ino)
+            if os.path.basename(path) in self._private and path != self._root:
+                continue
             if identity in self._entered:
                 continue
             self._entered.add(identity)

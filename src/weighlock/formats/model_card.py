@@ -1,0 +1,270 @@
+"""Model cards: the front matter of a ``README.md``, and what its sections say. Text of strangers, kept as text.
+
+Source:
+    "Model Cards" and "Model Card Metadata" (``modelcard.md``) of the documentation of the Hugging Face Hub; CommonMark
+    for headings.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.formats import yaml_text
+from weighlock.formats.json_text import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LARGEST = 8 << 20
+"""Bytes of a card; those with every result of a benchmark have some 2 MB."""
+
+MOST_RESULTS = 500
+_MOST_ITEMS = 200
+_MOST_CHARACTERS = 4000
+_MOST_LINES = 200_000
+_FENCE = "---"
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.{1,200})")
+_NOTHING = ("more information needed", "needs more information", "[needs more information]", "n/a", "tbd", "none")
+_MARKS = str.maketrans("", "", "*_`[]<>#|-. \t\n")
+
+# Sections are known by words in their headings; the first row that fits counts.
+_SECTIONS = (
+    ("out-of-scope", ("out-of-scope", "out of scope", "misuse", "malicious use")),
+    ("risks", ("bias", "ethic", "fairness", "harm", "safety", "responsib")),
+    ("limitations", ("limitation", "caveat", "known issue", "weakness")),
+    ("tradeoffs", ("trade-off", "tradeoff", "trade off")),
+    ("users", ("intended user", "users")),
+    ("environment", ("environmental impact", "carbon", "energy", "co2", "emission")),
+    ("hardware", ("hardware", "compute infrastructure", "infrastructure")),
+    ("training-data", ("training data", "training dataset", "pretraining data", "pre-training data", "dataset")),
+    ("training", ("training procedure", "training detail", "training hyperparameter", "preprocessing", "pretraining")),
+    ("evaluation", ("evaluation", "results", "performance", "benchmark")),
+    ("uses", ("intended use", "direct use", "downstream use", "uses", "use case", "intended for")),
+    ("architecture", ("model architecture", "technical specification")),
+    ("description", ("model description", "model summary", "model detail", "overview", "introduction")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One published number.
+
+    Args:
+        metric: Its kind.
+        value: As written.
+        dataset: On which data.
+    """
+
+    metric: str
+    value: str
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a card says.
+
+    Args:
+        problem: Why its front matter says nothing, where it is there and cannot be read.
+        texts: Words of the front matter that stand for one text, such as ``pipeline_tag``, by their keys.
+        lists: Those that stand for a list, such as ``datasets``.
+        results: Of ``model-index``.
+        emissions: Names and values of ``co2_eq_emissions``.
+        sections: Text by the names of `_SECTIONS`.
+        repeated: Keys of the front matter that stand there twice: readers differ in which one counts.
+        dropped: What was cut off, in words.
+    """
+
+    problem: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    results: tuple[Result, ...] = ()
+    emissions: tuple[tuple[str, str], ...] = ()
+    sections: Mapping[str, str] = field(default_factory=dict)
+    repeated: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    def text(self, key: str) -> str | None:
+        """Return a word of the front matter."""
+        return self.texts.get(key)
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """Return a list of the front matter; one text is a list of one."""
+        return self.lists.get(key) or ((self.texts[key],) if key in self.texts else ())
+
+
+def parse(data: bytes) -> Card:
+    """Read a model card.
+
+    Args:
+        data: All bytes of the file.
+
+    Raises:
+        FormatError: It is not UTF-8.
+        OverBudgetError: It is larger or longer than anybody writes.
+
+    Source:
+        ``modelcard.md`` of hub-docs.
+    """
+    if len(data) > LARGEST:
+        raise OverBudgetError(f"the card is larger than {LARGEST >> 20} MB")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError("the card is not UTF-8") from error
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(lines) > _MOST_LINES:
+        raise OverBudgetError("the card has more lines than anybody writes")
+    end = _end_of_front_matter(lines)
+    sections = _sections(lines[end:])
+    if not end:
+        return Card(sections=sections)
+    try:
+        value = yaml_text.parse("\n".join(lines[1 : end - 1]).encode())
+    except (FormatError, OverBudgetError) as error:
+        return Card(problem=error.message, sections=sections)
+    if value is not None and not isinstance(value, JsonObject):
+        return Card(problem="the front matter is not a table", sections=sections)
+    return _card(value or JsonObject(), sections)
+
+
+def _end_of_front_matter(lines: list[str]) -> int:
+    """Return the number of the first line behind the front matter; 0 where there is none."""
+    if lines[0].rstrip() != _FENCE:
+        return 0
+    return next((number + 1 for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), 0)
+
+
+def _card(front: JsonObject, sections: Mapping[str, str]) -> Card:
+    texts: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    names = [name for name, _ in front]
+    repeated = tuple(dict.fromkeys(name for name in names if names.count(name) > 1)) if len(names) < 1000 else ()
+    dropped = []
+    for name, value in front[:_MOST_ITEMS]:
+        if (one := _text(value)) is not None:
+            texts.setdefault(name, one)
+        elif isinstance(value, list) and not isinstance(value, JsonObject):
+            lists.setdefault(name, tuple(item for each in value[:_MOST_ITEMS] if (item := _text(each)) is not None))
+            if len(value) > _MOST_ITEMS:
+                dropped.append(f"{len(value) - _MOST_ITEMS} of {name}")
+    results = list(_results(front))
+    if len(results) > MOST_RESULTS:
+        dropped.append(f"{len(results) - MOST_RESULTS} results")
+    return Card(
+        texts=texts,
+        lists=lists,
+        results=tuple(results[:MOST_RESULTS]),
+        emissions=tuple(_emissions(front)),
+        sections=sections,
+        repeated=repeated,
+        dropped=tuple(dropped),
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return a text, or a number in the way that it is written."""
+    if isinstance(value, str):
+        return value.strip()[:_MOST_CHARACTERS] or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else None
+
+
+def _tables(value: object) -> Iterator[JsonObject]:
+    if isinstance(value, JsonObject):
+        yield value
+    elif isinstance(value, list):
+        yield from (item for item in value if isinstance(item, JsonObject))
+
+
+def _results(front: JsonObject) -> Iterator[Result]:
+    """Yield every number of ``model-index``."""
+    for index in front.every("model-index"):
+        for model in _tables(index):
+            for results in model.every("results"):
+                for result in _tables(results):
+                    yield from _of_result(result)
+
+
+def _of_result(result: JsonObject) -> Iterator[Result]:
+    dataset = next((_dataset(table) for value in result.every("dataset") for table in _tables(value)), None)
+    for metrics in result.every("metrics"):
+        for metric in _tables(metrics):
+            kind = _first(metric, "name") or _first(metric, "type")
+            value = _first(metric, "value")
+            if kind and value:
+                yield Result(metric=kind, value=value, dataset=dataset)
+
+
+def _dataset(table: JsonObject) -> str | None:
+    name = _first(table, "name") or _first(table, "type")
+    parts = [part for key in ("config", "split") if (part := _first(table, key))]
+    return f"{name} ({', '.join(parts)})" if name and parts else name
+
+
+def _first(table: JsonObject, key: str) -> str | None:
+    return next((text for value in table.every(key) if (text := _text(value)) is not None), None)
+
+
+def _emissions(front: JsonObject) -> Iterator[tuple[str, str]]:
+    for value in front.every("co2_eq_emissions")[:1]:
+        if (one := _text(value)) is not None:
+            yield "emissions", one
+        for table in _tables(value):
+            for key in ("emissions", "source", "training_type", "geographical_location", "hardware_used"):
+                if (one := _first(table, key)) is not None:
+                    yield key, one
+
+
+def _sections(lines: list[str]) -> dict[str, str]:
+    """Return the text below headings that are known, without what a template left there."""
+    found: dict[str, list[str]] = {}
+    names: list[tuple[int, str | None]] = []
+    fenced = comment = False
+    for line in lines:
+        if line.lstrip().startswith(("```", "~~~")):
+            fenced = not fenced
+        heading = None if fenced else _HEADING.match(line)
+        if heading:
+            depth = len(heading[1])
+            names = [(above, name) for above, name in names if above < depth]
+            names.append((depth, _section(heading[2])))
+            continue
+        comment, line = _without_comment(comment, line)  # noqa: PLW2901 - the same line, without comments
+        name = next((name for _, name in reversed(names) if name), None)
+        if name:
+            found.setdefault(name, []).append(line)
+    texts = {name: _tidy(parts) for name, parts in found.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _section(heading: str) -> str | None:
+    lowered = heading.lower()
+    return next((name for name, words in _SECTIONS if any(word in lowered for word in words)), None)
+
+
+def _without_comment(inside: bool, line: str) -> tuple[bool, str]:  # noqa: FBT001 - the state of a scanner
+    """Return a line without comments, and whether the next one begins in a comment."""
+    kept, at = [], 0
+    while at < len(line):
+        mark = "-->" if inside else "<!--"
+        end = line.find(mark, at)
+        if not inside:
+            kept.append(line[at : end if end >= 0 else len(line)])
+        if end < 0:
+            break
+        inside, at = not inside, end + len(mark)
+    return inside, "".join(kept)
+
+
+def _tidy(lines: list[str]) -> str:
+    text = "\n".join(line.rstrip() for line in lines).strip("\n")[: 4 * _MOST_CHARACTERS]
+    kept = [line for line in text.split("\n") if line.strip().strip("[]*_ .").lower() not in _NOTHING]
+    text = "\n".join(kept).strip()
+    if not text.translate(_MARKS):
+        return ""
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

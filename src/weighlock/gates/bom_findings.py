@@ -1,0 +1,67 @@
+"""Files of models that should not be loaded, as entries among the vulnerabilities of a document.
+
+Files have no advisories. What the inspection saw in them stands where a reader of the document looks first: code
+that runs when a file is loaded is CWE-502, and what could not be judged is in triage, never absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.advisory import Severity
+from weighlock.bom.names import reference
+from weighlock.bom.values import Analysis, Vulnerability
+from weighlock.finding import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weighlock.bom.values import Component
+    from weighlock.lockfile import LockedFile, LockedModel
+
+_DESERIALISATION = 502
+_SOURCE = "weighlock"
+
+
+def of_files(component: Component, model: LockedModel) -> Iterator[Vulnerability]:
+    """Yield an entry for each file that runs code, might, or could not be judged.
+
+    Args:
+        component: Of the model.
+        model: With the outcomes of its files.
+    """
+    for file in model.files:
+        found = _entry(component, file)
+        if found is not None:
+            yield found
+
+
+def _entry(component: Component, file: LockedFile) -> Vulnerability | None:
+    missing = tuple(name for name in file.needs if name not in file.approved)
+    if file.outcome == "refused":
+        what, severity = f"loading it can run {listing(file.needs) or 'code'}", Severity.CRITICAL
+    elif file.outcome == "unverifiable":
+        what, severity = "what loading it does could not be found out", Severity.UNKNOWN
+    elif file.outcome == "needs-approval" and (missing or not file.needs):
+        what, severity = f"loading it imports {listing(missing) or 'names'}, which nobody approved", Severity.UNKNOWN
+    else:
+        return None
+    ref = reference(component.ref, file.path)
+    return Vulnerability(
+        ref=reference("vulnerability", ref),
+        id=f"weighlock:{file.outcome}:{file.sha256[:16]}",
+        source=_SOURCE,
+        component=ref,
+        analysis=_analysis(file),
+        severity=severity,
+        cwes=(_DESERIALISATION,),
+        description=f"{file.path}: {what}",
+        recommendation="use safetensors weights: weighlock convert",
+    )
+
+
+def _analysis(file: LockedFile) -> Analysis:
+    if file.unsafe:
+        detail = f"accepted whatever it does: {file.reason or 'without a reason'}"
+        return Analysis(state="exploitable", responses=("will_not_fix",), detail=detail)
+    return Analysis(state="exploitable" if file.outcome == "refused" else "in_triage")

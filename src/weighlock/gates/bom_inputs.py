@@ -1,0 +1,145 @@
+"""What a bill of materials is made of that is not in the lockfile: folders, lists of packages, the project itself."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weighlock.bom.names import reference
+from weighlock.bom.values import APPLICATION, UNKNOWN, Component
+from weighlock.digests import cores
+from weighlock.errors import FormatError, OverBudgetError, SourceError, WeighlockError
+from weighlock.files import read_regular
+from weighlock.finding import unverifiable
+from weighlock.formats.package_lock import LARGEST
+from weighlock.formats.pyproject import Project as ProjectTable
+from weighlock.formats.pyproject import project
+from weighlock.gates.bom_packages import Package, from_list
+from weighlock.gates.check_inputs import PROJECT, Reader
+from weighlock.gates.judge import inspect_file, locked_file
+from weighlock.lockfile import LockedModel, PathSource
+from weighlock.sources.directory import PRIVATE, identify
+from weighlock.sources.disk import every_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from weighlock.gates.bom import BomRequest
+    from weighlock.gates.check_inputs import Inputs
+    from weighlock.gates.project import Project
+    from weighlock.install_policy import InstallPolicy
+    from weighlock.lockfile import LockedFile
+    from weighlock.sources.disk import FoundFile
+    from weighlock.sources.interface import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A file or folder that was looked at now, in the form of a locked model.
+
+    Args:
+        model: With the digest of every file.
+        problems: Paths of files that could not be read, and why.
+        newest: When the newest file was written.
+    """
+
+    model: LockedModel
+    problems: tuple[tuple[str, str], ...] = ()
+    newest: float = 0.0
+
+
+def inspected(path: str, progress: Progress) -> Inspected:
+    """Hash and inspect every file of a folder, or one file.
+
+    Args:
+        path: As a person named it.
+        progress: Is told what is hashed.
+
+    Raises:
+        SourceError: It does not exist or holds no file.
+    """
+    if not os.path.lexists(path):
+        raise SourceError("does not exist", where=path, hint="name a locked model, a file or a folder")
+    root = os.path.normpath(path)
+    single = not os.path.isdir(root)
+    if single:
+        from weighlock.sources.disk import collect
+
+        names = collect([root]).files
+    else:
+        names = every_name(root, PRIVATE)
+    if not names:
+        raise SourceError("there is no file in it", where=path, hint="name a folder with the files of a model")
+
+    def look(found: FoundFile) -> LockedFile | tuple[str, str]:
+        shown = os.path.basename(root) if single else os.path.relpath(found.path, root).replace(os.sep, "/")
+        return _look(found, shown, progress)
+
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
+        answers = list(pool.map(look, names))
+    files = tuple(one for one in answers if not isinstance(one, tuple))
+    times = [os.lstat(found.path).st_mtime for found in names]
+    return Inspected(
+        model=LockedModel(name=os.path.basename(os.path.abspath(root)), source=PathSource(path=root), files=files),
+        problems=tuple(one for one in answers if isinstance(one, tuple)),
+        newest=max(times),
+    )
+
+
+def _look(found: FoundFile, shown: str, progress: Progress) -> LockedFile | tuple[str, str]:
+    if found.problem:
+        return shown, found.problem
+    try:
+        fetched = identify(Path(found.path), tick=progress.advance)
+        inspection = inspect_file(fetched, shown)
+    except WeighlockError as error:
+        return shown, error.message
+    except Exception as error:  # noqa: BLE001 - what cannot be judged is said to be so, and the others still count
+        inspection = unverifiable(f"judging it failed with {type(error).__name__}")
+    return locked_file(shown, fetched, inspection)
+
+
+def listed_packages(
+    lists: Inputs, *, python: str, environ: Mapping[str, str], policy: InstallPolicy, now: datetime
+) -> list[Package]:
+    """Return what requirements files and lockfiles list, as it stands there: nothing is resolved.
+
+    Raises:
+        WeighlockError: One cannot be read.
+    """
+    from dataclasses import replace
+
+    reader = Reader(python=python, offline=True, complete=True, policy=policy, now=now, environ=environ)
+    lists = replace(lists, environment=False, models=None)
+    collected = reader.collect(lists, reader.requests(lists))
+    return [from_list(one) for one in collected.lists]
+
+
+def subject_of(place: Project, request: BomRequest) -> Component:
+    """Return what is described as a whole: the project as its ``pyproject.toml`` calls it, else the current folder."""
+    told = _table(os.path.join(place.folder, PROJECT)) if request.locked or not request.paths else ProjectTable()
+    fallback = request.paths[0] if request.paths and not request.locked else str(place.folder)
+    name = told.name or os.path.basename(os.path.abspath(fallback)) or "system"
+    gaps = [gap for gap, value in (("producer", told.authors), ("version", told.version)) if not value]
+    if not told.description:
+        gaps.append("intended-uses")
+    return Component(
+        kind=APPLICATION,
+        ref=reference(f"system:{name}", *([told.version] if told.version else [])),
+        name=name,
+        version=told.version,
+        description=told.description,
+        producer=", ".join(told.authors) or None,
+        properties=tuple((UNKNOWN, gap) for gap in sorted(gaps)),
+    )
+
+
+def _table(path: str) -> ProjectTable:
+    try:
+        return project(read_regular(path, LARGEST).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, FormatError, OverBudgetError):
+        return ProjectTable()  # it names the system, and nothing else depends on it
