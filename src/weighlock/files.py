@@ -50,7 +50,7 @@ def read_lockfile(path: str | os.PathLike[str]) -> Lockfile:
     data = _read_lockfile_bytes(path)
     text = _lockfile_text(path, data)
     try:
-        return replace(parse(text), digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
+        return replace(parse(text), digest=_digest(data))
     except LockfileError as error:
         error.where = f"{path}, {error.where}" if error.where else str(path)
         raise
@@ -81,6 +81,10 @@ def _read_lockfile_bytes(path: str | os.PathLike[str]) -> bytes:
     if len(data) > _LARGEST_LOCKFILE:
         raise LockfileError(f"is larger than {_LARGEST_LOCKFILE} bytes", where=str(path))
     return data
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _lockfile_text(path: str | os.PathLike[str], data: bytes) -> str:
@@ -137,9 +141,10 @@ def update_lockfile(
         made = comment(old, new, kept) if comment is not None else {}
         dumped = new.dumps({**kept, **made})
         parse(dumped)
+        data = dumped.encode()
         if dumped != text:
-            write_atomically(place, dumped.encode())
-        return Update(old=old, new=new, written=dumped != text)
+            write_atomically(place, data)
+        return Update(old=old, new=replace(new, digest=_digest(data)), written=dumped != text)
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:

@@ -140,6 +140,7 @@ def approve(
     reason = Reason(rule="unsafe" if entry.unsafe else "approved", message="a person approved it")
     verdict = Verdict(decision=Decision.ALLOW, reasons=(reason,))
     project.decider("approve").record(target, verdict, digest=Digest.sha256(entry.sha256), size=entry.size)
+    project.record_lockfile("approve", update.new)
     return Approved(proposal=proposal, written=update.written)
 
 

@@ -13,12 +13,13 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from weighlock.artifact import Digest
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from weighlock.artifact import Digest, ModelFile
+    from weighlock.artifact import ModelFile
     from weighlock.engines.interface import Engine, Question
     from weighlock.evidence import Evidence
     from weighlock.finding import Inspection
@@ -109,6 +110,21 @@ class Decider:
                 evidence=evidence,
                 loader=loader,
             )
+
+    def record_document(self, path: str, digest: str, rule: str) -> None:
+        """Record that a document was written here, so that another one in its place is found.
+
+        Args:
+            path: Where it lies.
+            digest: Of its bytes, ``sha256:…``.
+            rule: What was done, such as ``written`` or ``signed``.
+
+        Raises:
+            LedgerError: It cannot be recorded, and the policy requires that.
+        """
+        verdict = Verdict(decision=Decision.ALLOW, reasons=(Reason(rule=rule, message=rule),))
+        known = Digest.sha256(digest.removeprefix("sha256:"))
+        self.record(os.path.realpath(path), verdict, kind="document", digest=known)
 
     def _settled(self, judged: Judged) -> Verdict:
         def question() -> Question:

@@ -353,6 +353,7 @@ def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile
         lambda now: _merge(now, plans, judged),
         lambda old, new, kept: changes.comments(changes.compare(old, new, names), kept),
     )
+    project.record_lockfile("lock", update.new)
     left_out = tuple(
         (plan.name, plan.selection)
         for plan in plans

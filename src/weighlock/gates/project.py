@@ -51,6 +51,15 @@ class Project:
         beside = os.path.dirname(os.path.abspath(self.policy_path)) if self.policy_path else None
         return Decider(gate, self.policy, beside=beside, recorder=self.recorder)
 
+    def record_lockfile(self, gate: str, lockfile: Lockfile) -> None:
+        """Record the lockfile that a gate wrote.
+
+        Raises:
+            LedgerError: It cannot be recorded, and the policy requires that.
+        """
+        if lockfile.digest is not None:
+            self.decider(gate).record_document(str(self.lock), lockfile.digest, "written")
+
     def read(self, *, required: bool) -> Lockfile:
         """Read the lockfile.
 

@@ -1,0 +1,87 @@
+"""What commands decide and write is in the spool of the ledger, with the digests of what they wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import struct
+
+import pytest
+
+from weighlock._cli import main
+from weighlock.entry import Entry
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIGHLOCK_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("WEIGHLOCK_ROOT", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    (tmp_path / "weights" / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
+    return tmp_path
+
+
+def recorded(project, gate: str) -> list[Entry]:
+    """Return what was recorded by one gate, in the order of its events."""
+    lines = [line for file in (project / "ledger" / "spool").iterdir() for line in file.read_bytes().splitlines()]
+    entries = [entry for entry in map(Entry.from_bytes, lines) if entry.gate == gate]
+    return sorted(entries, key=lambda entry: entry.time)
+
+
+def test_lock_records_every_file_and_the_lockfile(project, capsys):
+    assert main(["lock", "./weights"]) == 0
+    file, document = recorded(project, "lock")
+    model = (project / "weights" / "model.safetensors").read_bytes()
+    assert (file.subject, file.verdict, file.rules) == ("./weights:model.safetensors", "ALLOW", ("locked",))
+    assert file.digest.value == hashlib.sha256(model).hexdigest()
+    assert (document.kind, document.subject) == ("document", str(project / "models.lock"))
+    assert document.digest.value == hashlib.sha256((project / "models.lock").read_bytes()).hexdigest()
+
+
+def test_verify_records_what_it_found(project, capsys):
+    assert main(["lock", "./weights"]) == 0
+    assert main(["verify"]) == 0
+    (project / "weights" / "model.safetensors").write_bytes(b"changed")
+    assert main(["verify"]) == 1
+    found = [(entry.verdict, entry.rules, entry.enforced) for entry in recorded(project, "verify")]
+    assert found == [("ALLOW", ("good",), False), ("DENY", ("changed",), False)]
+
+
+def test_sync_records_what_is_there(project, capsys):
+    assert main(["lock", "./weights"]) == 0
+    assert main(["sync"]) == 0
+    (entry,) = recorded(project, "sync")
+    assert (entry.subject, entry.verdict) == ("./weights:model.safetensors", "ALLOW")
+
+
+def test_scan_records_denials_and_not_where_a_strangers_policy_says(project, capsys):
+    class Gadget:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    (project / "evil.pkl").write_bytes(pickle.dumps(Gadget()))
+    (project / "weighlock.toml").write_text(f'[evidence.ledger]\nplace = "{project / "elsewhere"}"\n')
+    assert main(["scan", "evil.pkl"]) == 1
+    (entry,) = recorded(project, "scan")
+    assert (entry.verdict, entry.rules) == ("DENY", ("refused",))
+    assert not (project / "elsewhere").exists()
+
+
+def test_an_approval_is_recorded_with_its_digest(project, capsys):
+    (project / "needs.pkl").write_bytes(b"\x80\x02cfleet\nBarge\n)\x81.")
+    assert main(["approve", "needs.pkl", "--yes"]) == 0
+    approval, document = recorded(project, "approve")
+    assert (approval.rules, approval.subject) == (("approved",), "needs.pkl")
+    assert approval.digest.value == hashlib.sha256((project / "needs.pkl").read_bytes()).hexdigest()
+    assert document.digest.value == hashlib.sha256((project / "models.lock").read_bytes()).hexdigest()
+
+
+def test_a_ledger_that_is_required_and_cannot_be_written_stops_lock_before_it_writes(project, capsys):
+    (project / "ledger").write_text("in the way")
+    (project / "weighlock.toml").write_text("[evidence.ledger]\nrequired = true\n")
+    assert main(["lock", "./weights"]) == 2
+    assert "the policy requires it" in capsys.readouterr().err
+    assert not (project / "models.lock").exists()
