@@ -37,6 +37,10 @@ class LockfileError(WeighlockError):
     """The lockfile is missing, broken, or of a version that this weighlock does not know."""
 
 
+class RecordError(WeighlockError):
+    """The record of answers of an audit cannot be read or says something that weighlock does not know."""
+
+
 class SourceError(WeighlockError):
     """A model source (Hub, URL, folder) cannot be reached or answers nonsense."""
 
