@@ -47,6 +47,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "limitations.md": limitations(),
         ROOT / "docs" / "cli.md": command_line(),
         ROOT / "docs" / "profiles.md": profiles(),
+        ROOT / "docs" / "audit-items.md": audit_items(),
         readme: _HELP.sub(_fill, readme.read_text(encoding="utf-8")),
     }
 
@@ -93,6 +94,25 @@ def profiles() -> str:
         text = path.read_text(encoding="utf-8").splitlines()
         names = [line for line in text if line and not line.startswith("#")]
         lines.append(f"| `{path.stem}` | {text[0].removeprefix('#').strip()} | {len(names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def audit_items() -> str:
+    """Collect the questions of the audit, each with what it takes to pass and what it is evidence for."""
+    from weighlock.audit.item import Part
+    from weighlock.audit.parts import QUESTIONS
+    from weighlock.audit.standards import TITLES
+
+    lines = ["# Items of the audit", "", _GENERATED.replace("docstrings", "questions")]
+    lines += ["`weighlock audit` answers these, or leaves them open; `docs/audit.md` says how."]
+    for part in Part:
+        lines += ["", f"## {part.heading}"]
+        for one in (question for question in QUESTIONS if question.part is part):
+            who = f"asked of: {one.owner}" if one.assess is None else "answered by: weighlock"
+            notes = [who, *([] if one.required else ["optional"]), *([] if one.waivable else ["cannot be waived"])]
+            notes += ["a person may answer where the machine cannot"] if one.assess and one.answerable else []
+            lines += ["", f"### {one.id}", "", one.text, "", f"Passes when: {one.passes}", "", f"*{'; '.join(notes)}*"]
+            lines += ["", *(f"- {name}: {TITLES[name][1]} ({TITLES[name][0]})" for name in one.evidence_for)]
     return "\n".join(lines) + "\n"
 
 

@@ -22,12 +22,12 @@ class Part(StrEnum):
     LEGAL = "legal"
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """What a report calls it."""
-        return _TITLES[self]
+        return _HEADINGS[self]
 
 
-_TITLES = {
+_HEADINGS = {
     Part.PROVENANCE: "Provenance and trust",
     Part.SECURITY: "Security scan",
     Part.DEPENDENCIES: "Dependencies",

@@ -139,7 +139,8 @@ def from_dict(document: Mapping[str, Any]) -> Record:
     return Record(
         licenses=_texts(document.get("licenses", []), "licenses"),
         require=frozenset(
-            _item(item, f"require[{number}]") for number, item in enumerate(_texts(document.get("require", []), "require"))
+            _item(item, f"require[{number}]")
+            for number, item in enumerate(_texts(document.get("require", []), "require"))
         ),
         models=models,
     )

@@ -88,7 +88,7 @@ def _about(said: ModelRecord | None, facts: Facts) -> tuple[ModelRecord | None, 
         return said, ()
     count = len(said.answers) + len(said.waivers)
     return None, (
-        f"the record has {count} answers and waivers for other bytes of this model ({said.digest}); none of them counts",
+        f"the record has {count} answers and waivers for other bytes of it ({said.digest}); none of them counts",
     )
 
 

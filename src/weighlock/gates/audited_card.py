@@ -1,0 +1,102 @@
+"""What an audited model says about itself: its card, and what an adapter builds on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from weighlock.audit.facts import GOOD, CardFacts, Relative
+from weighlock.errors import FormatError, OverBudgetError
+from weighlock.files import read_regular
+from weighlock.formats import json_text
+from weighlock.formats.front_matter import front_matter
+from weighlock.formats.source import Budget, BytesSource
+from weighlock.lockfile import HubSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from weighlock.audit.facts import Facts, FileFacts
+    from weighlock.lockfile import Lockfile
+
+    Metadata = dict[str, object]
+
+_CARD = "README.md"
+_ADAPTER = "adapter_config.json"
+_LARGEST = 32 << 20
+_MOST = 100
+"""Relatives; an honest card names a handful."""
+
+
+def with_card(facts: Facts, lockfile: Lockfile, place: Callable[[str], Path]) -> Facts:
+    """Add what the card of the model says, and which of the things that it names are locked.
+
+    Args:
+        facts: With the files; the card is one of them, with the digest that was found.
+        lockfile: Lists what the model was made of, or does not.
+        place: Of a file of the model on this machine.
+    """
+    card = _card(facts, place)
+    bases = [*(card.base_models if card else ()), *_adapter_bases(facts, place)]
+    named = [("model", name) for name in bases] + [("dataset", name) for name in (card.datasets if card else ())]
+    relatives = tuple(_relative(kind, name, lockfile) for kind, name in list(dict.fromkeys(named))[:_MOST])
+    return replace(facts, card=card, relatives=relatives)
+
+
+def _card(facts: Facts, place: Callable[[str], Path]) -> CardFacts | None:
+    data = _bytes(facts, _CARD, place)
+    if data is None:
+        return None
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    try:
+        metadata = front_matter(data)
+    except (FormatError, OverBudgetError) as error:
+        return CardFacts(path=_CARD, digest=digest, problem=error.message)
+    return CardFacts(
+        path=_CARD,
+        digest=digest,
+        license=next(iter(_texts(metadata.get("license_name")) + _texts(metadata.get("license"))), None)
+        if "other" in _texts(metadata.get("license"))
+        else next(iter(_texts(metadata.get("license"))), None),
+        base_models=tuple(_texts(metadata.get("base_model"))),
+        datasets=tuple(_texts(metadata.get("datasets"))),
+    )
+
+
+def _adapter_bases(facts: Facts, place: Callable[[str], Path]) -> Iterable[str]:
+    data = _bytes(facts, _ADAPTER, place)
+    if data is None:
+        return []
+    try:
+        document = json_text.parse(BytesSource(data), Budget())
+    except (FormatError, OverBudgetError):
+        return []  # the inspector says that it cannot be read
+    if not isinstance(document, json_text.JsonObject):
+        return []
+    return [text for text in document.every("base_model_name_or_path") if isinstance(text, str) and text]
+
+
+def _bytes(facts: Facts, path: str, place: Callable[[str], Path]) -> bytes | None:
+    """Return the bytes of a file of the model, if they are the ones that were identified."""
+    file: FileFacts | None = next((one for one in facts.files if one.path == path), None)
+    if file is None or not file.inspected or (file.locked and file.disk != GOOD):
+        return None
+    try:
+        data = read_regular(place(path), _LARGEST + 1)
+    except OSError:
+        return None
+    return data if len(data) <= _LARGEST and hashlib.sha256(data).hexdigest() == file.sha256 else None
+
+
+def _relative(kind: str, name: str, lockfile: Lockfile) -> Relative:
+    model = lockfile.by_repo(kind, name)
+    if model is None or not isinstance(model.source, HubSource):
+        return Relative(name=name, kind=kind)
+    return Relative(name=name, kind=kind, revision=model.source.revision, license=model.license, locked=True)
+
+
+def _texts(value: object) -> list[str]:
+    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str) and item]
