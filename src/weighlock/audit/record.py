@@ -225,7 +225,7 @@ def _waiver(table: dict[str, Any], where: str) -> Waiver:
         raise RecordError(
             "is who asked for the waiver", where=f"{where}.approver", hint="somebody else has to approve it"
         )
-    if not waiver.at <= waiver.expires <= waiver.at + LONGEST_WAIVER:
+    if not timedelta(0) <= waiver.expires - waiver.at <= LONGEST_WAIVER:
         raise RecordError(
             f"must be at most {LONGEST_WAIVER.days} days after {waiver.at}, and not before",
             where=f"{where}.expires",

@@ -149,7 +149,7 @@ def ledger(audit: Audit) -> Markup:
         "",
         tag("dl", *(joined((tag("dt", name), tag("dd", value))) for name, value in facts), class_="facts"),
         tag("h3", "Checkpoint"),
-        tag("pre", "\n".join(cut(line, 300) for line in proof.checkpoint.splitlines()[:40])),
+        tag("pre", joined([cut(line, 300) for line in proof.checkpoint.splitlines()[:40]], "\n")),
         tag("details", tag("summary", f"Proof of inclusion, {len(hashes)} hashes"), tag("ol", *hashes)),
     )
 

@@ -122,22 +122,27 @@ def _picture(parts: Sequence[str], width: float, height: float, told: str, look:
 
 
 def _box(node: _Node, x: float, y: float, width: float) -> Markup:
-    letters = int((width - 24) / 7.6)
-    return tag(
-        "g",
-        tag("title", f"{cut(node.name, 200)}: {cut(node.under, 100)}"),
-        tag(
-            "rect",
-            x=f"{x + 0.5:g}",
-            y=f"{y:g}",
-            width=f"{width - 1:g}",
-            height=_HEIGHT,
-            rx=8,
-            class_=f"node {node.look}".strip(),
-        ),
-        tag("text", cut(node.name, letters), x=f"{x + 12:g}", y=f"{y + 20:g}", class_="label"),
-        tag("text", cut(node.under, letters + 3), x=f"{x + 12:g}", y=f"{y + 37:g}", class_="soft"),
+    letters = int((width - 24) / 7.8)
+    inner = tag(  # a drawing of its own cuts what is wider than letters usually are
+        "svg",
+        tag("text", cut(node.name, letters), x=12, y=20, class_="label"),
+        tag("text", cut(node.under, letters + 3), x=12, y=37, class_="soft"),
+        x=f"{x:g}",
+        y=f"{y:g}",
+        width=f"{width - 8:g}",
+        height=_HEIGHT,
+        aria_hidden="true",
     )
+    frame = tag(
+        "rect",
+        x=f"{x + 0.5:g}",
+        y=f"{y:g}",
+        width=f"{width - 1:g}",
+        height=_HEIGHT,
+        rx=8,
+        class_=f"node {node.look}".strip(),
+    )
+    return tag("g", tag("title", f"{cut(node.name, 200)}: {cut(node.under, 100)}"), frame, inner)
 
 
 def _curve(column: int, y: float, middle: float) -> Markup:

@@ -71,7 +71,13 @@ def _row(item: Item) -> tuple[str, ...]:
 def _files(audit: Audit) -> Iterator[str]:
     files = audit.facts.files
     rows = [
-        (literal(one.path), literal(one.format or "no model"), human_size(one.size), f"`{one.sha256}`", literal(one.disk))
+        (
+            literal(one.path),
+            literal(one.format or "no model"),
+            human_size(one.size),
+            f"`{one.sha256}`",
+            literal(one.disk),
+        )
         for one in files[:_MOST_FILES]
     ]
     yield from _table(("Path", "Format", "Size", "SHA-256", "On disk"), rows)

@@ -20,6 +20,9 @@ _VOID = frozenset({"meta", "br", "wbr", "rect", "path", "circle", "line"})
 _MOST_MARKS = 3
 """Combining marks on one character; more of them would paint over the lines above and below."""
 
+_LONGEST = 4_000
+"""Characters of any text, whoever wrote it."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 
 
@@ -38,9 +41,7 @@ def tag(name: str, /, *children: str, **attributes: str | float | None) -> Marku
         attributes: Without those that are `None`; ``_`` stands for ``-``, and one at the end is dropped.
     """
     written = "".join(
-        f' {_attribute(key)}="{escape(printable(str(value)), quote=True)}"'
-        for key, value in attributes.items()
-        if value is not None
+        f' {_attribute(key)}="{_escaped(str(value))}"' for key, value in attributes.items() if value is not None
     )
     if name in _VOID and not children:
         return Markup(f"<{name}{written}{'/' if name in {'rect', 'path', 'circle', 'line'} else ''}>")
@@ -61,7 +62,7 @@ def foreign(text: str, most: int = 400) -> Markup:
     """
     shown = cut(text, most)
     if len(text) > most:
-        return tag("bdi", shown, tag("small", f" ({len(text):,} characters)", class_="cut"))
+        return joined((tag("bdi", shown), tag("small", f" ({len(text):,} characters)", class_="cut")))
     return tag("bdi", shown)
 
 
@@ -81,6 +82,12 @@ def code(text: str, most: int = 400) -> Markup:
     return tag("code", tag("bdi", cut(text, most)))
 
 
+def prose(text: str) -> Markup:
+    """Return a text of ours, with what stands in backticks as code."""
+    parts = text.split("`")
+    return joined(tag("code", part) if number % 2 else part for number, part in enumerate(parts))
+
+
 def link(url: str, most: int = 300) -> Markup:
     """Return an address that a person gave: followed on a click where it is plain https, and text otherwise."""
     if re.fullmatch(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[!#$%&'()*+,./:;=?@\[\]~\w-]*)?", url, re.ASCII):
@@ -89,7 +96,7 @@ def link(url: str, most: int = 300) -> Markup:
 
 
 def _escaped(text: str) -> str:
-    return escape(text, quote=True)
+    return escape(cut(text, _LONGEST), quote=True)
 
 
 def _attribute(key: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.audit.item import Part, Status
 from weighlock.output.audit.charts import progress
-from weighlock.output.audit.markup import Markup, code, digest, foreign, joined, link, tag
+from weighlock.output.audit.markup import Markup, code, digest, foreign, joined, link, prose, tag
 from weighlock.output.audit.words import (
     EVIDENCE_FOR,
     ORDER,
@@ -32,6 +32,7 @@ _PILLS = {
     Status.NOT_ASSESSED: ("open", "○ not assessed"),
 }
 _MOST_DIGESTS = 40
+_MOST_NOTES = 20
 
 
 def top(audit: Audit) -> Markup:
@@ -50,7 +51,7 @@ def top(audit: Audit) -> Markup:
         tag("h1", foreign(facts.model, 160)),
         verdict,
         _identity(audit),
-        *(tag("p", foreign(note, 600), class_="note") for note in (*audit.notes, *facts.unlisted)),
+        *(tag("p", foreign(note, 600), class_="note") for note in (*audit.notes, *facts.unlisted)[:_MOST_NOTES]),
     ]
     return tag("header", *head, class_="top")
 
@@ -97,7 +98,7 @@ def blocking(audit: Audit) -> Markup | str:
     items = sorted((item for item in audit.items if item.blocks), key=lambda item: ORDER.index(item.status))
     if not items:
         return ""
-    rows = [tag("li", pill(item), tag("a", item.question.text, href=f"#{item.question.id}")) for item in items]
+    rows = [tag("li", pill(item), tag("a", prose(item.question.text), href=f"#{item.question.id}")) for item in items]
     return _section("blocking", "What stands in the way", str(len(items)), tag("ul", *rows, class_="todo"))
 
 
@@ -118,7 +119,7 @@ def pill(item: Item) -> Markup:
 
 def _item(item: Item) -> Markup:
     question = item.question
-    body: list[str] = [tag("h3", question.text)]
+    body: list[str] = [tag("h3", prose(question.text))]
     if item.by is not None or question.assess is not None:  # of a person's open question there is nothing to say yet
         body.append(tag("p", foreign(f"{item.text[:1].upper()}{item.text[1:]}", 1200), class_="answer"))
     if item.status is Status.WAIVED and item.waiver is not None:
@@ -143,7 +144,7 @@ def _optional(item: Item) -> str:
 
 
 def _evidence(item: Item) -> Markup:
-    inner: list[str] = [tag("p", tag("span", "Passes when: ", class_="soft"), item.question.passes.replace("`", ""))]
+    inner: list[str] = [tag("p", tag("span", "Passes when: ", class_="soft"), prose(item.question.passes))]
     if item.place:
         inner.append(tag("p", "Evidence: ", link(item.place)))
     if item.evidence:
@@ -218,8 +219,9 @@ def table(head: Sequence[str], rows: Sequence[Markup], caption: str) -> Markup:
     return tag(
         "table",
         tag("caption", caption),
-        tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head))),
-        tag("tbody", *rows),
+        tag("thead", tag("tr", *(tag("th", name, scope="col", role="columnheader") for name in head), role="row")),
+        tag("tbody", *rows, role="rowgroup"),
+        role="table",  # also where the style makes lists of its rows
     )
 
 
@@ -229,4 +231,8 @@ def row(*cells: tuple[str, str, str]) -> Markup:
     Args:
         cells: Label, content and class of each.
     """
-    return tag("tr", *(tag("td", content, data_label=label, class_=look or None) for label, content, look in cells))
+    return tag(
+        "tr",
+        *(tag("td", content, role="cell", data_label=label, class_=look or None) for label, content, look in cells),
+        role="row",
+    )
