@@ -110,7 +110,7 @@ def _packages(
     with Stage() as stage:
         report = run(
             Inputs(requirements=grouped(requirements), environment=environment),
-            project.policy.install,
+            project.decider("audit"),
             python=interpreter(python),
             environ=environ,
             now=now,

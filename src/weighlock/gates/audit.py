@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighlock.artifact import Digest
 from weighlock.audit.facts import Facts
 from weighlock.audit.record import Record, parse
 from weighlock.audit.verdict import conclude
@@ -77,6 +78,7 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
         UsageError: There is no such model.
         RecordError: The record of answers cannot be read or says something that is not known.
         LockfileError: The lockfile is broken.
+        LedgerError: The verdict cannot be recorded, and the policy requires that.
     """
     # 1. Collect
     lockfile = project.read(required=False)
@@ -89,13 +91,28 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
         name, seen = request.target, see_unlocked(Path(request.target), request.target, project, progress)
     # 4. Verify
     facts = _facts(name, model, seen, request, project)
-    facts = replace(facts, licenses=record.licenses)
+    facts = replace(facts, lock=lockfile.digest if model is not None else None, licenses=record.licenses)
     facts = audited_card.with_card(facts, lockfile, lambda path: _place_of(path, model, request.target, places))
     facts = replace(facts, bom=audited_bom.bom_of(facts, request.bom, project.folder))
     stale = _stale(record, facts, project.folder)
     # 5. Decide
     concluded = conclude(facts, record, digest=digest, stale=stale)
-    return replace(concluded, notes=(*concluded.notes, *_notes(seen)))
+    concluded = replace(concluded, notes=(*concluded.notes, *_notes(seen)))
+    _record_verdict(concluded, project)
+    return concluded
+
+
+def _record_verdict(concluded: Audit, project: Project) -> None:
+    """Record the verdict with the digests of what it rests on."""
+    facts = concluded.facts
+    evidence = (facts.lock, concluded.record, facts.bom.digest if facts.bom else None)
+    project.decider("audit").record(
+        facts.model,
+        concluded.verdict,
+        digest=Digest.sha256(facts.digest.removeprefix("sha256:")),
+        size=sum(file.size for file in facts.files),
+        evidence=tuple(digest for digest in evidence if digest),
+    )
 
 
 def _locked_model(target: str, lockfile: Lockfile, places: Places) -> LockedModel | None:
@@ -122,14 +139,13 @@ def _place_of(path: str, model: LockedModel | None, target: str, places: Places)
 
 
 def _facts(name: str, model: LockedModel | None, seen: Seen, request: Request, project: Project) -> Facts:
-    lock = _digest_of(project.lock) if model is not None else None
     return Facts(
         model=name,
         now=request.now,
         source=model.source if model else None,
         license=model.license if model else None,
         remote_code=model.remote_code if model else False,
-        lock=lock,
+        policy=project.policy.stamp.policy,
         files=seen.files,
         packages=request.packages,
         unlisted=seen.problems,
@@ -186,13 +202,6 @@ def _notes(seen: Seen) -> list[str]:
     if not seen.beside:
         return []
     return [f"beside it lie files that the load gate refuses: {', '.join(seen.beside[:12])}"]
-
-
-def _digest_of(path: Path) -> str | None:
-    try:
-        return _sha256(read_regular(path))
-    except OSError:
-        return None
 
 
 def _sha256(data: bytes) -> str:

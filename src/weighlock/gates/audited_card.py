@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from weighlock.audit.facts import GOOD, CardFacts, Relative
 from weighlock.errors import FormatError, OverBudgetError
 from weighlock.files import read_regular
-from weighlock.formats import json_text
-from weighlock.formats.front_matter import front_matter
+from weighlock.formats import json_text, model_card
 from weighlock.formats.source import Budget, BytesSource
 from weighlock.lockfile import HubSource
 
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from weighlock.audit.facts import Facts, FileFacts
+    from weighlock.formats.model_card import Card
     from weighlock.lockfile import Lockfile
-
-    Metadata = dict[str, object]
 
 _CARD = "README.md"
 _ADAPTER = "adapter_config.json"
 _LARGEST = 32 << 20
+_KEYS = ("license", "license_name", "base_model", "datasets")
 _MOST = 100
 """Relatives; an honest card names a handful."""
 
@@ -51,18 +50,27 @@ def _card(facts: Facts, place: Callable[[str], Path]) -> CardFacts | None:
         return None
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     try:
-        metadata = front_matter(data)
+        card = model_card.parse(data)
     except (FormatError, OverBudgetError) as error:
         return CardFacts(path=_CARD, digest=digest, problem=error.message)
+    twice = [key for key in _KEYS if key in card.repeated]
+    problem = card.problem or (f"it says {twice[0]} twice, and readers differ in which one counts" if twice else None)
     return CardFacts(
         path=_CARD,
         digest=digest,
-        license=next(iter(_texts(metadata.get("license_name")) + _texts(metadata.get("license"))), None)
-        if "other" in _texts(metadata.get("license"))
-        else next(iter(_texts(metadata.get("license"))), None),
-        base_models=tuple(_texts(metadata.get("base_model"))),
-        datasets=tuple(_texts(metadata.get("datasets"))),
+        license=_license(card),
+        base_models=card.all("base_model"),
+        datasets=card.all("datasets"),
+        problem=problem,
     )
+
+
+def _license(card: Card) -> str | None:
+    """Return the licence, by the name that the author gave it where it is none of those that the Hub knows."""
+    named = card.all("license")
+    if named == ("other",):
+        return card.text("license_name") or "other"
+    return " and ".join(named) or None
 
 
 def _adapter_bases(facts: Facts, place: Callable[[str], Path]) -> Iterable[str]:
@@ -95,8 +103,3 @@ def _relative(kind: str, name: str, lockfile: Lockfile) -> Relative:
     if model is None or not isinstance(model.source, HubSource):
         return Relative(name=name, kind=kind)
     return Relative(name=name, kind=kind, revision=model.source.revision, license=model.license, locked=True)
-
-
-def _texts(value: object) -> list[str]:
-    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, str) and item]

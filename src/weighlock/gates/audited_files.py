@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest, ModelFile
 from weighlock.audit.facts import GOOD, MISSING, FileFacts
 from weighlock.errors import SourceError
+from weighlock.evidence import Approval, LockEntry
 from weighlock.finding import Outcome, unverifiable
 from weighlock.gates.collect import Collector
-from weighlock.gates.judge import inspect_file, judge
-from weighlock.gates.judge import locked_file as entry_of
+from weighlock.gates.judge import inspect_file
 from weighlock.gates.request import find, intent_request
 from weighlock.gates.selection import divide
 from weighlock.gates.verify import BESIDE, CHANGED, EXTRA, LEFT_OUT, UNREADABLE
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from weighlock.evidence import Evidence
     from weighlock.finding import Inspection
+    from weighlock.gates.deciding import Decider
     from weighlock.gates.places import Places
     from weighlock.gates.project import Project
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
     from weighlock.sources.interface import Fetched, Offer, Progress
-    from weighlock.verdict import Verdict
 
     Tick = Callable[[int], None]
 
@@ -64,7 +66,7 @@ def see_locked(model: LockedModel, lockfile: Lockfile, project: Project, places:
         places: Where models lie.
         progress: Is told what is hashed.
     """
-    seeing = _Seeing(name=model.name, project=project, lockfile=lockfile)
+    seeing = _Seeing(name=model.name, project=project, lockfile=lockfile, decider=_rehearsing(project))
     problems: list[str] = []
     others: list[tuple[Offer, str]] = []
     try:
@@ -87,7 +89,7 @@ def see_locked(model: LockedModel, lockfile: Lockfile, project: Project, places:
 
 def see_unlocked(place: Path, name: str, project: Project, progress: Progress) -> Seen:
     """Look at a file or a folder that no lockfile lists."""
-    seeing = _Seeing(name=name, project=project, lockfile=None)
+    seeing = _Seeing(name=name, project=project, lockfile=None, decider=_rehearsing(project))
     try:
         offers = list_directory(place, name).files
     except SourceError as error:
@@ -117,9 +119,17 @@ def _others(model: LockedModel, lockfile: Lockfile, project: Project, places: Pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seeing:
+    """Looks at one file at a time, in several threads.
+
+    Its decisions are those of the load gate, rehearsed: nothing is loaded, and what is recorded is the audit's own
+    verdict.
+    """
+
     name: str
     project: Project
     lockfile: Lockfile | None
+    decider: Decider
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def locked(self, file: LockedFile, place: Path, tick: Tick) -> FileFacts:
         try:
@@ -132,9 +142,10 @@ class _Seeing:
         except OSError as error:
             return _unseen(file, UNREADABLE, f"cannot be read: {error.strerror}")
         same = fetched.sha256 == file.sha256 and fetched.size == file.size
-        entry = file if same else entry_of(file.path, fetched, inspection)
-        judged = judge(self.name, entry, inspection, self.project.policy, self.project.profile_names)
-        facts = _facts(file.path, fetched, inspection, judged.verdict)
+        evidence: list[Evidence] = [LockEntry(model=self.name, path=file.path)] if same else []
+        if same and (file.approved or file.unsafe):
+            evidence.append(Approval(imports=frozenset(file.approved), unsafe=file.unsafe))
+        facts = self._facts(file.path, fetched, inspection, evidence)
         facts = replace(
             facts,
             size=file.size,
@@ -183,27 +194,31 @@ class _Seeing:
                 outcome=inspection.outcome,
                 findings=inspection.findings,
             )
+        return replace(self._facts(offer.path, fetched, inspection, ()), locked=False, disk=NOT_LOCKED)
+
+    def _facts(self, path: str, fetched: Fetched, inspection: Inspection, evidence: Sequence[Evidence]) -> FileFacts:
         artifact = ModelFile(
-            path=f"{self.name}:{offer.path}",
+            path=f"{self.name}:{path}",
             size=fetched.size,
             digest=Digest.sha256(fetched.sha256),
             format=inspection.format,
         )
-        verdict = self.project.policy.decide(artifact, inspection, profile_names=self.project.profile_names)
-        return replace(_facts(offer.path, fetched, inspection, verdict), locked=False, disk=NOT_LOCKED)
+        with self.one_at_a_time:  # engines of the policy answer one question after the other
+            verdict = self.decider.decide(artifact, inspection, evidence, profile_names=self.project.profile_names)
+        return FileFacts(
+            path=path,
+            size=fetched.size,
+            sha256=fetched.sha256,
+            format=inspection.format,
+            outcome=inspection.outcome,
+            needs=inspection.needs,
+            findings=inspection.findings,
+            denied=() if verdict.allowed else tuple(f"{one.rule}: {one.message}" for one in verdict.reasons),
+        )
 
 
-def _facts(path: str, fetched: Fetched, inspection: Inspection, verdict: Verdict) -> FileFacts:
-    return FileFacts(
-        path=path,
-        size=fetched.size,
-        sha256=fetched.sha256,
-        format=inspection.format,
-        outcome=inspection.outcome,
-        needs=inspection.needs,
-        findings=inspection.findings,
-        denied=() if verdict.allowed else tuple(f"{one.rule}: {one.message}" for one in verdict.reasons),
-    )
+def _rehearsing(project: Project) -> Decider:
+    return replace(project, recorder=None).decider("load")
 
 
 def _unseen(file: LockedFile, disk: str, why: str) -> FileFacts:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -91,7 +90,7 @@ def chromium(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], list[str]]:
     frames = [(f"/{name}.html?{width}", width) for name in PAGES for width in WIDTHS]
     pages = {f"/{name}.html?{width}": html.render(make()) for name, make in PAGES.items() for width in WIDTHS}
     pages["/measure.html"] = MEASURE.replace("FRAMES", json.dumps(frames))
@@ -105,7 +104,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[di
 
     answer = re.search(r'<pre id="answer">([^<]+)</pre>', dumped)
     assert answer is not None, dumped[-2000:]
-    yield json.loads(unquote(answer[1])), server.asked
+    return json.loads(unquote(answer[1])), server.asked
 
 
 def test_no_script_of_a_card_runs(measured):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from weighlock.output.audit.markup import Markup, cut, foreign, joined, link, ta
 PAGES = {"allowed": allowed, "large": large, "hostile": hostile}
 ELEMENTS = frozenset(
     "html head meta title style body a div header p h1 h2 h3 bdi small dl dt dd nav ul ol li strong span svg rect desc "
-    "main section code details summary table caption thead tbody tr th td figure figcaption text g path pre footer".split()
+    "main section code details summary table caption thead tbody tr th td figure "
+    "figcaption text g path pre footer".split()
 )
 LOADS = frozenset("src srcset href data poster action formaction background xlink:href ping style srcdoc".split())
 VOID = frozenset({"meta"})
@@ -122,7 +124,7 @@ def test_headings_go_down_one_level_at_a_time(read: tuple[str, Reader]):
     levels = read[1].headings
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_pictures_have_texts(read: tuple[str, Reader]):
