@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weighlock.artifact import Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +40,19 @@ class OwnSave:
     """A guarded program of this user, in this project, serialised exactly these bytes with a save function."""
 
 
-Evidence = LockEntry | Approval | OwnSave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Somebody whose signature counts signed a statement about the artifact.
+
+    Args:
+        signer: The name that the policy gives them.
+        identity: What was verified of them: ``key sha256:…``, or the identity in a certificate.
+        bundle: Digest of the bundle.
+    """
+
+    signer: str
+    identity: str
+    bundle: Digest
+
+
+Evidence = LockEntry | Approval | OwnSave | Signature

@@ -6,17 +6,14 @@ and no request to anybody.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import ForgedError, UnsupportedError
 from weighlock.release import Publisher
+from weighlock.signing.library import first_line, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from weighlock.artifact import PackageFile
 
 _MOST = 64  # attestations of one file; the index has one or two
@@ -55,7 +52,7 @@ def verify(document: bytes, artifact: PackageFile) -> Publisher:
         raise UnsupportedError(_EXTRA, hint="pip install 'weighlock[sign]'") from None
     bundles = _bundles(document, library)
     subject = library.Distribution(name=artifact.filename, digest=artifact.digest.value)
-    with _quiet():
+    with quiet("sigstore"):
         for bundle in bundles:
             for attestation in bundle.attestations:
                 _verify_one(attestation, bundle.publisher, subject)
@@ -100,9 +97,9 @@ def _verify_one(attestation: Any, publisher: Any, subject: Any) -> None:
     try:
         attestation.verify(publisher, subject, offline=True)
     except AttestationError as error:
-        raise ForgedError(_first_line(error)) from error
+        raise ForgedError(first_line(error)) from error
     except (SigstoreError, OSError) as error:  # the keys cannot be read
-        raise UnsupportedError(_first_line(error)) from error
+        raise UnsupportedError(first_line(error)) from error
     except Exception as error:  # whatever a parser says about hostile bytes, they are not verified
         raise UnsupportedError(f"the verification ended with {type(error).__name__}") from error
 
@@ -116,19 +113,3 @@ def _publisher(publisher: Any) -> Publisher:
         return Publisher(kind="CircleCI", repository=publisher.project_id, workflow=publisher.pipeline_definition_id)
     workflow = publisher.workflow if publisher.kind == "GitHub" else publisher.workflow_filepath
     return Publisher(kind=publisher.kind, repository=publisher.repository, workflow=workflow, environment=environment)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep sigstore from telling everybody that it is offline, which is what it was asked to be."""
-    logger = logging.getLogger("sigstore")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
