@@ -238,7 +238,7 @@ def _item(name: str, where: str) -> str:
     if name not in BY_ID:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, BY_ID, 3) or sorted(BY_ID)
+        near = get_close_matches(name[:100], BY_ID, 3, 0.4) or sorted(BY_ID)
         raise RecordError(f"there is no item {name[:100]!r}", where=where, hint=f"did you mean {', '.join(near)}?")
     return name
 

@@ -35,7 +35,7 @@ def beginning() -> str:
 def questions(audit: Audit) -> str:
     """Return the table of a model with its open questions."""
     facts = audit.facts
-    lines = ["[[models]]", f"name = {quoted(facts.model)}"]
+    lines = ["[[models]]", f"name = {quoted(printable(facts.model))}"]
     lines += ["# The answers hold for these bytes only.", f"digest = {quoted(facts.digest)}"]
     for item in audit.items:
         if item.status is Status.NOT_ASSESSED and (item.question.assess is None or item.question.answerable):
