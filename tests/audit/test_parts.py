@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -152,6 +153,11 @@ def test_models_without_a_lockfile_have_digests_of_their_own():
 
 def test_an_extra_file_does_not_change_what_answers_were_given_about():
     assert facts(files=(*facts().files, plain("x.py", locked=False, disk="extra"))).digest == facts().digest
+
+
+def test_the_documentation_counts_them():
+    text = (Path(__file__).parents[2] / "docs" / "audit.md").read_text("utf-8")
+    assert f"with {len(QUESTIONS)} questions" in text
 
 
 def test_questions_are_whole():

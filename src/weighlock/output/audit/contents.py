@@ -114,7 +114,8 @@ def _packages(facts: Facts) -> list[Markup]:
         return []
     ranked = sorted(judged.packages, key=lambda one: (not one.denied, not one.advisories, one.name))
     rows = [_package(one) for one in ranked[:_MOST_FILES]]
-    summary = tag("summary", f"{len(judged.packages)} packages of ", foreign(", ".join(judged.inputs), 200))
+    count = len(judged.packages)
+    summary = tag("summary", f"{count} package{'s' * (count != 1)} of ", foreign(", ".join(judged.inputs), 200))
     caption = f"Advisories as of {judged.advisories}." if judged.advisories else "Advisories of unknown date."
     inner = table(("Package", "Version", "Advisories", "Refused because"), rows, caption)
     warned = [tag("p", foreign(text, 600), class_="note") for text in (*judged.denied, *judged.warnings)]

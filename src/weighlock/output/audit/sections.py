@@ -121,14 +121,19 @@ def _item(item: Item) -> Markup:
     question = item.question
     body: list[str] = [tag("h3", prose(question.text))]
     if item.by is not None or question.assess is not None:  # of a person's open question there is nothing to say yet
-        body.append(tag("p", foreign(f"{item.text[:1].upper()}{item.text[1:]}", 1200), class_="answer"))
+        body.append(tag("p", foreign(_begun(item.text), 1200), class_="answer"))
     if item.status is Status.WAIVED and item.waiver is not None:
         waiver = item.waiver
         told = ("Waived until ", str(waiver.expires), " by ", foreign(waiver.approver, 120), ": ")
         body.append(tag("p", *told, foreign(waiver.reason, 1200), class_="note"))
     body += [tag("p", foreign(note, 600), class_="note") for note in item.notes]
-    body += [_meta(item), _evidence(item)]
+    body.append(tag("div", _meta(item), _evidence(item), class_="foot"))
     return tag("li", tag("div", pill(item)), tag("div", *body), id=question.id)
+
+
+def _begun(text: str) -> str:
+    """Return a text as a sentence begins, unless it begins with the name of something."""
+    return f"{text[0].upper()}{text[1:]}" if text.partition(" ")[0].isalpha() else text
 
 
 def _meta(item: Item) -> Markup:
