@@ -47,7 +47,19 @@ def read_lockfile(path: str | os.PathLike[str]) -> Lockfile:
     Raises:
         LockfileError: It is missing, unreadable or broken; `where` is the path, the line and the key.
     """
-    data = _read_lockfile_bytes(path)
+    return parse_lockfile(read_lockfile_bytes(path), path)
+
+
+def parse_lockfile(data: bytes, path: str | os.PathLike[str]) -> Lockfile:
+    """Parse the bytes of a lockfile.
+
+    Args:
+        data: All of them.
+        path: Where they were read, for messages.
+
+    Raises:
+        LockfileError: They are broken; `where` is the path, the line and the key.
+    """
     text = _lockfile_text(path, data)
     try:
         return replace(parse(text), digest=_digest(data))
@@ -62,10 +74,15 @@ def read_lockfile_text(path: str | os.PathLike[str]) -> str:
     Raises:
         LockfileError: It is missing, unreadable, not UTF-8 or absurdly large.
     """
-    return _lockfile_text(path, _read_lockfile_bytes(path))
+    return _lockfile_text(path, read_lockfile_bytes(path))
 
 
-def _read_lockfile_bytes(path: str | os.PathLike[str]) -> bytes:
+def read_lockfile_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a lockfile, read once.
+
+    Raises:
+        LockfileError: It is missing, unreadable or absurdly large.
+    """
     try:
         data = read_regular(path, _LARGEST_LOCKFILE + 1)
     except FileNotFoundError:

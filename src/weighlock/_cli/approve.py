@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from weighlock._cli._options import is_offline, project_of, transfer_options
+from weighlock._cli._signatures import warn_after, warn_before
 from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.errors import UsageError
 
@@ -52,6 +53,7 @@ def command(
     project = project_of(lockfile)
     options = LockOptions(offline=is_offline(option=offline), allow_http=allow_http)
     acceptance = Acceptance(profiles=profiles, imports=imports, unsafe=unsafe, reason=reason)
+    warn_before(project)
     with TerminalProgress() as progress:
         approved = approve(
             target,
@@ -63,6 +65,7 @@ def command(
         )
     render = approve_json if kind == "json" else approve_text
     emit(render(approved, str(project.lock)), output)
+    warn_after(project, written=approved.written)
     return 0
 
 

@@ -109,8 +109,8 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     """Return mode and places as a guarded program in this folder finds them."""
     from weighlock.digest_cache import place
     from weighlock.errors import WeighlockError
-    from weighlock.files import read_lockfile
     from weighlock.gates.load_settings import find_settings, project_of
+    from weighlock.gates.signed_lockfile import read_signed
     from weighlock.own_saves import OwnSaves
 
     answer: dict[str, Any] = {
@@ -133,7 +133,7 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
             saves = OwnSaves(environ, project_of(found, environ))
             answer |= {"saved": saves.folder, "saves": saves.count()}
         if found.lock_path:
-            answer["models"] = len(read_lockfile(found.lock_path).models)
+            answer["models"] = len(read_signed(found.lock_path, found.policy.evidence, found.policy_path).models)
     except WeighlockError as error:
         answer |= {"problem": str(error), "hint": error.hint}
     return answer

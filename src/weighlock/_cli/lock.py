@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from weighlock._cli._options import is_offline, project_of, transfer_options
+from weighlock._cli._signatures import warn_after, warn_before
 from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.errors import UsageError
 
@@ -61,7 +62,7 @@ def command(
     from weighlock.gates.request import parse_request
 
     project = project_of(lockfile)
-    old = project.read(required=False)
+    old = project.read(required=False) if check else project.unsafe_read()
     requests = [
         replace(
             parse_request(model, project.folder, ref=ref), include=include, exclude=exclude, remote_code=remote_code
@@ -147,8 +148,10 @@ def _lock(
     options = LockOptions(
         upgrade=upgrade, all_formats=all_formats, offline=is_offline(option=offline), allow_http=allow_http
     )
+    warn_before(project)
     with TerminalProgress() as progress:
         report = lock(requests, project, options, progress)
     render = lock_json if kind == "json" else lock_text
     emit(render(report, str(project.lock)), output)
+    warn_after(project, written=report.written)
     return 0

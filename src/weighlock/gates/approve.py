@@ -116,7 +116,7 @@ def approve(
         UsageError: The target or a name is not known.
     """
     _check(acceptance)
-    lockfile = project.read(required=False)
+    lockfile = project.unsafe_read()
     # 1. Collect
     subject = _locate(target, lockfile, project, options)
     if subject is None:

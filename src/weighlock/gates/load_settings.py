@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import GuardError, PolicyError
-from weighlock.files import read_lockfile, read_regular
+from weighlock.files import read_regular
 from weighlock.gates.profiles import known_profiles
+from weighlock.gates.signed_lockfile import read_signed
 from weighlock.policy import MODES, Policy
 
 if TYPE_CHECKING:
@@ -49,10 +50,19 @@ def read_locked(settings: Settings, environ: Mapping[str, str]) -> Lockfile | No
 
     Raises:
         LockfileError: The lockfile cannot be read.
+        AdmissionError: It is not signed as the policy requires.
+        WeighlockError: Whether it is signed cannot be decided.
         GuardError: There is no lockfile, and the policy does not do without one.
     """
+    evidence = settings.policy.evidence
     if settings.lock_path:
-        return read_lockfile(settings.lock_path)
+        return read_signed(settings.lock_path, evidence, settings.policy_path)
+    if evidence.require_signature:  # whoever can remove a lockfile could else remove the requirement
+        raise GuardError(
+            f"there is no {LOCKFILE} in {root_of(environ)} or above it, and the policy requires a signed one",
+            hint=f"restore it, or write it with `WEIGHLOCK_MODE=off weighlock lock MODEL`; "
+            f"then `weighlock sign {LOCKFILE} --key FILE`",
+        )
     if settings.mode == "enforce" and settings.policy.unlocked == "refuse":
         raise GuardError(
             f"there is no {LOCKFILE} in {root_of(environ)} or above it",

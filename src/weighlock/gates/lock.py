@@ -127,7 +127,7 @@ def lock(
         AdmissionError: A file is refused; the lockfile was not changed.
         WeighlockError: A source, the disk or the old lockfile is at fault; the lockfile was not changed.
     """
-    old = project.read(required=False)
+    old = project.unsafe_read()
     transport = transport or Transport(allow_http=options.allow_http)
     # 1. Collect
     planner = _Planner(old, project, options)

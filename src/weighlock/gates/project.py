@@ -12,6 +12,7 @@ from weighlock.gates.deciding import Decider
 from weighlock.gates.load_settings import LOCKFILE, find_lockfile, find_policy, root_of
 from weighlock.gates.profiles import names_of
 from weighlock.gates.recording import Recorder
+from weighlock.gates.signed_lockfile import read_signed
 from weighlock.lockfile import Lockfile
 
 if TYPE_CHECKING:
@@ -61,7 +62,22 @@ class Project:
             self.decider(gate).record_document(str(self.lock), lockfile.digest, "written")
 
     def read(self, *, required: bool) -> Lockfile:
-        """Read the lockfile.
+        """Read the lockfile to act on it, signed as the policy requires.
+
+        Args:
+            required: A missing one is an error, and not an empty one.
+
+        Raises:
+            LockfileError: It is missing or broken.
+            AdmissionError: It is not signed as the policy requires.
+            WeighlockError: Whether it is signed cannot be decided.
+        """
+        if not required and not os.path.lexists(self.lock):
+            return Lockfile()
+        return read_signed(self.lock, self.policy.evidence, self.policy_path)
+
+    def unsafe_read(self, *, required: bool = False) -> Lockfile:
+        """Read the lockfile to change it, whoever signed it.
 
         Args:
             required: A missing one is an error, and not an empty one.

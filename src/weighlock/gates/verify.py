@@ -48,10 +48,12 @@ EXTRA = "extra"
 BESIDE = "beside"
 LEFT_OUT = "left-out"
 UNREADABLE = "unreadable"
+UNSIGNED = "unsigned"
 JUDGED_ANEW = "judged-anew"
 """What can be said of a file. `BESIDE` is an unlocked file in the shared Hub cache, which no other project's tools
 can be forbidden to put there; the load gate refuses it. `LEFT_OUT` is one that `lock` would leave out again, and that
-the load gate refuses likewise. Everywhere else such a file is `EXTRA`, a mismatch."""
+the load gate refuses likewise. Everywhere else such a file is `EXTRA`, a mismatch. `UNSIGNED` is one of the few that
+may lie beside what somebody else signed, see `gates.model_signature`."""
 
 _MISMATCHES = frozenset({MISSING, CHANGED, EXTRA, JUDGED_ANEW})
 

@@ -43,7 +43,7 @@ def list_directory(place: Path, name: str, ignore: Collection[str] = ()) -> List
         if not _status(place, name):
             raise SourceError("does not exist", where=name, hint="correct the path")
         return Listing(source=source, files=(_offer(place, place.name, name),))
-    roots = (place.resolve(), *_blob_folders(place.resolve()))
+    roots = (place.resolve(), *blob_folders(place.resolve()))
     offers = []
     for entry in _walk(place):
         relative = entry.relative_to(place).as_posix()
@@ -171,7 +171,7 @@ def _status(place: Path, name: str) -> os.stat_result | None:
         raise SourceError(f"cannot be read: {error.strerror}", where=name) from error
 
 
-def _blob_folders(folder: Path) -> tuple[Path, ...]:
+def blob_folders(folder: Path) -> tuple[Path, ...]:
     """Return where the snapshot of a Hub cache keeps its bytes, if `folder` is one."""
     if folder.parent.name != "snapshots":
         return ()
