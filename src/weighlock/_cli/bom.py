@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from weighlock.gates.project import Project
 
 
+SCORE_FORMS = ("text", "json", "markdown")
+
+
 @click.command("bom", short_help="Write a bill of materials of models and packages (CycloneDX).")
 @click.argument("subjects", nargs=-1, metavar="[PATH|MODEL]...")
 @click.option("--env", "environment", is_flag=True, help="What is installed.")
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 @click.option("--author", metavar="TEXT", help="Who makes the document: a person or an organisation.")
 @click.option("--spec-version", type=click.Choice(SPEC_VERSIONS), default=SPEC_VERSIONS[0], help="Of CycloneDX.")
 @click.option("--offline", is_flag=True, help="Ask no server, which this command never does.")
-@format_option("cyclonedx")
+@click.option("--score", "scored", metavar="FILE", help="Say how complete this document is, instead of writing one.")
+@format_option("cyclonedx", *SCORE_FORMS)
 @output_option
 def command(
     *,
@@ -47,6 +51,7 @@ def command(
     author: str | None,
     spec_version: str,
     offline: bool,
+    scored: str | None,
     kind: str,
     output: str | None,
 ) -> int:
@@ -56,15 +61,23 @@ def command(
     of the lockfile and the lists of packages of this folder, as `weighlock check` finds them. What a source does not
     say is marked as unknown. The same inputs give the same bytes.
 
+    With --score, how complete a document of any generator is, measured by the 50 elements of the G7 and the fields of
+    the EU AI Act: text, json or markdown.
+
     \b
     Exit codes: 0 it was written, 2 something that was named could not be read.
     """
+    from weighlock.errors import UsageError
     from weighlock.gates.bom import describe
     from weighlock.gates.check_inputs import Inputs, grouped
     from weighlock.output import bom as render
 
-    del offline, kind
+    del offline
     require_place(output)
+    if scored is not None:
+        return _score(scored, kind, output)
+    if kind in SCORE_FORMS:
+        raise UsageError("is a form of a score", where=f"--format {kind}", hint="add --score FILE")
     project = project_of(lockfile)
     lists = Inputs(requirements=grouped(requirements), pylocks=pylocks, uv_locks=uv_locks, environment=environment)
     request = _request(subjects, lists, project, named=lockfile is not None, files=files, author=author)
@@ -79,6 +92,14 @@ def command(
         )
     emit(render.cyclonedx(found, spec_version), output)
     click.echo(render.summary(found), nl=False, err=True)
+    return 0
+
+
+def _score(path: str, kind: str, output: str | None) -> int:
+    from weighlock.gates.completeness import scored
+    from weighlock.output.completeness import render
+
+    emit(render(scored(path), path, kind if kind in SCORE_FORMS else "text"), output)
     return 0
 
 

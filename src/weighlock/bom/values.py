@@ -26,7 +26,8 @@ UNKNOWN = "weighlock:unknown"
 GAPS = frozenset(
     "architecture author base-model bias datasets description digest energy hardware inputs intended-uses license "
     "limitations metrics outputs parameters producer signature task timestamp training version data-flow data-usage "
-    "sensitivity content provenance statistics advisories dependencies".split()
+    "sensitivity content provenance statistics advisories dependencies security-controls security-compliance "
+    "security-contact security-metrics software references acceptable-use input-size".split()
 )
 """What may be unknown. A component says so for each that a reader would look for in vain."""
 

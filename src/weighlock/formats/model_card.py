@@ -30,6 +30,8 @@ _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.{1,200})")
 _NOTHING = ("more information needed", "needs more information", "[needs more information]", "n/a", "tbd", "none")
 _MARKS = str.maketrans("", "", "*_`[]<>#|-. \t\n")
 
+_BOTH = "uses+limitations"
+
 # Sections are known by words in their headings; the first row that fits counts.
 _SECTIONS = (
     ("out-of-scope", ("out-of-scope", "out of scope", "misuse", "malicious use")),
@@ -224,6 +226,8 @@ def _sections(lines: list[str]) -> dict[str, str]:
     """Return the text below headings that are known, without what a template left there."""
     found: dict[str, list[str]] = {}
     names: list[tuple[int, str | None]] = []
+    opening: list[str] = []
+    headings = 0
     fenced = comment = False
     for line in lines:
         if line.lstrip().startswith(("```", "~~~")):
@@ -233,17 +237,32 @@ def _sections(lines: list[str]) -> dict[str, str]:
             depth = len(heading[1])
             names = [(above, name) for above, name in names if above < depth]
             names.append((depth, _section(heading[2])))
+            headings += 1
             continue
         comment, line = _without_comment(comment, line)  # noqa: PLW2901 - the same line, without comments
         name = next((name for _, name in reversed(names) if name), None)
         if name:
             found.setdefault(name, []).append(line)
+        elif headings == 1:
+            opening.append(line)
     texts = {name: _tidy(parts) for name, parts in found.items()}
+    for name in _BOTH.split("+"):  # one heading for two things, as many cards have it
+        texts[name] = texts.get(name) or texts.get(_BOTH, "")
+    texts.pop(_BOTH, None)
+    texts["description"] = texts.get("description") or _opening(opening)
     return {name: text for name, text in texts.items() if text}
+
+
+def _opening(lines: list[str]) -> str:
+    """Return the first paragraph below the title, past pictures and badges: in most cards it says what the model is."""
+    paragraphs = "\n".join(lines).split("\n\n")
+    return next((text for part in paragraphs if (text := _tidy([part])) and text.lstrip()[0] not in "!<[|>-*`"), "")
 
 
 def _section(heading: str) -> str | None:
     lowered = heading.lower()
+    if "intended use" in lowered and "limitation" in lowered:
+        return _BOTH
     return next((name for name, words in _SECTIONS if any(word in lowered for word in words)), None)
 
 

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     from weighlock.lockfile import LockedModel
     from weighlock.sources.interface import Progress
 
+_SYSTEM_GAPS = ("data-flow", "data-usage", "inputs", "outputs", "timestamp")
+"""No source says what a project does with data, nor when it was released."""
+
+_DOCUMENT_GAPS = ("signature", "hardware", "security-controls", "security-compliance", "security-contact")
+"""A document cannot hold the signature that is made of it, and no source says the others."""
+
 _PHASES = ("pre-build", "build", "operations", "discovery")
 
 
@@ -218,7 +224,7 @@ class _Run:
         graph = {one.ref: self.needs.get(one.ref, ()) for one in components}
         graph |= {ref: parts.needs for ref, parts in models.items()}
         subject = subject_of(self.project, self.request)
-        gaps = ["data-flow", "data-usage", *(["dependencies"] if packages and not self.needs else [])]
+        gaps = [*_SYSTEM_GAPS, *(["dependencies"] if packages and not self.needs else [])]
         graph[subject.ref] = tops(graph, {one.component.ref for one in packages if one.requested} | set(models))
         wrong = (*(one for parts in models.values() for one in parts.vulnerabilities), *advice.vulnerabilities)
         return Bom(
@@ -230,17 +236,21 @@ class _Run:
             components=tuple(components),
             dependencies=tuple(graph.items()),
             vulnerabilities=tuple(sorted(wrong, key=lambda one: one.ref)),
-            properties=self._document(advice),
+            properties=self._document(advice, rated=bool(wrong), software=bool(packages)),
         )
 
-    def _document(self, advice: Advised) -> Properties:
+    def _document(self, advice: Advised, *, rated: bool, software: bool) -> Properties:
         told = [
             *self.properties,
             ("policy:sha256", digest_of_document(self.project.policy.to_dict())),
             ("generation", "read from digests, metadata and cards; nothing was executed, no server was asked"),
             *([("advisories", advice.state)] if advice.state else []),
         ]
-        gaps = [*([] if self.request.author else ["author"]), *([] if advice.known else ["advisories"])]
+        gaps = [
+            *([] if self.request.author else ["author"]),
+            *([] if advice.known and advice.state else ["advisories"]),
+        ]
+        gaps += [*_DOCUMENT_GAPS, *([] if rated else ["security-metrics"]), *([] if software else ["software"])]
         return (*sorted((f"weighlock:{name}", value) for name, value in told), *((UNKNOWN, gap) for gap in gaps))
 
 
