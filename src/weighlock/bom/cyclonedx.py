@@ -61,10 +61,8 @@ def to_cyclonedx(bom: Bom, version: str = "1.6") -> dict[str, Any]:
             {
                 "metadata": _metadata(bom),
                 "components": [_component(one) for one in bom.components],
-                "dependencies": [
-                    {"ref": ref, **({"dependsOn": sorted(needs)} if needs else {})}
-                    for ref, needs in sorted(bom.dependencies)
-                ],
+                # An empty list says that it needs nothing; without one, cdxgen's validator falls over.
+                "dependencies": [{"ref": ref, "dependsOn": sorted(needs)} for ref, needs in sorted(bom.dependencies)],
                 "compositions": _compositions(bom),
                 "vulnerabilities": [_vulnerability(one) for one in bom.vulnerabilities],
             }
@@ -134,9 +132,9 @@ def _component(one: Component) -> dict[str, Any]:
 
 
 def _data(one: Component) -> dict[str, Any]:
-    contents = {"url": one.references[0].url} if one.references and address(one.references[0].url) else None
+    contents = {"url": address(one.references[0].url)} if one.references else {}
     owners = {"owners": [{"organization": {"name": one.producer}}]} if one.producer else None
-    return kept({"type": one.content or "dataset", "name": one.name, "contents": contents, "governance": owners})
+    return kept({"type": one.content or "dataset", "name": one.name, "contents": kept(contents), "governance": owners})
 
 
 def _pedigree(one: Component) -> dict[str, Any] | None:
@@ -164,9 +162,9 @@ def _licenses(licenses: Iterable[License]) -> list[dict[str, Any]]:
 
 def _references(references: Iterable[Reference]) -> list[dict[str, Any]]:
     return [
-        kept({"type": one.kind, "url": one.url, "comment": one.comment, "hashes": _hashes(one.digests)})
+        kept({"type": one.kind, "url": url, "comment": one.comment, "hashes": _hashes(one.digests)})
         for one in references
-        if "://" not in one.url or address(one.url)
+        if (url := address(one.url) if "://" in one.url else one.url)
     ]
 
 

@@ -16,16 +16,23 @@ _TOKEN = re.compile(r"[()]|[A-Za-z0-9.+:-]+")
 _LONGEST = 500
 _BY_LOWER = {name.lower(): name for name in IDENTIFIERS}
 
-# Words of the Hub that are no identifiers in lower case. `bsd`, `gpl`, `cc` and the like do not say which one.
-_HUB = {
+# Other names that leave no doubt. `bsd`, `gpl`, `cc` and the like do not say which one.
+_NAMES = {
     "apache 2.0": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "apache 2.0 license": "Apache-2.0",
+    "mit license": "MIT",
+    "bsd 2-clause license": "BSD-2-Clause",
+    "bsd 3-clause license": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
     "apache-2": "Apache-2.0",
     "apache2.0": "Apache-2.0",
     "c-uda": "C-UDA-1.0",
     "gfdl": "GFDL-1.3-or-later",
     "wtfpl": "WTFPL",
 }
-_HUB = {key: name for key, name in _HUB.items() if name in IDENTIFIERS}
+_NAMES = {key: name for key, name in _NAMES.items() if name in IDENTIFIERS}
 
 
 def license_of(text: str, *, url: str | None = None) -> License | None:
@@ -38,7 +45,7 @@ def license_of(text: str, *, url: str | None = None) -> License | None:
     words = text.strip()
     if not words or words.lower() in {"unknown", "none"}:
         return None
-    known = _HUB.get(words.lower()) or expression(words)
+    known = _NAMES.get(words.lower()) or expression(words)
     return License(expression=known, url=url) if known else License(name=words, url=url)
 
 

@@ -14,8 +14,10 @@ MOST_TEXT = 8000
 """Characters of one text; a longer one is cut, and says so."""
 
 _LONGEST_REF = 500
+_LONGEST_URL = 2000
+_FRAGMENT = "/?:@!$&'()*+,;=-._~%"
 _KEPT = frozenset("\n\t")
-_URL = re.compile(r"https?://[A-Za-z0-9._~:-]+(?:/[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?\Z")
+_URL = re.compile(r"https?://[A-Za-z0-9._~-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?\Z")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,95})?\Z")
 _HUB = "https://huggingface.co"
@@ -50,13 +52,31 @@ def _shown(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def reference(*parts: str) -> str:
+def reference(kind: str, *parts: str) -> str:
     """Return a reference for a document: plain ASCII, and different for different parts.
 
     Args:
-        parts: Such as a package URL and a path.
+        kind: A word that no reference of another kind begins with.
+        parts: Such as a name and a version; they may hold anything.
     """
-    text = "#".join(quote(part.encode("utf-8", "surrogatepass"), safe="/:@?=&%+,~") for part in parts)
+    return _bounded("#".join([kind, *map(_quoted, parts)]))
+
+
+def below(ref: str, *parts: str) -> str:
+    """Return a reference for a part of something.
+
+    Args:
+        ref: Of that something, as `reference` or a package URL gives it.
+        parts: Such as a path; they may hold anything.
+    """
+    return _bounded("#".join([ref, *map(_quoted, parts)]))
+
+
+def _quoted(part: str) -> str:
+    return quote(part.encode("utf-8", "surrogatepass"), safe="/:@=+,~")
+
+
+def _bounded(text: str) -> str:
     if len(text) <= _LONGEST_REF:
         return text
     return f"{text[: _LONGEST_REF - 65]}~{hashlib.sha256(text.encode()).hexdigest()}"
@@ -87,6 +107,11 @@ def huggingface(repo: str, revision: str | None = None, kind: str = "model") -> 
     return f"pkg:huggingface/{'/'.join(map(_part, parts))}{_version(revision.lower() if revision else None)}"
 
 
+def generic(name: str, sha256: str, url: str) -> str:
+    """Return the package URL of a single file that lies behind a URL."""
+    return qualified(f"pkg:generic/{_part(name)}", {"checksum": f"sha256:{sha256}", "download_url": url})
+
+
 def is_repo(text: str) -> bool:
     """Say whether a text is the name of a repository on the Hub, and not a path or a sentence."""
     return _REPO.match(text) is not None and ".." not in text and "--" not in text
@@ -102,10 +127,11 @@ def hub_page(repo: str, revision: str | None = None, kind: str = "model", path: 
 
 
 def address(url: str) -> str | None:
-    """Return a URL that any reader takes for one, without credentials, or nothing."""
-    if len(url) > 2000 or not _URL.match(url) or _BROKEN_ESCAPE.search(url):
+    """Return a URL that any reader takes for one, or nothing: also nothing for one with a password in it."""
+    page, mark, fragment = url.strip().partition("#")
+    if len(url) > _LONGEST_URL or not _URL.match(page) or _BROKEN_ESCAPE.search(url):
         return None
-    return url
+    return f"{page}{mark}{quote(fragment.encode('utf-8', 'surrogatepass'), safe=_FRAGMENT)}"
 
 
 def relative(path: str) -> str:

@@ -103,7 +103,7 @@ def describe(
         python: The interpreter of the environment, where that is meant.
         environ: The variables of the user.
         now: The time, with a time zone, for what a policy decided until some day. It is not in the document.
-        progress: Is told what is hashed.
+        progress: Is told what is hashed, and what a person has to know.
         places: Where locked models lie; by default where `verify` looks.
 
     Raises:
@@ -120,6 +120,8 @@ def describe(
     packages = merged(run.packages)
     # 3. Advisories.
     advice = advised(packages, project.policy.install, environ, now) if packages else Advised(known=True)
+    if advice.problem:
+        progress.say(f"the document has no advisories: {advice.problem}")
     # 4 and 5. The graph, and all of it.
     return run.assembled(packages, advice)
 
@@ -144,7 +146,11 @@ class _Run:
     def add_models(self, places: Places) -> None:
         """Add the models of the lockfile and those of paths."""
         found = [*self._locked(places), *self._inspected()]
-        known = {ref_of(one.model): ref_of(one.model) for one in found}
+        known: dict[str, str] = {}
+        for one in found:
+            if ref_of(one.model) in known:
+                raise UsageError("is described twice", where=one.model.name, hint="name it once")
+            known[ref_of(one.model)] = ref_of(one.model)
         for one in found:
             source = one.model.source
             if isinstance(source, HubSource):
@@ -168,8 +174,9 @@ class _Run:
 
     def _inspected(self) -> list[_Inventory]:
         found = []
-        for path in self.request.paths:
-            one = inspected(path, self.progress)
+        names = [os.path.basename(os.path.abspath(path)) for path in self.request.paths]
+        for path, name in zip(self.request.paths, names, strict=True):
+            one = inspected(path, name if names.count(name) == 1 else path, self.progress)
             places = Places(folder=Path(os.curdir))
             found.append(_Inventory(model=one.model, places=places, problems=one.problems, complete=True))
             self.times.append(one.newest)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.advisories.advice import advise
 from weighlock.artifact import PackageFile
-from weighlock.bom.names import reference
+from weighlock.bom.names import below
 from weighlock.bom.values import Analysis, Vulnerability
 from weighlock.errors import AdvisoryError
 from weighlock.finding import listing
@@ -51,11 +51,13 @@ class Advised:
         vulnerabilities: Sorted.
         state: Which database said so and how old it is, or why nothing is known, for the document.
         known: The database could be asked.
+        problem: Why not, for people.
     """
 
     vulnerabilities: tuple[Vulnerability, ...] = ()
     state: str = ""
     known: bool = False
+    problem: str | None = None
 
 
 def advised(packages: Sequence[Package], policy: InstallPolicy, environ: Mapping[str, str], now: datetime) -> Advised:
@@ -75,7 +77,8 @@ def advised(packages: Sequence[Package], policy: InstallPolicy, environ: Mapping
             files = [PackageFile(name=one.name, version=one.version, filename="") for one in asked]
             advice = advise(database, files, now=now, most=policy.advisory_max_age)
     except AdvisoryError as error:
-        return Advised(state=f"unknown: {error.message}")
+        # How old a database is, and where, differs from day to day and machine to machine: a person is told.
+        return Advised(state="unknown: no database that can be relied on was there", problem=error.message)
     found = [
         _entry(one, advisory, policy.ignore_advisories, now.date())
         for one, release in zip(asked, advice.releases, strict=True)
@@ -88,7 +91,7 @@ def advised(packages: Sequence[Package], policy: InstallPolicy, environ: Mapping
 
 def _entry(package: Package, advisory: Advisory, ignored: Sequence[IgnoredAdvisory], today: date) -> Vulnerability:
     return Vulnerability(
-        ref=reference("vulnerability", advisory.id, package.component.ref),
+        ref=below(f"vulnerability-of:{package.component.ref}", advisory.id),
         id=advisory.id,
         source=advisory.source,
         url=advisory.url,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.advisory import Severity
-from weighlock.bom.names import reference
+from weighlock.bom.names import below
 from weighlock.bom.values import Analysis, Vulnerability
 from weighlock.finding import listing
 
@@ -46,9 +46,9 @@ def _entry(component: Component, file: LockedFile) -> Vulnerability | None:
         what, severity = f"loading it imports {listing(missing) or 'names'}, which nobody approved", Severity.UNKNOWN
     else:
         return None
-    ref = reference(component.ref, file.path)
+    ref = below(component.ref, file.path)
     return Vulnerability(
-        ref=reference("vulnerability", ref),
+        ref=f"vulnerability-of:{ref}",
         id=f"weighlock:{file.outcome}:{file.sha256[:16]}",
         source=_SOURCE,
         component=ref,

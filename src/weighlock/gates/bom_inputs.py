@@ -52,11 +52,12 @@ class Inspected:
     newest: float = 0.0
 
 
-def inspected(path: str, progress: Progress) -> Inspected:
+def inspected(path: str, name: str, progress: Progress) -> Inspected:
     """Hash and inspect every file of a folder, or one file.
 
     Args:
         path: As a person named it.
+        name: What it is called in the document.
         progress: Is told what is hashed.
 
     Raises:
@@ -84,7 +85,7 @@ def inspected(path: str, progress: Progress) -> Inspected:
     files = tuple(one for one in answers if not isinstance(one, tuple))
     times = [os.lstat(found.path).st_mtime for found in names]
     return Inspected(
-        model=LockedModel(name=os.path.basename(os.path.abspath(root)), source=PathSource(path=root), files=files),
+        model=LockedModel(name=name, source=PathSource(path=root), files=files),
         problems=tuple(one for one in answers if isinstance(one, tuple)),
         newest=max(times),
     )
@@ -129,7 +130,7 @@ def subject_of(place: Project, request: BomRequest) -> Component:
         gaps.append("intended-uses")
     return Component(
         kind=APPLICATION,
-        ref=reference(f"system:{name}", *([told.version] if told.version else [])),
+        ref=reference("system", name, *([told.version] if told.version else [])),
         name=name,
         version=told.version,
         description=told.description,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os.path
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
 from weighlock.bom.licenses import license_of
-from weighlock.bom.names import hub_page, huggingface, is_repo, reference, relative
+from weighlock.bom.names import below, generic, hub_page, huggingface, is_repo, reference, relative
 from weighlock.bom.values import (
     APPLICATION,
     DATASET,
@@ -108,7 +109,7 @@ def model_parts(
 
 def ref_of(model: LockedModel) -> str:
     """Return the reference of a model in a document."""
-    return purl_of(model) or reference(f"model:{model.name}")
+    return purl_of(model) or reference("model", model.name)
 
 
 def kind_of(model: LockedModel) -> str:
@@ -119,8 +120,13 @@ def kind_of(model: LockedModel) -> str:
 
 def purl_of(model: LockedModel) -> str | None:
     """Return the package URL of a model; a folder of this machine has none."""
-    source = model.source
-    return huggingface(source.repo, source.revision, source.type) if isinstance(source, HubSource) else None
+    match model.source:
+        case HubSource() as source:
+            return huggingface(source.repo, source.revision, source.type)
+        case UrlSource(url=url) if len(model.files) == 1:
+            return generic(model.files[0].path, model.files[0].sha256, url)
+        case _:
+            return None
 
 
 def manifest_digest(model: LockedModel) -> str:
@@ -149,7 +155,7 @@ def _file(ref: str, file: LockedFile, documents: Documents) -> Component:
     ]
     return Component(
         kind=FILE,
-        ref=reference(ref, file.path),
+        ref=below(ref, file.path),
         name=file.path,
         digests=(Digest.sha256(file.sha256),),
         properties=tuple((f"weighlock:{name}", value) for name, value in told if value),
@@ -161,7 +167,7 @@ def _template(ref: str, path: str, name: str, sha256: str) -> Component:
     """Return a chat template as a part of its file; CycloneDX has no field for one."""
     return Component(
         kind=FILE,
-        ref=reference(ref, path, name),
+        ref=below(ref, path, name),
         name=f"{path}#{name}",
         digests=(Digest.sha256(sha256),),
         properties=(("weighlock:chat-template", "the text of the template, as UTF-8"),),
@@ -170,7 +176,7 @@ def _template(ref: str, path: str, name: str, sha256: str) -> Component:
 
 def _unread(ref: str, path: str, why: str) -> Component:
     properties = (("weighlock:unreadable", why), (UNKNOWN, "digest"))
-    return Component(kind=FILE, ref=reference(ref, path), name=path, properties=properties)
+    return Component(kind=FILE, ref=below(ref, path), name=path, properties=properties)
 
 
 def _digests_of(model: LockedModel) -> tuple[Digest, ...]:
@@ -185,7 +191,7 @@ def _dataset(name: str) -> Component:
     missing = ("digest", "version", "license", "description", "content", "provenance", "statistics", "sensitivity")
     return Component(
         kind=DATASET,
-        ref=purl or reference(f"dataset:{name}"),
+        ref=purl or reference("dataset", name),
         name=name,
         purl=purl,
         producer=name.partition("/")[0] if on_hub and "/" in name else None,
@@ -202,7 +208,7 @@ def _ancestor(ref: str, name: str, revision: str | None) -> Component:
     on_hub = is_repo(name)
     return Component(
         kind=MODEL,
-        ref=reference(ref, "ancestor", name),
+        ref=below(f"ancestor-of:{ref}", name),
         name=name,
         version=revision,
         purl=huggingface(name, revision) if on_hub else None,
@@ -296,7 +302,7 @@ def _place(model: LockedModel) -> str:
         case UrlSource(url=url):
             return url
         case PathSource(path=path):
-            return path
+            return model.name if os.path.isabs(path) else path
 
 
 def _state_of_card(model: LockedModel, documents: Documents) -> str:

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from weighlock.artifact import Digest
 from weighlock.bom.licenses import license_of
-from weighlock.bom.names import address, pypi, qualified, reference
+from weighlock.bom.names import address, below, pypi, qualified, reference
 from weighlock.bom.values import FILE, PACKAGE, UNKNOWN, Component, License, Reference
 from weighlock.install_policy import canonical_name
 
@@ -78,14 +78,14 @@ def from_distribution(one: Distribution, *, files: bool) -> Package:
         files: List every file of its RECORD, and not RECORD alone.
     """
     purl = _installed_purl(one)
-    ref = purl or reference(f"package:{one.name}", one.version)
+    ref = purl or reference("package", one.name, one.version)
     parts = tuple(_recorded(ref, one, everything=files))
     told = [
         ("source", "installed"),
         ("installer", one.installer),
         ("requested", "yes" if one.requested else None),
         ("editable", "yes" if one.editable else None),
-        ("direct-url", one.direct),
+        ("direct-url", "a folder of this machine" if (one.direct or "").startswith("file:") else one.direct),
         ("record:files", str(len(one.files)) if one.record else None),
         ("unreadable", one.problem),
     ]
@@ -126,7 +126,7 @@ def from_list(listed: Listed) -> Package:
     digests = sorted({*listed.digests, *([artifact.digest.value] if artifact.digest else [])})
     component = Component(
         kind=PACKAGE,
-        ref=purl or reference(f"package:{artifact.name}", version, artifact.filename),
+        ref=purl or reference("package", artifact.name, version, artifact.filename),
         name=artifact.name,
         version=version or None,
         purl=purl,
@@ -241,12 +241,12 @@ def _listed_purl(name: str, version: str, index: str | None) -> str:
 
 def _recorded(ref: str, one: Distribution, *, everything: bool) -> Iterator[Component]:
     """Yield RECORD, whose digest stands for every file that has a digest in it, and the files where they are wanted."""
+    itself = next((path for path, _, _ in one.files if path.endswith(".dist-info/RECORD")), "RECORD")
     if one.record is not None:
-        path = next((path for path, _, _ in one.files if path.endswith(".dist-info/RECORD")), "RECORD")
         yield Component(
             kind=FILE,
-            ref=reference(ref, path),
-            name=path,
+            ref=below(ref, itself),
+            name=itself,
             digests=(one.record,),
             properties=(
                 ("weighlock:size", str(one.record_size)),
@@ -255,9 +255,9 @@ def _recorded(ref: str, one: Distribution, *, everything: bool) -> Iterator[Comp
         )
     if everything:
         for path, digest, size in sorted(one.files, key=lambda row: row[0]):
-            if digest is not None:
+            if digest is not None and path != itself:
                 told = (("weighlock:size", str(size)),) if size is not None else ()
-                yield Component(kind=FILE, ref=reference(ref, path), name=path, digests=(digest,), properties=told)
+                yield Component(kind=FILE, ref=below(ref, path), name=path, digests=(digest,), properties=told)
 
 
 def _licenses(one: Distribution) -> tuple[License, ...]:
@@ -291,7 +291,7 @@ def _files(listed: Listed) -> Iterator[Reference]:
             yield Reference(kind="distribution", url=file.url, digests=digests, comment=file.filename)
     if served is None:
         for value in sorted(listed.digests):
-            name = reference(listed.release.artifact.name, f"sha256={value}")
+            name = f"{listed.release.artifact.name}#sha256={value}"
             yield Reference(
                 kind="distribution",
                 url=name,

@@ -24,9 +24,6 @@ def summary(bom: Bom) -> str:
     files = sum(1 for one in bom.components for part in one.walk() if part is not one)
     counts = f"{models} models, {packages} packages, {datasets} datasets, {files} files"
     lines = [f"{bom.subject.name}: {counts}, {len(bom.vulnerabilities)} vulnerabilities"]
-    states = dict(bom.properties)
-    if states.get("weighlock:advisories", "").startswith("unknown"):
-        lines.append(f"advisories are {states['weighlock:advisories']}")
     for one in bom.every(MODEL):
         card = next(iter(one.every("weighlock:card")), "")
         missing = ", ".join(one.every(UNKNOWN))
