@@ -6,11 +6,10 @@ import json
 
 import pytest
 
+from tests.bom import folders
 from weighlock.formats import gguf, json_text
 from weighlock.formats.architecture import Architecture, describe
 from weighlock.formats.source import Budget, BytesSource
-
-from tests.bom import folders
 
 
 def described(value: object) -> Architecture:

@@ -27,7 +27,8 @@ def test_an_alias_is_refused_so_that_nothing_unfolds():
 
 
 @pytest.mark.parametrize(
-    "tag", [b"!!python/object/apply:os.system ['true']", b"!!python/name:os.system ''", b"!own {a: 1}", b"!!binary aGk="]
+    "tag",
+    [b"!!python/object/apply:os.system ['true']", b"!!python/name:os.system ''", b"!own {a: 1}", b"!!binary aGk="],
 )
 def test_a_tag_makes_nothing(tag: bytes):
     value = yaml_text.parse(b"a: " + tag)

@@ -39,9 +39,7 @@ class Bench:
     def describe(self, *paths, policy=None, places=None, lists=None, python="python", **request):
         project = Project(policy=policy or Policy(), lock=self.folder / "models.lock")
         asked = BomRequest(paths=tuple(map(str, paths)), lists=lists or Inputs(), **request)
-        return describe(
-            asked, project, python=python, environ=self.environ, now=NOW, progress=Silence(), places=places
-        )
+        return describe(asked, project, python=python, environ=self.environ, now=NOW, progress=Silence(), places=places)
 
     def model(self, path="m", **request):
         (found,) = self.describe(path, **request).every("machine-learning-model")
@@ -246,7 +244,7 @@ HOSTILE = {
     "datasets": "---\ndatasets: ['../../etc', 'a b', '<script>', 'x/y/z', " + "'" + "n" * 5000 + "']\n---\n",
     "bases": "---\nbase_model: ['../..', '/home/x', 'javascript:alert(1)', 'org/base#x']\n---\n",
     "metrics": "---\nmodel-index:\n- results:\n  - metrics:\n    - {type: '<b>', value: '\\e[2J'}\n---\n",
-    "large": "---\nlicense: mit\n---\n" + "x" * (10 << 20),
+    "large": "---\nlicense: mit\n---\n" + "Some words.\n" * (10 << 20 >> 3),
     "bytes": b"\xff\xfe" * 1000,
     "empty": "",
 }
@@ -281,7 +279,9 @@ def test_hostile_configurations_and_weights_are_described_and_do_nothing(bench):
     assert "config.json" in problems
 
 
-@pytest.mark.parametrize("name", ["\x1b[31m.bin", "a\nb", "<script>.bin", "\u202etxt.bin", b"\xff\xfe.bin", "a#b", "a%23b", "n" * 250])
+@pytest.mark.parametrize(
+    "name", ["\x1b[31m.bin", "a\nb", "<script>.bin", "\u202etxt.bin", b"\xff\xfe.bin", "a#b", "a%23b", "n" * 250]
+)
 def test_a_hostile_file_name_is_described_and_does_nothing(bench, name):
     folder = folders.model(bench.folder / "m", card=None)
     path = os.path.join(os.fsencode(folder), name if isinstance(name, bytes) else name.encode())
@@ -370,7 +370,8 @@ def test_installed_packages_have_licence_record_and_what_they_need(bench, monkey
     lists = environment(
         bench,
         monkeypatch,
-        {"name": "app", "version": "1.0", "metadata": "License-Expression: MIT\nRequires-Dist: lib[fast]>=1", "REQUESTED": ""},
+        {"name": "app", "version": "1.0", "REQUESTED": "",
+         "metadata": "License-Expression: MIT\nRequires-Dist: lib[fast]>=1"},
         {"name": "lib", "version": "2.0", "metadata": "Classifier: License :: OSI Approved :: BSD License\n"
          "Requires-Dist: speed; extra == 'fast'\nRequires-Dist: slow; extra == 'slow'"},
         {"name": "speed", "version": "3"},
@@ -432,10 +433,8 @@ def test_what_came_from_a_folder_is_no_release_of_an_index(bench, monkeypatch):
 
 
 def advised(bench, *ignored: IgnoredAdvisory):
-    osv_files.database(
-        bench.folder,
-        osv_files.record("PYSEC-2026-1", "app", ranges=[osv_files.span(fixed="2.0")], summary="a hole", aliases=["CVE-1"]),
-    )  # fmt: skip
+    fixed = [osv_files.span(fixed="2.0")]
+    osv_files.database(bench.folder, osv_files.record("PYSEC-2026-1", "app", ranges=fixed, aliases=["CVE-1"]))
     policy = Policy(install=InstallPolicy(ignore_advisories=ignored))
     folder = folders.environment(bench.folder / "lib", {"name": "app", "version": "1.0"})
     return policy, folder

@@ -109,7 +109,8 @@ def model_parts(
 
 def ref_of(model: LockedModel) -> str:
     """Return the reference of a model in a document."""
-    return purl_of(model) or reference("model", model.name)
+    purl = purl_of(model) if isinstance(model.source, HubSource) else None
+    return purl or reference("model", model.name)
 
 
 def kind_of(model: LockedModel) -> str:

@@ -78,7 +78,7 @@ def from_distribution(one: Distribution, *, files: bool) -> Package:
         files: List every file of its RECORD, and not RECORD alone.
     """
     purl = _installed_purl(one)
-    ref = purl or reference("package", one.name, one.version)
+    ref = _ref(purl, one.name, one.version, (one.direct or "") if purl else "")
     parts = tuple(_recorded(ref, one, everything=files))
     told = [
         ("source", "installed"),
@@ -126,7 +126,7 @@ def from_list(listed: Listed) -> Package:
     digests = sorted({*listed.digests, *([artifact.digest.value] if artifact.digest else [])})
     component = Component(
         kind=PACKAGE,
-        ref=purl or reference("package", artifact.name, version, artifact.filename),
+        ref=_ref(purl, artifact.name, version, index or artifact.filename),
         name=artifact.name,
         version=version or None,
         purl=purl,
@@ -221,6 +221,11 @@ def _holds(marker: Marker, extra: str, environment: Mapping[str, str]) -> bool:
         return marker.evaluate({**environment, "extra": extra})
     except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
         return True  # what cannot be told may be needed
+
+
+def _ref(purl: str | None, name: str, version: str, origin: str) -> str:
+    """Return a package URL as the reference where it is a plain one: cdxgen takes none with a URL inside."""
+    return purl if purl and "?" not in purl else reference("package", name, version, origin)
 
 
 def _installed_purl(one: Distribution) -> str | None:
