@@ -38,10 +38,11 @@ FAILS = {
         facts(signatures=(SignatureFacts(place="a", digest=DIGEST, problem="it is about other bytes"),)),
         facts(
             signatures=(
-                SignatureFacts(place="a", digest=DIGEST, signer="release key"),
+                SignatureFacts(place="a", digest=DIGEST, signer="release key", enough=False),
                 SignatureFacts(place="b", digest=DIGEST, problem="forged"),
             )
         ),
+        facts(signatures=(SignatureFacts(place="a", digest=DIGEST, signer="release key", enough=False),)),
     ],
     "model-card": [
         facts(card=None),
@@ -68,7 +69,10 @@ FAILS = {
     ],
     "chat-template": [facts(files=(file(format="gguf", findings=(finding("chat-template"),)),))],
     "archives": [facts(files=(file(findings=(finding("archive-anomalies"),)),))],
-    "policy-admits": [facts(files=(file(denied=("needs-approval: it imports a.B",)),))],
+    "policy-admits": [
+        facts(refused=("it is not signed",)),
+        facts(files=(file(denied=("needs-approval: it imports a.B",)),)),
+    ],
     "packages-admitted": [
         facts(packages=BAD_PACKAGES),
         facts(packages=replace(BAD_PACKAGES, packages=(), denied=("x.pth",))),
@@ -85,7 +89,11 @@ FAILS = {
 UNKNOWN = {
     "disk-equals-lock": [facts(files=(file(disk="missing", inspected=False),)), facts(files=())],
     "source-known": [facts(source=PathSource(path="./m")), facts(source=None)],
-    "signature": [facts(signatures=()), facts(signatures=(SignatureFacts(place="a", digest=DIGEST),))],
+    "signature": [
+        facts(signatures=(SignatureFacts(place="a", digest=DIGEST, problem="needs an extra", undecided=True),)),
+        facts(signatures=()),
+        facts(signatures=(SignatureFacts(place="a", digest=DIGEST),)),
+    ],
     "ledger-entry": [facts(ledger=None)],
     "formats-understood": [facts(files=(file(inspected=False),)), facts(files=())],
     "no-harm": [facts(files=(file(inspected=False),)), facts(files=())],

@@ -147,12 +147,16 @@ class SignatureFacts:
         digest: Of that file.
         signer: Whose signature verified, with an identity or a key that the policy pins.
         problem: Why it does not count, where it does not.
+        undecided: Nobody could look whether it counts.
+        enough: As many different signers signed as the policy demands.
     """
 
     place: str
     digest: str
     signer: str | None = None
     problem: str | None = None
+    undecided: bool = False
+    enough: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +225,7 @@ class Facts:
         bom: What a bill of materials says, if there is one.
         licenses: SPDX identifiers that models may have; empty where nobody listed any.
         unlisted: Problems that kept the list of files from being complete.
+        refused: Why the policy refuses the model as a whole, whatever its files are.
     """
 
     model: str
@@ -240,6 +245,7 @@ class Facts:
     bom: BomFacts | None = None
     licenses: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

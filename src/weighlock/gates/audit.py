@@ -23,6 +23,7 @@ from weighlock.errors import RecordError, UsageError
 from weighlock.files import read_regular
 from weighlock.gates import audited_bom, audited_card
 from weighlock.gates.audited_files import Seen, see_locked, see_unlocked
+from weighlock.gates.audited_signatures import signatures_of
 from weighlock.lockfile import PathSource
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
         LedgerError: The verdict cannot be recorded, and the policy requires that.
     """
     # 1. Collect
-    lockfile = project.read(required=False)
+    lockfile = project.unsafe_read()  # that it is not signed as the policy requires is a part of the answer
     model = _locked_model(request.target, lockfile, places)
     record, digest = _record(request.record, project.folder)
     # 2. Identify and 3. inspect
@@ -93,6 +94,9 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
     facts = _facts(name, model, seen, request, project)
     facts = replace(facts, lock=lockfile.digest if model is not None else None, licenses=record.licenses)
     facts = audited_card.with_card(facts, lockfile, lambda path: _place_of(path, model, request.target, places))
+    if model is not None:
+        signed = signatures_of(model, lockfile, project, request.now)
+        facts = replace(facts, signatures=signed.signatures, refused=(signed.problem,) if signed.problem else ())
     facts = replace(facts, bom=audited_bom.bom_of(facts, request.bom, project.folder))
     stale = _stale(record, facts, project.folder)
     # 5. Decide

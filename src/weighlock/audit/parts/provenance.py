@@ -56,13 +56,18 @@ def _source(facts: Facts) -> Answer:
 def _signature(facts: Facts) -> Answer:
     good = [one for one in facts.signatures if one.signer and not one.problem]
     bad = [one for one in facts.signatures if one.problem]
-    if bad:
-        why = listing([f"{one.place}: {one.problem}" for one in bad])
-        return failed(f"a signature does not count: {why}", *(one.digest for one in bad))
-    if not good:
-        return unknown("no signature of it was found that the policy names a signer for")
+    others = listing([f"{one.place}: {one.problem}" for one in bad])
     signers = listing([f"{one.signer} ({one.place})" for one in good])
-    return passed(f"signed by {signers}", *(one.digest for one in good))
+    if good and all(one.enough for one in good):
+        told = f"signed by {signers}{f'; does not count: {others}' if bad else ''}"
+        return passed(told, *(one.digest for one in good))
+    if any(one.undecided for one in bad):
+        return unknown(f"whether a signature counts cannot be told: {others}", *(one.digest for one in bad))
+    if bad:
+        return failed(f"a signature does not count: {others}", *(one.digest for one in bad))
+    if good:
+        return failed(f"too few signed: {signers}", *(one.digest for one in good))
+    return unknown("no signature of it was found that the policy names a signer for")
 
 
 def _card(facts: Facts) -> Answer:
@@ -129,7 +134,7 @@ QUESTIONS = (
         id="signature",
         part=Part.PROVENANCE,
         text="Did a signer that the policy names sign these bytes?",
-        passes="A signature verifies, covers every locked file, and its key or identity is pinned in the policy.",
+        passes="As many signers of the policy as it demands signed the lockfile, or a bundle with every locked file.",
         owner="security",
         assess=_signature,
         answerable=False,

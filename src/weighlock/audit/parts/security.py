@@ -120,6 +120,8 @@ def _archives(facts: Facts) -> Answer:
 
 
 def _policy(facts: Facts) -> Answer:
+    if facts.refused:
+        return failed(f"the policy refuses the model: {listing(facts.refused)}", facts.policy)
     denied = [file for file in facts.files if file.denied]
     if denied:
         told = listing([f"{file.path}: {file.denied[0]}" for file in denied], 3)
