@@ -39,7 +39,7 @@ def bundle(tmp_path, folder, key):
 
 def judge(folder, bundle, **how):
     """Return the exit code and what is wrong, by path."""
-    report = verify_folder(read_manifest(payload_of(bundle)), folder, signature=bundle, **how)
+    report = verify_folder(read_manifest(payload_of(bundle)), folder, signatures=[bundle], **how)
     return report.exit_code, {
         os.path.relpath(file.path, folder): file.status for file in report.files if file.status != "good"
     }

@@ -8,12 +8,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weighlock.errors import DigestMismatchError, ForgedError, SourceError, UsageError
+from weighlock.files import read_regular
 from weighlock.gates.collect import Collector
 from weighlock.gates.verify import CHANGED, EXTRA, GOOD, MISSING, UNREADABLE, UNSIGNED, VerifiedFile, VerifyReport
+from weighlock.signing.bundle import LARGEST
+from weighlock.signing.oms import manifest_of
 from weighlock.signing.oms_digests import digests, require_algorithm
+from weighlock.signing.verification import tally
 from weighlock.sources.directory import opened, stamp_of
 from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
@@ -21,10 +26,13 @@ from weighlock.sources.whole_folder import list_everything
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from weighlock.signing.oms import Manifest
+    from weighlock.signing.trust import Trust
+    from weighlock.signing.verification import Tally
     from weighlock.sources.interface import Progress
     from weighlock.sources.whole_folder import Name
 
@@ -36,11 +44,63 @@ _LARGEST_UNSIGNED = 64 << 10
 _TEXT = frozenset({*range(0x20, 0x7F), 0x09, 0x0A, 0x0D})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedModel:
+    """A folder that is compared with what was signed.
+
+    Args:
+        manifest: What was signed.
+        tally: By whom.
+        report: What is not as it was signed.
+    """
+
+    manifest: Manifest
+    tally: Tally
+    report: VerifyReport
+
+
+def verify_model(
+    signatures: Sequence[Path],
+    folder: Path,
+    trust: Trust,
+    *,
+    now: datetime,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> SignedModel:
+    """Verify the signatures of a model, and that its folder holds what was signed and nothing else.
+
+    Args:
+        signatures: Bundles of OpenSSF Model Signing, each by one signer and all of the same files.
+        folder: The model.
+        trust: Whose signatures count, and how many it takes.
+        now: The time, for certificates.
+        name: What the model has to be called.
+        progress: Is told what is hashed.
+
+    Raises:
+        ForgedError: Too few of those who are trusted signed, or what they signed says nothing that can be believed.
+        UnsupportedError: It cannot be decided: a signature, or the type of its digests, is not known here.
+        UsageError: A file or the folder is not there.
+        SourceError: The folder cannot be read.
+    """
+    manifests: list[Manifest] = []
+    found = tally(
+        [(str(place), _read(place)) for place in signatures],
+        trust,
+        now=now,
+        accept=lambda statement: _agree(manifests, manifest_of(statement)),
+    )
+    found.require()
+    report = verify_folder(manifests[0], folder, signatures=signatures, name=name, progress=progress)
+    return SignedModel(manifest=manifests[0], tally=found, report=report)
+
+
 def verify_folder(
     manifest: Manifest,
     folder: Path,
     *,
-    signature: Path | None = None,
+    signatures: Sequence[Path] = (),
     name: str | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
@@ -49,7 +109,7 @@ def verify_folder(
     Args:
         manifest: What was signed.
         folder: The model.
-        signature: The file with the signature, which may lie in the folder and is not part of the model.
+        signatures: The files with the signatures, which may lie in the folder and are not part of the model.
         name: What the model has to be called.
         progress: Is told what is hashed.
 
@@ -66,7 +126,7 @@ def verify_folder(
     if not folder.is_dir():
         raise UsageError("is not the folder of a model", where=str(folder))
     require_algorithm(manifest.algorithm)
-    there = {item.path: item for item in list_everything(folder) if not _is_signature(item, signature)}
+    there = {item.path: item for item in list_everything(folder) if not _is_signature(item, signatures)}
     signed = [(path, there[path]) for path in sorted(manifest.files) if path in there]
     progress = progress or Silence()
     progress.expect(sum(item.size for _, item in signed))
@@ -115,9 +175,25 @@ def _is_small_text(item: Name) -> bool:
     return len(data) <= _LARGEST_UNSIGNED and _TEXT.issuperset(data)
 
 
-def _is_signature(item: Name, signature: Path | None) -> bool:
+def _is_signature(item: Name, signatures: Sequence[Path]) -> bool:
     """Say whether a name is the very signature that is verified, and not only a file of its name."""
-    return signature is not None and not item.link and not item.problem and item.place.samefile(signature)
+    return not item.link and not item.problem and any(item.place.samefile(signature) for signature in signatures)
+
+
+def _agree(known: list[Manifest], manifest: Manifest) -> None:
+    """Demand that several signers signed the same files under the same name."""
+    if known and (manifest.name, manifest.algorithm, manifest.files) != (
+        known[0].name, known[0].algorithm, known[0].files
+    ):  # fmt: skip
+        raise ForgedError("signs other files than the signature before it")
+    known.append(manifest)
+
+
+def _read(place: Path) -> bytes:
+    try:
+        return read_regular(place, LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(place)) from error
 
 
 def _found(folder: Path, path: str, status: str, message: str | None) -> VerifiedFile:

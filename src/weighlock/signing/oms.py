@@ -105,10 +105,15 @@ def statement_of(model: LockedModel) -> Statement:
 
 
 def read_manifest(payload: bytes) -> Manifest:
-    """Parse a statement about a model, signed by anybody.
+    """Parse the payload of an envelope, see `manifest_of`."""
+    return manifest_of(read_statement(payload))
+
+
+def manifest_of(statement: Statement) -> Manifest:
+    """Read a statement about a model, signed by anybody.
 
     Args:
-        payload: Of an envelope whose signature was verified.
+        statement: From an envelope whose signature was verified.
 
     Raises:
         ForgedError: It is not built as it has to be, names nothing, or names a file that is not one plain file on
@@ -118,7 +123,6 @@ def read_manifest(payload: bytes) -> Manifest:
     Source:
         OpenSSF Model Signing specification, v1.0; ``model_signing`` 1.1.1, ``_signing/signing.py``.
     """
-    statement = read_statement(payload)
     if statement.predicate_type != PREDICATE:
         known = "an early form that bound no name" if statement.predicate_type == OLD_PREDICATE else "not about a model"
         raise UnsupportedError(
