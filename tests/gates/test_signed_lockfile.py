@@ -280,7 +280,7 @@ weighlock.activate()
 import pickle
 with open("data", "rb") as file:
     print(pickle.load(file))
-for name in ("sigstore", "click"):
+for name in ("cryptography", "sigstore", "click"):
     assert name not in sys.modules, name
 """
 

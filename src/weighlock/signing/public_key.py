@@ -6,7 +6,6 @@ import base64
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from weighlock.artifact import Digest
 from weighlock.errors import ForgedError, UnsupportedError, WeighlockError
@@ -83,17 +82,14 @@ class PublicKey:
         Source:
             FIPS 186-5; RFC 8032; Sigstore's algorithm registry.
         """
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
+        from weighlock.ledger import verifier
 
-        key: Any = serialization.load_der_public_key(self.der)
         try:
             if self.kind == P256:
-                key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+                verifier.verify_p256(self.der, signature, message)
             else:
-                key.verify(signature, message)
-        except InvalidSignature as error:
+                verifier.verify_ed25519(self.raw, signature, message)
+        except verifier.VerificationError as error:
             raise ForgedError("the signature does not verify") from error
 
 
