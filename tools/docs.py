@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import sys
@@ -47,6 +48,9 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "limitations.md": limitations(),
         ROOT / "docs" / "cli.md": command_line(),
         ROOT / "docs" / "profiles.md": profiles(),
+        ROOT / "docs" / "formats" / "policy.md": policy_keys(),
+        ROOT / "docs" / "formats" / "policy.schema.json": policy_schema(),
+        SOURCE / "policy.schema.json": policy_schema(),
         ROOT / "docs" / "audit-items.md": audit_items(),
         readme: _HELP.sub(_fill, readme.read_text(encoding="utf-8")),
     }
@@ -124,6 +128,43 @@ def command_line() -> str:
         for part in parts_of(name):
             lines += ["", f"### weighlock {name} {part}", "", "```text", help_of([name, part]), "```"]
     return "\n".join(lines) + "\n"
+
+
+def policy_keys() -> str:
+    """Collect what every key of a policy takes, and how a project may differ in it from its organisation."""
+    from weighlock.policy_rules import KEYS
+
+    lines = ["# Keys of a policy", "", _GENERATED.replace("docstrings", "rules in `policy_rules.py`")]
+    lines += ["What each key means and takes is also in [`policy.schema.json`](policy.schema.json) (JSON Schema, draft"]
+    lines += [
+        "2020-12), which an editor can use; the parser takes the same policies. Two rules are beyond a schema: signers"
+    ]
+    lines += [
+        "have different names, and a required signature needs as many signers as its `threshold`. TOML tells `1.0`"
+    ]
+    lines += ["from `1`: a number is a whole one. A day is a date of TOML, or its text.", ""]
+    lines += [
+        "A project below an [organisation's policy](../policy.md#an-organisations-policy) may write a value that is"
+    ]
+    lines += [
+        "equal, or stricter as the last column has it; what is *added* stands beside the organisation's values.",
+        "",
+    ]
+    lines += ["| Key | Means | Default | A project may write |", "|---|---|---|---|"]
+    for key in KEYS:
+        default = json.dumps(key.schema["default"]) if "default" in key.schema else "none"
+        added = " (added)" if key.adds else ""
+        lines.append(f"| `{key.name}` | {key.about} | `{default}` | {key.tightened}{added} |")
+    return "\n".join(lines) + "\n"
+
+
+def policy_schema() -> str:
+    """Return the JSON Schema of a policy."""
+    from weighlock.allowlist import PROFILES
+    from weighlock.gates.policy_files import known_checks
+    from weighlock.policy_schema import schema
+
+    return json.dumps(schema(profiles=PROFILES, checks=known_checks()), indent=2) + "\n"
 
 
 def docstrings(folder: str) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,9 @@ Public names are resolved on first use.
 
 __version__ = "0.1.0"
 
+SITE_FOLDER = "/etc/weighlock"
+"""Holds an organisation's policy. Not platformdirs' folder, which an environment can move."""
+
 _PUBLIC = {
     "activate": "weighlock.runtime",
     "deactivate": "weighlock.runtime",

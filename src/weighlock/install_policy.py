@@ -28,6 +28,7 @@ _TABLE = "tool.weighlock.install"
 _KEYS = ("min-age", "fail-on", "advisory-max-age", "allow-build", "indexes", "licenses", "accept", "ignore-advisories")
 _AGE = re.compile(r"([0-9]+) ?(d|days?|h|hours?)\Z")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _ADVISORY_CHECKS = frozenset({"advisory", "malware-report"})
 
 
@@ -303,7 +304,7 @@ def _severity(value: Any, where: str) -> Severity:
 def _day(value: Any, where: str) -> date:
     if isinstance(value, str):
         try:
-            value = date.fromisoformat(value)
+            value = date.fromisoformat(value) if _DAY.match(value) else None
         except ValueError:
             value = None
     if not isinstance(value, date) or isinstance(value, datetime):

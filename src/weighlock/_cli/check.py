@@ -68,6 +68,7 @@ def command(
     from weighlock.gates.checking import run
     from weighlock.gates.deciding import open_decider
     from weighlock.gates.load_settings import find_policy
+    from weighlock.gates.organisation import require_option
 
     copies = [_copy(text) for text in also]
     for place in (output, *(path for _, path in copies)):
@@ -84,6 +85,8 @@ def command(
         inputs = discover(os.curdir)
         click.echo(f"checking {', '.join(inputs.names)}", err=True)
     project, place = find_policy(os.environ)
+    if fail_on:
+        require_option(f"--fail-on {fail_on}", "install.fail-on", fail_on, os.environ)
     policy = replace(project.install, fail_on=Severity(fail_on)) if fail_on else project.install
     decider = open_decider("check", replace(project, install=policy), place, os.environ)
     offline = is_offline(option=offline)

@@ -51,12 +51,13 @@ def command(
     \b
     Exit codes: 0 every file is ALLOW, 1 a file is DENY, 2 nothing could be judged.
     """
-    from weighlock.evidence_policy import LedgerPolicy
+    from weighlock.gates.organisation import organisations_policy, require_profiles
     from weighlock.gates.recording import Recorder
     from weighlock.gates.scan import Judge, scan
 
     # A folder that is scanned may be a stranger's: where verdicts are recorded is not for its policy to say.
-    recorder = Recorder(os.environ, LedgerPolicy())
+    recorder = Recorder(os.environ, organisations_policy(os.environ).evidence.ledger)
+    require_profiles(profiles, os.environ)
     judge = Judge(profiles=profiles, digests=digests)
     with _scanner(second) as asked, Bar(_columns) as bar:
         report = scan(paths, judge, engine=engine, second=asked, progress=bar, recorder=recorder)

@@ -3,27 +3,36 @@
 The lockfile is what ``WEIGHLOCK_LOCK`` names, else what the policy's ``lock`` names, else the nearest
 ``models.lock``. The policy is what ``WEIGHLOCK_POLICY`` names, else the nearest ``weighlock.toml`` or
 ``pyproject.toml`` with a ``[tool.weighlock]`` table. *Nearest* means: in the folder ``WEIGHLOCK_ROOT``, which is
-the current folder of the first guarded process, or above it.
+the current folder of the first guarded process, or above it. An organisation's policy binds all of it.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weighlock.errors import GuardError, PolicyError
-from weighlock.files import read_regular
-from weighlock.gates.profiles import known_profiles
+from weighlock.errors import GuardError
+from weighlock.gates.policy_files import existing, nearest_policy, organisation_files, read_policy, root_of
 from weighlock.gates.signed_lockfile import read_signed
 from weighlock.policy import MODES, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from weighlock.lockfile import Lockfile
+    from weighlock.policy_layers import Layer
+
+__all__ = [
+    "LOCKFILE",
+    "Settings",
+    "find_lockfile",
+    "find_policy",
+    "find_settings",
+    "project_of",
+    "read_locked",
+    "root_of",
+]
 
 LOCKFILE = "models.lock"
 
@@ -79,29 +88,34 @@ def find_settings(environ: Mapping[str, str]) -> Settings:
         PolicyError: The policy cannot be read.
         GuardError: There is no such mode.
     """
-    policy, place = find_policy(environ)
+    policy, place, organisations = _found(environ)
     mode = environ.get("WEIGHLOCK_MODE") or policy.mode
     if mode not in MODES:
         raise GuardError(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}", hint="correct it")
+    if organisations:
+        from weighlock.gates.organisation import require_mode
+
+        require_mode(mode, organisations)
     return Settings(mode=mode, policy=policy, policy_path=place, lock_path=find_lockfile(environ, policy, place))
 
 
 def find_policy(environ: Mapping[str, str]) -> tuple[Policy, str | None]:
-    """Return the policy that this environment asks for, and its path; ``None`` for the defaults.
+    """Return the policy that this environment asks for, and the path of the project's; ``None`` where it has none.
 
     Raises:
-        PolicyError: The policy cannot be read.
+        PolicyError: A policy cannot be read, or the project's loosens the organisation's.
+        GuardError: The environment does.
     """
-    place = environ.get("WEIGHLOCK_POLICY") or _nearest_policy(root_of(environ))
-    return (_read_policy(place), place) if place else (Policy(), None)
+    policy, place, _ = _found(environ)
+    return policy, place
 
 
 def find_lockfile(environ: Mapping[str, str], policy: Policy, policy_path: str | None) -> str | None:
     """Return where the lockfile must be, or ``None`` where nothing names one and there is none."""
     named = environ.get("WEIGHLOCK_LOCK")
-    if not named and policy.lock and policy_path:
-        named = os.path.join(os.path.dirname(os.path.abspath(policy_path)), policy.lock)
-    return named or next(_existing(root_of(environ), LOCKFILE), None)
+    if not named and policy.lock and (policy_path or os.path.isabs(policy.lock)):
+        named = os.path.join(os.path.dirname(os.path.abspath(policy_path or os.curdir)), policy.lock)
+    return named or next(existing(root_of(environ), LOCKFILE), None)
 
 
 def project_of(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -116,74 +130,11 @@ def project_of(settings: Settings, environ: Mapping[str, str]) -> str:
     return "\0".join(sorted(folders)) or os.path.realpath(root_of(environ))
 
 
-def root_of(environ: Mapping[str, str]) -> str:
-    """Return the folder in which, and above which, the nearest files are looked for."""
-    return os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
+def _found(environ: Mapping[str, str]) -> tuple[Policy, str | None, Sequence[Layer]]:
+    """Return the policy, the path of the project's, and the organisations'."""
+    if organisation_files(environ):
+        from weighlock.gates.organisation import organised_policy
 
-
-def _nearest_policy(root: str) -> str | None:
-    for path in _existing(root, "weighlock.toml", "pyproject.toml"):
-        if os.path.basename(path) == "weighlock.toml" or _table(path) is not None:
-            return path
-    return None
-
-
-def _existing(root: str, *names: str) -> Iterator[str]:
-    """Yield the files of these names in a folder and above it, the nearest first."""
-    for folder in _upwards(root):
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path) and not _could_be_planted(folder, path):
-                yield path
-
-
-def _could_be_planted(folder: str, path: str) -> bool:
-    """Say whether a file is somebody else's in a folder that anybody may write to, such as ``/tmp``."""
-    if not hasattr(os, "geteuid"):
-        return False
-    anybody = os.stat(folder).st_mode & stat.S_IWOTH
-    return bool(anybody) and os.lstat(path).st_uid != os.geteuid()
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    yield folder
-    while (parent := os.path.dirname(folder)) != folder:
-        folder = parent
-        yield folder
-
-
-def _read_policy(path: str) -> Policy:
-    table = _table(path) or {}
-    try:
-        return Policy.from_dict(
-            table,
-            profiles=known_profiles() if "profiles" in table else (),
-            checks=_known_checks() if "install" in table else (),
-        )
-    except PolicyError as error:
-        error.where = f"{path}, {error.where}" if error.where else path
-        raise
-
-
-def _known_checks() -> frozenset[str]:
-    from weighlock import checks
-
-    return frozenset(name for family in checks.FAMILIES for name in checks.names(family))
-
-
-def _table(path: str) -> dict[str, Any] | None:
-    """Return ``[tool.weighlock]``, which in ``weighlock.toml`` may also be the whole document."""
-    try:
-        document = tomllib.loads(read_regular(path).decode())
-    except OSError as error:
-        hint = "it has to be a file that you may read"
-        raise PolicyError(f"cannot be read: {error.strerror}", where=path, hint=hint) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PolicyError(f"not valid TOML: {error}", where=path, hint="correct it there") from error
-    tool = document.get("tool")
-    table = tool.get("weighlock") if isinstance(tool, dict) else None
-    if table is None and os.path.basename(path) != "pyproject.toml" and "tool" not in document:
-        return document
-    if table is not None and not isinstance(table, dict):
-        raise PolicyError("must be a table", where=f"{path}, tool.weighlock")
-    return table
+        return organised_policy(environ)
+    place = environ.get("WEIGHLOCK_POLICY") or nearest_policy(root_of(environ))
+    return (read_policy(place) if place else Policy()), place, ()

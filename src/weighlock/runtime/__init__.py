@@ -12,6 +12,7 @@ file or of ``sitecustomize`` and run the program unguarded.
 import os
 import sys
 
+import weighlock
 from weighlock.runtime import _finder
 
 TYPE_CHECKING = False
@@ -205,14 +206,25 @@ def _settle(mode: str | None, lock: str | None, policy: str | None) -> bool:
         raise _failure(f"WEIGHLOCK_MODE must be one of {', '.join(MODES)}, not {mode!r}", "correct it")
     if mode:
         environ["WEIGHLOCK_MODE"] = mode
-    if mode == "off":
+    bound = "WEIGHLOCK_ORG_POLICY" in environ or os.path.lexists(weighlock.SITE_FOLDER)
+    if mode == "off" and not bound:
         return False
     root = environ["WEIGHLOCK_ROOT"] = os.path.abspath(environ.get("WEIGHLOCK_ROOT") or os.curdir)
     for name, path, what in (("WEIGHLOCK_LOCK", lock, "lockfile"), ("WEIGHLOCK_POLICY", policy, "policy")):
         place = path or environ.get(name)
         if place:
             environ[name] = _readable(os.path.join(root, place), f"{what} that --{what} or {name} gives")
-    if mode != "warn" and not environ.get("WEIGHLOCK_LOCK") and not _finds_lockfile(root):
+    if environ.get("WEIGHLOCK_ORG_POLICY"):
+        environ["WEIGHLOCK_ORG_POLICY"] = os.path.join(root, environ["WEIGHLOCK_ORG_POLICY"])
+    if bound and mode in {"warn", "off"} and not _by_itself:
+        # A start-up file does not ask yet: programs that load no model, such as our own pip, are free to run, and the
+        # first load asks. Whoever asks for the guard by its name is told now.
+        from weighlock.runtime._gate import require_mode
+
+        require_mode()
+        if mode == "off":
+            return False
+    if mode not in {"warn", "off"} and not environ.get("WEIGHLOCK_LOCK") and not _finds_lockfile(root):
         from weighlock.runtime._gate import require_lockfile
 
         require_lockfile()

@@ -46,6 +46,17 @@ def require_lockfile() -> None:
     _open()
 
 
+def require_mode() -> None:
+    """Read the organisation's policy now, because somebody asks for less than a guard that enforces.
+
+    Raises:
+        WeighlockError: The organisation requires more.
+    """
+    from weighlock.gates.load_settings import find_settings
+
+    find_settings(os.environ)
+
+
 def forget() -> None:
     """Drop the gate, so that a guard that is installed again reads policy and lockfile again."""
     global _opened  # noqa: PLW0603 - one gate in a process

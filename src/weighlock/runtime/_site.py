@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+import weighlock
+
 PTH = "00_weighlock.pth"
 """Start-up files run in the order of their names, and the guard must be first."""
 
@@ -58,7 +60,9 @@ def start_up_files(
     pth = os.path.join(folder, PTH)
     hint = f"install weighlock again in {location}, or delete {pth}"
     code = _CODE.format(location=location, mode=mode, lock=lock, policy=policy, hint=hint)
-    switched_off = f'(os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off"'
+    # Where an organisation may have a policy, whether the guard may be off is for the guard to find out.
+    bound = f'"WEIGHLOCK_ORG_POLICY" in os.environ or os.path.lexists({weighlock.SITE_FOLDER!a})'
+    switched_off = f'(os.environ.get("WEIGHLOCK_MODE") or {mode!a}) == "off" and not ({bound})'
     return {
         os.path.join(folder, MODULE): _MODULE.format(switched_off=switched_off, code=code),
         os.path.join(folder, START): f"{MODULE.removesuffix('.py')}:start\n",

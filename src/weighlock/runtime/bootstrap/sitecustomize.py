@@ -10,7 +10,8 @@ import sys
 def _start() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
-    if os.environ.get("WEIGHLOCK_MODE") == "off":
+    bound = "WEIGHLOCK_ORG_POLICY" in os.environ or os.path.lexists("/etc/weighlock")
+    if os.environ.get("WEIGHLOCK_MODE") == "off" and not bound:
         return
     try:
         location = os.path.dirname(os.path.dirname(os.path.dirname(folder)))
