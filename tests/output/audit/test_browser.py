@@ -145,6 +145,23 @@ def test_small_screens_get_the_small_drawing(measured):
     assert {one["narrow"] for one in measured[0] if one["width"] >= 1280} == {"none"}
 
 
+@pytest.mark.parametrize(("scheme", "name"), [("light", "allowed"), ("dark", "hostile")])
+def test_it_looks_like_what_it_says(tmp_path: Path, scheme: str, name: str):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    page, shot = tmp_path / "page.html", tmp_path / "page.png"
+    page.write_text(html.render(PAGES[name]()), "utf-8")
+    dark = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
+    chromium(tmp_path, dark, "--window-size=1000,700", f"--screenshot={shot}", page.as_uri())
+    with image.open(shot) as picture:
+        pixels = picture.convert("RGB")
+        assert pixels.size == (1000, 700)
+        paper, seen = pixels.getpixel((5, 690)), {color for _, color in pixels.getcolors(1 << 20) or []}
+    colors = {"light": ("#fbfaf7", "#14683c", "#e5f3ea"), "dark": ("#14161a", "#ff9d96", "#40201f")}[scheme]
+    wanted = [tuple(bytes.fromhex(color[1:])) for color in colors]
+    assert paper == wanted[0]
+    assert set(wanted) <= seen  # the paper, the word of the verdict, and its ground
+
+
 def test_it_is_printed_whole(tmp_path: Path):
     sizes = {}
     for name in ("allowed", "hostile"):

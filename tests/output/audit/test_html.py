@@ -145,6 +145,10 @@ def test_a_page_stays_small_whatever_names_are_long(read: tuple[str, Reader]):
     assert len(read[0]) < 1_200_000
 
 
+def test_the_same_audit_is_the_same_page():
+    assert html.render(large()) == html.render(large())
+
+
 def test_hostile_texts_are_shown():
     page = html.render(hostile())
     assert f"&lt;script&gt;document.documentElement.id=&#x27;{MARKER}" in page

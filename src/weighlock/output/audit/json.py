@@ -41,7 +41,9 @@ def render(audit: Audit) -> str:
         "files": [_file(file) for file in facts.files],
         "lineage": _lineage(facts),
         "packages": _packages(facts),
-        "signatures": [_plain(one, "place", "digest", "signer", "problem") for one in facts.signatures],
+        "signatures": [
+            _plain(one, "place", "digest", "signer", "problem", "undecided", "enough") for one in facts.signatures
+        ],
         "bill-of-materials": facts.bom and _plain(facts.bom, "place", "digest", "missing", "problem"),
         "ledger": facts.ledger
         and _plain(facts.ledger, *("index size root checkpoint hashes entry time gate verdict".split())),

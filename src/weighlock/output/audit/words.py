@@ -68,9 +68,10 @@ def mappings(audit: Audit) -> Iterator[tuple[str, str, str, tuple[Item, ...]]]:
 def reproduce(audit: Audit) -> tuple[tuple[str, str], ...]:
     """Return commands that show again what the report says, each with what it does."""
     model = quote(audit.facts.model)
+    command = f"weighlock audit {model}{_packages_of(audit)}"
     steps = [
-        (f"weighlock audit {model}", "answers every question again"),
-        (f"weighlock audit {model} --format json --output audit.json", "the same for programs"),
+        (command, "answers every question again"),
+        (f"{command} --format json --output audit.json", "the same for programs"),
     ]
     if audit.facts.source is not None:
         steps.insert(0, (f"weighlock verify {model} --deep", "hashes and inspects the files again"))
@@ -79,6 +80,12 @@ def reproduce(audit: Audit) -> tuple[tuple[str, str], ...]:
     if audit.facts.ledger is not None:
         steps.append((f"weighlock ledger prove {audit.facts.ledger.index}", "writes the proof as a file of its own"))
     return tuple(steps)
+
+
+def _packages_of(audit: Audit) -> str:
+    """Return the options that name the same packages."""
+    inputs = audit.facts.packages.inputs if audit.facts.packages else ()
+    return "".join(" --env" if one.startswith("the environment") else f" -r {quote(one)}" for one in inputs)
 
 
 def parts(audit: Audit) -> Iterator[tuple[Part, tuple[Item, ...]]]:
