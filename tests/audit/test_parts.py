@@ -117,6 +117,8 @@ UNKNOWN = {
     "licence-stated": [
         facts(license=None, card=None),
         facts(license="other", card=None),
+        facts(license="<script>alert(1)</script>", card=None),
+        facts(license="mit" * 100, card=None),
         facts(license=" ", card=None),
     ],
     "licence-allowed": [facts(licenses=()), facts(license="other", card=None), facts(license="a b c (", card=None)],

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from weighlock.finding import listing
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from weighlock.audit.facts import Facts
+
+
+_LONGEST_NAME = 200
 
 
 class Part(StrEnum):
@@ -146,6 +151,11 @@ class Item:
     def blocks(self) -> bool:
         """Whether the model cannot pass because of it."""
         return self.status is Status.FAIL or (self.required and self.status is Status.NOT_ASSESSED)
+
+
+def named(names: Sequence[str], most: int = 5) -> str:
+    """Return names for a sentence: the first ones, each as long as anybody reads, and how many more there are."""
+    return listing([name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in names], most)
 
 
 def passed(text: str, *evidence: str | None) -> Answer:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.audit.item import Part, Question, failed, passed, unknown
-from weighlock.finding import listing
+from weighlock.audit.item import Part, Question, failed, named, passed, unknown
 
 if TYPE_CHECKING:
     from weighlock.audit.facts import Facts, Relative
@@ -21,19 +20,19 @@ def _packages(facts: Facts) -> Answer:
     denied = [f"{one.name} {one.version}: {one.denied[0]}" for one in judged.packages if one.denied]
     denied += judged.denied
     if denied:
-        return failed(f"the policy refuses {len(denied)} of {_count(facts)}: {listing(denied, 3)}", facts.policy)
+        return failed(f"the policy refuses {len(denied)} of {_count(facts)}: {named(denied, 3)}", facts.policy)
     if not judged.packages:
-        return unknown(f"{listing(judged.inputs)} names no package")
-    return passed(f"the policy admits {_count(facts)} of {listing(judged.inputs)}", facts.policy)
+        return unknown(f"{named(judged.inputs)} names no package")
+    return passed(f"the policy admits {_count(facts)} of {named(judged.inputs)}", facts.policy)
 
 
 def _advisories(facts: Facts) -> Answer:
     judged = facts.packages
     if judged is None:
         return unknown(f"nothing says which packages it runs with; {_HOW}")
-    known = [f"{one.name} {one.version}: {listing(one.advisories, 3)}" for one in judged.packages if one.advisories]
+    known = [f"{one.name} {one.version}: {named(one.advisories, 3)}" for one in judged.packages if one.advisories]
     if known:
-        return failed(f"advisories apply to {len(known)} of {_count(facts)}: {listing(known, 3)}")
+        return failed(f"advisories apply to {len(known)} of {_count(facts)}: {named(known, 3)}")
     if not judged.packages or judged.advisories is None:
         return unknown("no advisories were asked about any package")
     return passed(f"no advisory known on {judged.advisories} applies to {_count(facts)}")
@@ -45,36 +44,36 @@ def _bases(facts: Facts) -> Answer:
         return unknown("its card names no base model, and so does no configuration: a person says what it was made of")
     floating = [one.name for one in bases if not one.locked]
     if floating:
-        return failed(f"it was made of {listing(floating)}, which the lockfile does not list", facts.lock)
-    return passed(f"every model that it was made of is locked: {listing([one.name for one in bases])}", facts.lock)
+        return failed(f"it was made of {named(floating)}, which the lockfile does not list", facts.lock)
+    return passed(f"every model that it was made of is locked: {named([one.name for one in bases])}", facts.lock)
 
 
 def _datasets(facts: Facts) -> Answer:
-    named = _relatives(facts, "dataset")
-    if not named or facts.card is None:
+    datasets = _relatives(facts, "dataset")
+    if not datasets or facts.card is None:
         return unknown("its card names no dataset")
-    return passed(f"its card names {listing([one.name for one in named])}, as its author says", facts.card.digest)
+    return passed(f"its card names {named([one.name for one in datasets])}, as its author says", facts.card.digest)
 
 
 def _locked_datasets(facts: Facts) -> Answer:
-    named = _relatives(facts, "dataset")
-    if not named:
+    datasets = _relatives(facts, "dataset")
+    if not datasets:
         return unknown("its card names no dataset")
-    floating = [one.name for one in named if not one.locked]
+    floating = [one.name for one in datasets if not one.locked]
     if floating:
-        return unknown(f"known by name only: {listing(floating)}", facts.lock)
-    return passed(f"every dataset that its card names is locked: {listing([one.name for one in named])}", facts.lock)
+        return unknown(f"known by name only: {named(floating)}", facts.lock)
+    return passed(f"every dataset that its card names is locked: {named([one.name for one in datasets])}", facts.lock)
 
 
 def _bom(facts: Facts) -> Answer:
     bom = facts.bom
     if bom is None:
-        return unknown("there is no bill of materials beside the lockfile; `weighlock bom` writes one")
+        return unknown("there is no bill of materials beside the lockfile; weighlock bom writes one")
     if bom.problem:
         return failed(f"{bom.place} cannot be read: {bom.problem}", bom.digest)
     if bom.missing:
         count = f"{len(bom.missing)} of {len(facts.locked)} files"
-        return failed(f"{bom.place} does not name the digests of {count}: {listing(bom.missing)}", bom.digest)
+        return failed(f"{bom.place} does not name the digests of {count}: {named(bom.missing)}", bom.digest)
     if not facts.locked:
         return unknown("no file of it is locked, so there is nothing to compare the bill of materials with")
     return passed(f"{bom.place} names the digest of every locked file", bom.digest)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from weighlock.audit.item import Part, Question, failed, passed, unknown
+from weighlock.audit.item import Part, Question, failed, named, passed, unknown
 from weighlock.checks.packages import _spdx
-from weighlock.finding import listing
 
 if TYPE_CHECKING:
     from weighlock.audit.facts import Facts
     from weighlock.audit.item import Answer
 
 _TEXT = re.compile(r"(?:[a-z0-9._-]+[-_. ])?(?:licen[cs]e|copying|use_policy|notice)(?:[-_. ][a-z0-9._-]+)?\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() _-]{0,199}\Z")
 _SAYS_NOTHING = frozenset({"other", "unknown", "none", "noassertion", "null"})
 
 
@@ -25,21 +25,24 @@ def _stated(facts: Facts) -> Answer:
         return failed(f"the lockfile says {facts.license}, the card says {card}", facts.lock, digest)
     if not told or set(told) & _SAYS_NOTHING:
         return unknown(f"its licence is given as {next(iter(told.values()))}" if told else "nobody names a licence")
-    return passed(f"its licence is given as {next(iter(told.values()))}", facts.lock, digest)
+    name = next(iter(told.values()))
+    if not _NAME.match(name.strip()):
+        return unknown(f"what it gives as its licence is no name of one: {name[:200]}", facts.lock, digest)
+    return passed(f"its licence is given as {name}", facts.lock, digest)
 
 
 def _allowed(facts: Facts) -> Answer:
     if not facts.licenses:
-        return unknown("the record of answers has no list of licences (`licenses = […]`)")
+        return unknown("the record of answers has no list of licences")
     stated = _stated(facts)
     name = facts.license or (facts.card.license if facts.card else None)
-    if not stated.evidence or name is None:
+    if not stated.evidence or name is None or not _NAME.match(name.strip()):
         return unknown(stated.text)
     admitted = _spdx.is_admitted(name, facts.licenses)
     if admitted is None:
         return unknown(f"its licence is not understood: {name}", *stated.evidence)
     if not admitted:
-        return failed(f"{name} is not in the list of licences: {listing(facts.licenses)}", *stated.evidence)
+        return failed(f"{name} is not in the list of licences: {named(facts.licenses)}", *stated.evidence)
     return passed(f"{name} is in the list of licences", *stated.evidence)
 
 
@@ -48,7 +51,7 @@ def _text(facts: Facts) -> Answer:
     if not found:
         return unknown("no file of it is called like the text of a licence")
     digests = (f"sha256:{file.sha256}" for file in found)
-    return passed(f"the text is among its files: {listing([file.path for file in found])}", *digests)
+    return passed(f"the text is among its files: {named([file.path for file in found])}", *digests)
 
 
 QUESTIONS = (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.audit.facts import GOOD, MISSING
-from weighlock.audit.item import Part, Question, failed, passed, unknown
-from weighlock.finding import listing
+from weighlock.audit.item import Part, Question, failed, named, passed, unknown
 from weighlock.lockfile import HubSource, UrlSource
 
 if TYPE_CHECKING:
@@ -29,13 +28,13 @@ def _on_disk(facts: Facts) -> Answer:
     if facts.source is None:
         return failed("there is no lockfile entry to compare the files with")
     if facts.unlisted:
-        return failed(f"not everything could be read: {listing(facts.unlisted)}", facts.lock)
+        return failed(f"not everything could be read: {named(facts.unlisted)}", facts.lock)
     wrong = [f"{file.path} {file.mismatch or file.disk}" for file in facts.files if file.disk not in {GOOD, MISSING}]
     if wrong:
-        return failed(f"{len(wrong)} of {len(facts.files)} files are not as locked: {listing(wrong)}", facts.lock)
+        return failed(f"{len(wrong)} of {len(facts.files)} files are not as locked: {named(wrong)}", facts.lock)
     missing = [file.path for file in facts.files if file.disk == MISSING]
     if missing or not facts.files:
-        return unknown(f"{len(missing)} locked files are not on this machine: {listing(missing)}", facts.lock)
+        return unknown(f"{len(missing)} locked files are not on this machine: {named(missing)}", facts.lock)
     return passed(f"all {len(facts.files)} files were hashed again and are as locked", facts.digest, facts.lock)
 
 
@@ -56,8 +55,8 @@ def _source(facts: Facts) -> Answer:
 def _signature(facts: Facts) -> Answer:
     good = [one for one in facts.signatures if one.signer and not one.problem]
     bad = [one for one in facts.signatures if one.problem]
-    others = listing([f"{one.place}: {one.problem}" for one in bad])
-    signers = listing([f"{one.signer} ({one.place})" for one in good])
+    others = named([f"{one.place}: {one.problem}" for one in bad])
+    signers = named([f"{one.signer} ({one.place})" for one in good])
     if good and all(one.enough for one in good):
         told = f"signed by {signers}{f'; does not count: {others}' if bad else ''}"
         return passed(told, *(one.digest for one in good))

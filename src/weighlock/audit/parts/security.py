@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.audit.item import Part, Question, failed, passed, unknown
-from weighlock.finding import Outcome, Severity, listing
+from weighlock.audit.item import Part, Question, failed, named, passed, unknown
+from weighlock.finding import Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def _formats(facts: Facts) -> Answer:
         return _unseen(facts)
     models = [file for file in facts.files if file.outcome is not Outcome.NOT_A_MODEL]
     kinds = sorted({file.format or "unknown" for file in models})
-    return passed(f"{_counted(facts.files)} read to the end; {len(models)} hold models or templates: {listing(kinds)}")
+    return passed(f"{_counted(facts.files)} read to the end; {len(models)} hold models or templates: {named(kinds)}")
 
 
 def _refused(facts: Facts) -> Answer:
@@ -51,7 +51,7 @@ def _imports(facts: Facts) -> Answer:
     asking = [file for file in facts.files if set(file.needs) - set(file.approved)]
     if asking:
         names = sorted({name for file in asking for name in set(file.needs) - set(file.approved)})
-        return failed(f"{_counted(asking)} import what nobody approved: {listing(names)}", *_digests(asking))
+        return failed(f"{_counted(asking)} import what nobody approved: {named(names)}", *_digests(asking))
     waiting = [file for file in _of_outcome(facts, Outcome.NEEDS_APPROVAL) if not file.needs]
     if waiting:
         return failed(f"{_counted(waiting)} need an approval: {_named(waiting)}", *_digests(waiting))
@@ -59,7 +59,7 @@ def _imports(facts: Facts) -> Answer:
         return _unseen(facts)
     approved = sorted({name for file in facts.files for name in file.needs})
     if approved:
-        return passed(f"all that its files import beyond plain data is approved for these bytes: {listing(approved)}")
+        return passed(f"all that its files import beyond plain data is approved for these bytes: {named(approved)}")
     return passed("nothing in its files imports anything beyond plain data")
 
 
@@ -92,7 +92,7 @@ def _code(facts: Facts) -> Answer:
     if facts.remote_code:
         return failed(f"the lockfile lets its Python files run: {_named(scripts) or 'all of them'}", *_digests(scripts))
     if told:
-        return failed(f"it asks for code to be run: {listing(told, 3)}")
+        return failed(f"it asks for code to be run: {named(told, 3)}")
     if scripts:
         return failed(f"code lies among its files, though nothing may run it: {_named(scripts)}", *_digests(scripts))
     return passed("no code lies among its files, and no configuration asks for any") if _seen(facts) else _unseen(facts)
@@ -101,7 +101,7 @@ def _code(facts: Facts) -> Answer:
 def _template(facts: Facts) -> Answer:
     bad = list(facts.findings("chat-template"))
     if bad:
-        told = listing([f"{file.path}: {finding.message}" for file, finding in bad], 3)
+        told = named([f"{file.path}: {finding.message}" for file, finding in bad], 3)
         return failed(told, *_digests(file for file, _ in bad))
     if not _seen(facts):
         return _unseen(facts)
@@ -114,17 +114,17 @@ def _template(facts: Facts) -> Answer:
 def _archives(facts: Facts) -> Answer:
     bad = list(facts.findings("archive-anomalies"))
     if bad:
-        told = listing([f"{file.path}: {finding.message}" for file, finding in bad], 3)
+        told = named([f"{file.path}: {finding.message}" for file, finding in bad], 3)
         return failed(told, *_digests(file for file, _ in bad))
     return passed("every archive reads the same to every program") if _seen(facts) else _unseen(facts)
 
 
 def _policy(facts: Facts) -> Answer:
     if facts.refused:
-        return failed(f"the policy refuses the model: {listing(facts.refused)}", facts.policy)
+        return failed(f"the policy refuses the model: {named(facts.refused)}", facts.policy)
     denied = [file for file in facts.files if file.denied]
     if denied:
-        told = listing([f"{file.path}: {file.denied[0]}" for file in denied], 3)
+        told = named([f"{file.path}: {file.denied[0]}" for file in denied], 3)
         return failed(f"the policy refuses {_counted(denied)}: {told}", facts.policy, *_digests(denied))
     if not _seen(facts):
         return _unseen(facts)
@@ -153,7 +153,7 @@ def _of_outcome(facts: Facts, outcome: Outcome) -> list[FileFacts]:
 
 
 def _named(files: Iterable[FileFacts]) -> str:
-    return listing([file.path for file in files])
+    return named([file.path for file in files])
 
 
 def _counted(files: Iterable[FileFacts]) -> str:

@@ -30,7 +30,7 @@ def files(audit: Audit) -> Markup:
     found = audit.facts.files
     if not found:
         return section("files", "Files", "none", tag("p", "No file of it could be looked at.", class_="lead"))
-    ranked = sorted(found, key=lambda file: (not _is_odd(file), file.path))
+    ranked = sorted(found, key=lambda file: (not _is_odd(file), -file.outcome, file.path))
     first = [_file(file) for file in ranked[:_FEW_FILES]]
     body: list[str] = [charts.row([charts.formats(found), charts.largest(found)])]
     body.append(table(_FILE_HEAD, first, "What is not as it should be comes first; a click on a digest selects it."))
@@ -60,7 +60,7 @@ def _file(file: FileFacts) -> Markup:
 
 def _state(file: FileFacts) -> Markup:
     if file.disk != GOOD:
-        return tag("span", f"{file.disk}: {cut(file.mismatch or '', 200)}".rstrip(": "), class_="bad")
+        return tag("span", f"{file.outcome}, {file.disk}: {cut(file.mismatch or '', 200)}".rstrip(": "), class_="bad")
     if file.denied:
         return tag("span", f"{file.outcome}, refused", class_="bad")
     return tag("span", f"{file.outcome}, as locked{', accepted unseen' if file.unsafe else ''}")
