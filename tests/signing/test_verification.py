@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -245,13 +247,38 @@ def test_securesystemslib_agrees_about_a_signature(alice, bundle):
     assert list(envelope.verify([key], 1)) == [alice.public.hint]
 
 
-def test_keys_of_other_kinds_are_not_pinned():
-    p384 = ec.generate_private_key(ec.SECP384R1()).public_key()
+@pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.SECP224R1(), ec.BrainpoolP384R1()], ids=lambda curve: curve.name)
+def test_keys_of_other_kinds_are_not_pinned(curve):
+    other = ec.generate_private_key(curve).public_key()
     with pytest.raises(UnsupportedError):
-        PublicKey(p384.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    pem = p384.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        PublicKey(other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(UnsupportedError):
         read_public_key(pem, where="k.pub")
+
+
+@pytest.mark.parametrize(
+    ("curve", "algorithm", "other"),
+    [(ec.SECP384R1(), hashes.SHA384(), hashes.SHA256()), (ec.SECP521R1(), hashes.SHA512(), hashes.SHA384())],
+    ids=["p384", "p521"],
+)
+def test_longer_curves_are_verified_by_the_library_and_with_their_own_hash(curve, algorithm, other, monkeypatch):
+    private = ec.generate_private_key(curve)
+    key = read_public_key(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), where="k")
+    key.verify(private.sign(b"message", ec.ECDSA(algorithm)), b"message")
+    for signature, message in (
+        (private.sign(b"message", ec.ECDSA(algorithm)), b"messagE"),
+        (private.sign(b"message", ec.ECDSA(other)), b"message"),
+        (b"", b"message"),
+    ):
+        with pytest.raises(ForgedError):
+            key.verify(signature, message)
+    off_the_curve = PublicKey(key.der[:-1] + bytes([key.der[-1] ^ 1]))
+    with pytest.raises(ForgedError):
+        off_the_curve.verify(private.sign(b"message", ec.ECDSA(algorithm)), b"message")
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(UnsupportedError, match="extra weighlock\\[sign\\]"):
+        key.verify(private.sign(b"message", ec.ECDSA(algorithm)), b"message")
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,9 @@ def _material_from_dict(material: dict[str, Any], where: str) -> Material:
     where = f"{where}.{said[0]}"
     value = material[said[0]]
     if said[0] == "publicKey":
-        return KeyMaterial(hint=text(fields(value, where, optional=("hint",)).get("hint", ""), f"{where}.hint"))
+        # model_signing wrote the key itself before 1.1; a key that a bundle brings along decides nothing.
+        value = fields(value, where, optional=("hint", "rawBytes", "keyDetails"))
+        return KeyMaterial(hint=text(value.get("hint") or "", f"{where}.hint"))
     if said[0] == "certificate":
         return CertificateMaterial(certificates=(_certificate(value, where),))
     where = f"{where}.certificates"

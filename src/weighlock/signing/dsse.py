@@ -68,7 +68,8 @@ class Envelope:
         return cls(
             payload=decoded(value["payload"], f"{where}.payload"),
             signature=decoded(signature["sig"], f"{one}.sig"),
-            keyid=text(signature.get("keyid", ""), f"{one}.keyid"),
+            # Protocol Buffers write what is not set as null, and so did model_signing before 1.1.
+            keyid=text(signature.get("keyid") or "", f"{one}.keyid"),
         )
 
     def to_dict(self) -> dict[str, Any]:
