@@ -239,7 +239,6 @@ def test_a_model_is_compared_with_the_lockfile_by_its_digests():
         file("weights.PT", OTHER),
         file("a/weights.gguf", OTHER, type="data"),
         library(purl="pkg:huggingface/org/name@abc"),
-        library(type="data", purl="pkg:huggingface/org/name@abc"),
         model("org/name", hashes=[{"alg": "SHA-256", "content": SHA}, {"alg": "SHA-256", "content": OTHER}]),
     ],
 )
@@ -247,6 +246,16 @@ def test_a_model_that_no_digest_of_the_lockfile_identifies_is_refused(component)
     told = report(library(), component, lockfile=lock(SHA))
     assert not told.allowed
     assert [item for item in told.files if not item.verdict.allowed]
+
+
+def test_a_dataset_that_a_card_names_is_told_and_one_with_a_digest_is_compared():
+    dataset = library("org/data", type="data", purl="pkg:huggingface/datasets/org/data", version=None)
+    told = report(library(), dataset)
+    assert told.allowed, why(told)
+    assert "1 data" in told.warnings[0]
+    dataset["hashes"] = [{"alg": "SHA-256", "content": OTHER}]
+    assert not report(library(), dataset, lockfile=lock(SHA)).allowed
+    assert report(library(), dataset, lockfile=lock(OTHER)).allowed
 
 
 def test_a_digest_of_the_lockfile_admits_no_file_beside_it():

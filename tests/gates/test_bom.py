@@ -94,7 +94,7 @@ def test_the_card_becomes_a_model_card(bench):
     assert model.ancestors[0].purl == "pkg:huggingface/google-bert/bert-base-uncased"
     assert model.lineage == "finetune"
     assert ("weighlock:parameters", "36") in model.card.properties
-    assert unknown(model) == {"producer", "signature", "timestamp", "version"}
+    assert unknown(model) == {"input-size", "producer", "signature", "timestamp", "version"}
 
 
 def test_a_folder_without_a_card_says_what_is_not_known(bench):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCORE_FORMS = ("text", "json", "markdown")
 
 
-@click.command("bom", short_help="Write a bill of materials of models and packages (CycloneDX).")
+@click.command("bom", short_help="Write a bill of materials of models and packages (CycloneDX, SPDX).")
 @click.argument("subjects", nargs=-1, metavar="[PATH|MODEL]...")
 @click.option("--env", "environment", is_flag=True, help="What is installed.")
 @click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
@@ -36,7 +36,7 @@ SCORE_FORMS = ("text", "json", "markdown")
 @click.option("--spec-version", type=click.Choice(SPEC_VERSIONS), default=SPEC_VERSIONS[0], help="Of CycloneDX.")
 @click.option("--offline", is_flag=True, help="Ask no server, which this command never does.")
 @click.option("--score", "scored", metavar="FILE", help="Say how complete this document is, instead of writing one.")
-@format_option("cyclonedx", *SCORE_FORMS)
+@format_option("cyclonedx", "spdx", *SCORE_FORMS)
 @output_option
 def command(
     *,
@@ -59,7 +59,7 @@ def command(
 
     MODEL is a model of the lockfile; PATH is a file or a folder, which is hashed and inspected now. Without any, all
     of the lockfile and the lists of packages of this folder, as `weighlock check` finds them. What a source does not
-    say is marked as unknown. The same inputs give the same bytes.
+    say is marked as unknown. The same inputs give the same bytes. --format spdx writes SPDX 3.0.1 with its AI profile.
 
     With --score, how complete a document of any generator is, measured by the 50 elements of the G7 and the fields of
     the EU AI Act: text, json or markdown.
@@ -90,7 +90,7 @@ def command(
             now=datetime.now(UTC),
             progress=progress,
         )
-    emit(render.cyclonedx(found, spec_version), output)
+    emit(render.spdx(found) if kind == "spdx" else render.cyclonedx(found, spec_version), output)
     click.echo(render.summary(found), nl=False, err=True)
     return 0
 

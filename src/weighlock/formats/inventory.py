@@ -51,6 +51,7 @@ class Component:
         algorithms: Of every digest that it has, such as ``SHA-1``.
         subject: The document is about it.
         parent: Path of the component that it lies in; empty where it lies in none.
+        ancestor: Something was made from it, and it is no part of what is described.
         properties: Names and values that are no part of the format.
     """
 
@@ -67,6 +68,7 @@ class Component:
     algorithms: tuple[str, ...] = ()
     subject: bool = False
     parent: str = ""
+    ancestor: bool = False
     properties: tuple[tuple[str, str], ...] = ()
 
 

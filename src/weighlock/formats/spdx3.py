@@ -9,6 +9,7 @@ Source:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import FormatError, OverBudgetError
@@ -78,9 +79,14 @@ def parse(document: dict[str, Any]) -> Inventory:
     if not versions:
         raise FormatError("has no CreationInfo, so its version is not known", where="@graph")
     subjects = _subjects(found)
-    parents = _parents(found, named)
+    parents, before = _parents(found, named), _ancestors(found)
     components = [
-        _component(data, where, named, subject=_identifier(data) in subjects, parent=parents.get(_identifier(data), ""))
+        replace(
+            _component(data, where, named),
+            subject=_identifier(data) in subjects,
+            parent=parents.get(_identifier(data), ""),
+            ancestor=_identifier(data) in before,
+        )
         for where, data in found
         if _type(data) in _KINDS
     ]
@@ -173,14 +179,29 @@ def _parents(
     return inside
 
 
-def _component(
-    data: dict[str, Any],
-    where: str,
-    named: Mapping[str, tuple[str, dict[str, Any]]],
-    *,
-    subject: bool,
-    parent: str,
-) -> Component:
+def _ancestors(found: list[tuple[str, dict[str, Any]]]) -> frozenset[str]:
+    """Return the names of what others were made from and that no bill lists as one of its elements."""
+    before: set[str] = set()
+    listed: set[str] = set()
+    for where, data in found:
+        relation = text(data, "relationshipType", where) if _type(data) == "Relationship" else ""
+        if relation in {"descendantOf", "ancestorOf"}:
+            before |= set(_strings(data, "to" if relation == "descendantOf" else "from", where))
+        elif relation or _type(data) == "software_Sbom":
+            listed |= set(_strings(data, "to" if relation else "element", where))
+    return frozenset(before - listed)
+
+
+def _extension(data: dict[str, Any], where: str) -> Iterator[tuple[str, str]]:
+    """Yield properties of CycloneDX, for which SPDX has an extension."""
+    for index, item in enumerate(tables(data.get("extension"), f"{where}.extension")):
+        path = f"{where}.extension[{index}].extension_cdxProperty"
+        for number, entry in enumerate(tables(item.get("extension_cdxProperty"), path)):
+            place = f"{path}[{number}]"
+            yield text(entry, "extension_cdxPropName", place), text(entry, "extension_cdxPropValue", place)
+
+
+def _component(data: dict[str, Any], where: str, named: Mapping[str, tuple[str, dict[str, Any]]]) -> Component:
     kind = _type(data)
     purpose = text(data, "software_primaryPurpose", where)
     purls, problem = _purls(data, where, named)
@@ -199,8 +220,7 @@ def _component(
         sha256=own,
         files_sha256=own if text(data, "software_downloadLocation", where) else (),
         algorithms=tuple(sorted({algorithm for algorithm, _ in digests})),
-        subject=subject,
-        parent=parent,
+        properties=tuple(_extension(data, where)),
     )
 
 

@@ -37,9 +37,21 @@ def is_model(component: Component) -> bool:
     Args:
         component: As a bill lists it.
     """
-    if component.kind == MODEL or any(purl.type in _HUBS for purl in component.purls):
+    if component.ancestor:
+        return False
+    on_hub = any(purl.type in _HUBS for purl in component.purls)
+    if component.kind == MODEL or (on_hub and component.kind != DATA):
         return True
     return component.kind in {FILE, DATA} and _suffix(component) in PICKLED | _OTHERS
+
+
+def is_dataset(component: Component) -> bool:
+    """Say whether something is a dataset, of a hub or of nowhere.
+
+    Args:
+        component: As a bill lists it.
+    """
+    return component.kind == DATA and all(purl.type in _HUBS for purl in component.purls)
 
 
 def judge_bill_models(
@@ -64,7 +76,11 @@ def judge_bill_models(
     found = []
     for one in components:
         outer = named.get(one.parent, "") if one.parent else ""
-        chosen = one.where in models or (one.where in inside and bool(one.algorithms)) or _is_dataset(one, lockfile)
+        chosen = (
+            one.where in models
+            or (one.where in inside and bool(one.algorithms))
+            or (is_dataset(one) and bool(one.sha256) and lockfile is not None)
+        )
         if not chosen or one.where in whole:
             continue
         verdict = _verdict(one, lockfile, outer)
@@ -86,10 +102,6 @@ def _inside(components: Sequence[Component], models: set[str]) -> frozenset[str]
         if outer and one.kind in {FILE, DATA}:
             found.add(one.where)
     return frozenset(found)
-
-
-def _is_dataset(component: Component, lockfile: Lockfile | None) -> bool:
-    return component.kind == DATA and bool(component.sha256) and lockfile is not None
 
 
 def _verdict(component: Component, lockfile: Lockfile | None, outer: str) -> Verdict:

@@ -22,7 +22,7 @@ from weighlock.finding import Finding, listing
 from weighlock.formats import bill
 from weighlock.formats.inventory import LARGEST, PACKAGE
 from weighlock.formats.package_lock import without_credentials
-from weighlock.gates.bill_models import is_model, judge_bill_models
+from weighlock.gates.bill_models import is_dataset, is_model, judge_bill_models
 from weighlock.gates.ci import Collected
 from weighlock.gates.listed import Listed, canonical_version
 from weighlock.gates.packages import judge_release, unverifiable_package
@@ -116,12 +116,13 @@ def _is_of_pypi(purl: Purl) -> bool:
 
 def _is_foreign(component: Component) -> bool:
     """Say whether it is software of which nothing here knows anything."""
-    if component.subject:
-        return False  # what holds the parts: an image, a folder, a project
+    if component.subject or component.ancestor:
+        return False  # what holds the parts, such as an image or a project; what they were made from
     if component.problem is not None:
         return True
     if component.purls:
-        return not is_model(component) and not all(map(_is_of_pypi, component.purls))
+        apart = is_model(component) or is_dataset(component)
+        return not apart and not all(map(_is_of_pypi, component.purls))
     return component.kind == PACKAGE
 
 
@@ -290,10 +291,14 @@ def _once(lists: Iterator[Listed]) -> list[Listed]:
     return list(found.values())
 
 
+def _word(component: Component) -> str:
+    return "ancestor" if component.ancestor else component.word
+
+
 def _told(one: Bill) -> Iterator[str]:
     """Say what a bill lists, or says, and nobody judges."""
     components = one.inventory.components
-    apart = Counter(component.word for component in components if not _is_judged(component) and not component.subject)
+    apart = Counter(_word(component) for component in components if not _is_judged(component) and not component.subject)
     beside = [*sorted(apart.items()), *one.inventory.beside]
     if beside:
         names = listing([f"{number} {word}" for word, number in beside], 8)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from weighlock.bom import to_cyclonedx
+from weighlock.bom.spdx import to_spdx
 from weighlock.bom.values import DATASET, MODEL, PACKAGE, UNKNOWN
 from weighlock.output.escape import printable
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 def cyclonedx(bom: Bom, version: str) -> str:
     """Return the text of a CycloneDX document, the same for the same value."""
     return json.dumps(to_cyclonedx(bom, version), indent=2, ensure_ascii=False) + "\n"
+
+
+def spdx(bom: Bom) -> str:
+    """Return the text of an SPDX 3.0.1 document, the same for the same value."""
+    return json.dumps(to_spdx(bom), indent=2, ensure_ascii=False) + "\n"
 
 
 def summary(bom: Bom) -> str:

@@ -7,8 +7,13 @@ Source:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from weighlock.bom.completeness.element import DATASET, DOCUMENT, MODEL, Element
-from weighlock.bom.completeness.g7 import ELEMENTS, extra
+from weighlock.bom.completeness.g7 import ELEMENTS, extra, properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME_XI = "EU AI Act, Annex XI, section 1"
 NAME_XII = "EU AI Act, Annex XII"
@@ -29,7 +34,7 @@ def _field(notation: str, name: str, about: str, hint: str, *groups: str, marks:
         hint=hint,
         groups=tuple(tuple(path for word in group.split() for path in _cyclonedx(word)) for group in groups),
         spdx2=tuple(path for word in groups[0].split() for path in _spdx2(word)),
-        spdx3=tuple(tuple(path for word in group.split() for path in _spdx3(word)) for group in groups),
+        spdx3=tuple(tuple(_spdx3_paths(group)) for group in groups),
     )
 
 
@@ -39,6 +44,12 @@ def _cyclonedx(word: str) -> tuple[str, ...]:
 
 def _spdx2(word: str) -> tuple[str, ...]:
     return _G7[word[1:]].spdx2 if word.startswith("=") else ()
+
+
+def _spdx3_paths(group: str) -> Iterator[str]:
+    for word in group.split():
+        yield from _spdx3(word)
+        yield from properties_of([word])
 
 
 def _spdx3(word: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from weighlock.bom.completeness.element import Element
 from weighlock.bom.completeness.g7_spdx import SPDX2_PATHS, SPDX3_PATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NAME = 'G7 "SBOM for AI", minimum elements'
 
@@ -274,6 +274,15 @@ def extra(words: str) -> tuple[str, ...]:
     return (f"properties[name*{words}].value", f"modelCard.properties[name*{words}].value")
 
 
+def properties_of(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the paths of the same properties in SPDX 3, which has an extension for those of CycloneDX."""
+    for path in paths:
+        if path.startswith("properties["):
+            yield path
+        elif path.startswith("components[].properties["):
+            yield path.replace("components", "_contains", 1)
+
+
 def _read(table: str) -> Iterator[Element]:
     rows: list[list[str]] = []
     for line in table.strip().split("\n"):
@@ -285,7 +294,7 @@ def _read(table: str) -> Iterator[Element]:
         start, _, name = head.partition(": ")
         notation, about, identifier = start.split()
         marks = rest.pop(0).split()[1:] if rest[0].startswith("marks ") else []
-        words = " ".join(rest).split()
+        paths = tuple(path for word in " ".join(rest).split() for path in _paths(word))
         yield Element(
             id=identifier,
             notation=f"G7AI-{notation}",
@@ -294,9 +303,9 @@ def _read(table: str) -> Iterator[Element]:
             about=about,
             marks=tuple(marks),
             hint=hint.removeprefix("write "),
-            groups=(tuple(path for word in words for path in _paths(word)),),
+            groups=(paths,),
             spdx2=tuple(SPDX2_PATHS.get(identifier, "").split()),
-            spdx3=(tuple(SPDX3_PATHS.get(identifier, "").split()),),
+            spdx3=((*SPDX3_PATHS.get(identifier, "").split(), *properties_of(paths)),),
         )
 
 

@@ -42,7 +42,8 @@ def spdx3(document: Mapping[str, Any]) -> Described:
     for relation in relations:
         starting.setdefault(str(relation.get("from")), []).append(relation)
     whole = [(where, _joined(one, starting.get(_id(one), ()), named)) for where, one in elements]
-    models = _things("ai_AIPackage", whole, marks)
+    before = _ancestors(relations)
+    models = tuple(one for one in _things("ai_AIPackage", whole, marks) if _id(one.value) not in before)
     datasets = _things("dataset_DatasetPackage", whole, marks)
     roots = _roots(elements)
     systems = [
@@ -50,7 +51,7 @@ def spdx3(document: Mapping[str, Any]) -> Described:
         for where, one in whole
         if _id(one) in roots
     ]
-    described = _document(document, elements, named, relations)
+    described = _document(document, [pair for pair in elements if _id(pair[1]) not in roots], named, relations)
     described["_models"] = [model.value for model in models]
     return Described(
         form=SPDX3,
@@ -59,6 +60,29 @@ def spdx3(document: Mapping[str, Any]) -> Described:
         models=models,
         datasets=datasets,
     )
+
+
+def _ancestors(relations: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return what other models were made from: they are no part of what is described."""
+    found: set[str] = set()
+    for relation in relations:
+        ends = relation.get("to") if relation["relationshipType"] == "descendantOf" else None
+        ends = [relation.get("from")] if relation["relationshipType"] == "ancestorOf" else ends
+        found |= {one for one in ends if isinstance(one, str)} if isinstance(ends, list) else set()
+    return frozenset(found)
+
+
+def _properties(one: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the properties of CycloneDX that an element has by the extension for them."""
+    extensions = one.get("extension")
+    entries = [
+        entry
+        for extension in (extensions if isinstance(extensions, list) else ())
+        if isinstance(extension, dict) and isinstance(extension.get("extension_cdxProperty"), list)
+        for entry in extension["extension_cdxProperty"]
+        if isinstance(entry, dict)
+    ]
+    return [{"name": one.get("extension_cdxPropName"), "value": one.get("extension_cdxPropValue")} for one in entries]
 
 
 def _things(
@@ -105,11 +129,12 @@ def _joined(
 ) -> dict[str, Any]:
     if one.get("type") not in _COMPONENTS:
         return one
-    made = {**one, **{f"_{key}": _resolve(one.get(key), named) for key in _PEOPLE}}
+    made = {**one, **{f"_{key}": _resolve(one.get(key), named) for key in _PEOPLE}, "properties": _properties(one)}
     for relation in relations:
         kind = relation.get("relationshipType")
         if kind in _RELATIONS:
-            made.setdefault(f"_{kind}", []).extend(_resolve(relation.get("to"), named))
+            found = _resolve(relation.get("to"), named)
+            made.setdefault(f"_{kind}", []).extend({**other, "properties": _properties(other)} for other in found)
     return made
 
 

@@ -50,7 +50,7 @@ _MARKS = frozenset(
 )
 """Values by which a document says that something is not known, or that there is nothing to say."""
 
-_NOTHING = frozenset({"", "-", "--", "?", "null", "nil", "undefined", "todo", "tbd", "[more information needed]"})
+_NOTHING = frozenset({"", "-", "--", "?", "null", "nil", "undefined", "todo", "tbd", "1970-01-01t00:00:00z"})
 """Values that say nothing, not even that."""
 
 Part = tuple[str, bool, str, str, tuple[str, ...]]
