@@ -63,6 +63,10 @@ class NoWheelError(SourceError):
         self.requirement = requirement
 
 
+class EngineError(WeighlockError):
+    """A policy engine gave no answer that counts; what it was asked about is denied."""
+
+
 class DigestMismatchError(WeighlockError):
     """Bytes are not the bytes that the lockfile expects."""
 

@@ -32,12 +32,14 @@ class Answer:
         stamp: The engine, and the digest of the policy that it answered by.
         reasons: Why, one sentence without a full stop each; may hold text of the policy's author.
         remedy: The one step that would approve it on purpose.
+        reference: The name under which the engine's own log has this answer, where it keeps one.
     """
 
     allow: bool
     stamp: Stamp
     reasons: tuple[str, ...] = ()
     remedy: str | None = None
+    reference: str | None = None
 
 
 class Engine(Protocol):
