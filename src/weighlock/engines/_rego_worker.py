@@ -124,9 +124,9 @@ def _alarm(seconds: float) -> None:
 
 
 def _why(error: Exception) -> str:
-    # regopy takes JSON for granted where rego-cpp prints an error.
-    text = "an error in the policy, such as a function that does not exist" if isinstance(error, ValueError) else error
-    return f"{type(error).__name__}: {text}"[:4000]
+    if isinstance(error, ValueError):  # regopy takes JSON for granted where rego-cpp prints an error
+        return "a function that does not exist, a rule that needs itself, or the like"
+    return str(error)[:4000]
 
 
 def _read(stream: BinaryIO) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """What all engines have in common: a question is checked before it is asked, and a policy before it is believed.
 
 A policy that allows a question about nothing decides by what is absent. Such a policy lets through whatever nobody
-looked at, and no test of its author shows it. So every policy is first asked about nothing, in three ways, and has to
-deny all three, or not to answer at all.
+looked at, and no test of its author shows it. So every policy is first asked about nothing, in two ways, and has to
+deny both, or not to answer at all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ABOUT_NOTHING: dict[str, Any] = {
     "evidence": [],
     "policy": {},
 }
-NOTHING = (b"null", b"{}", json.dumps(_ABOUT_NOTHING).encode())
+NOTHING = (b"{}", json.dumps(_ABOUT_NOTHING).encode())
 """Questions that say nothing, which every policy has to deny."""
 
 

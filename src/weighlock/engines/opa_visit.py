@@ -84,6 +84,9 @@ class Visit:
             with self._connection.getresponse() as response:
                 self._require_good(response, path)
                 return self._body(response, most)
+        except EngineError:
+            self._connection.close()  # the rest of a bad answer is nothing that the next one begins with
+            raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             if self._over or isinstance(error, TimeoutError):
                 raise EngineError(f"it took longer than {self._seconds:g} seconds", where=self._where()) from None

@@ -79,6 +79,8 @@ def ruling(value: Any) -> Ruling:
         reasons += _missing(_strings(value, "required"), _strings(value, "passed"), allow=allow)
     if allow and reasons:
         raise EngineError(f"it allows and says why not: {reasons[0]}", hint=_STYLE)
+    if not allow and not reasons:
+        reasons = ("its policy denies and gives no reason",)
     short = tuple(reason[:_LONGEST_REASON] for reason in reasons[:_MOST_REASONS])
     return Ruling(allow=allow, reasons=short, remedy=None if remedy is None else remedy[:_LONGEST_REASON])
 
