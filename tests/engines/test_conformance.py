@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
+
 from tests.engines.asked import DOCUMENT, QUERY, cases, question
 from tests.engines.loopback_opa import opa
-
 from weighlock.engines.builtin import Builtin
 from weighlock.engines.opa import Opa
 from weighlock.engines.rego import Rego

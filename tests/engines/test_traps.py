@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.engines.asked import DOCUMENT, QUERY, cases
 from tests.engines.loopback_opa import opa
-
 from weighlock.engines.asking import NO_POLICY
 from weighlock.engines.interface import Question
 from weighlock.engines.opa import Opa

@@ -1,8 +1,8 @@
 """What all engines have in common: a question is checked before it is asked, and a policy before it is believed.
 
 A policy that allows a question about nothing decides by what is absent. Such a policy lets through whatever nobody
-looked at, and no test of its author shows it. So every policy is first asked about nothing, in two ways, and has to
-deny both, or not to answer at all.
+looked at, and no test of its author shows it. So every policy is first asked about nothing, and has to deny that, or
+not to answer at all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from weighlock.errors import EngineError
 from weighlock.finding import Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from weighlock.engines.ruling import Ruling
 
@@ -42,8 +42,9 @@ _ABOUT_NOTHING: dict[str, Any] = {
     "evidence": [],
     "policy": {},
 }
-NOTHING = (b"{}", json.dumps(_ABOUT_NOTHING).encode())
-"""Questions that say nothing, which every policy has to deny."""
+NOTHING = json.dumps(_ABOUT_NOTHING).encode()
+"""The question that says nothing, which every policy has to deny. Its tables are there, for rego-cpp dies of a rule
+that replaces something (`with`) in a table that is not."""
 
 
 def question_bytes(document: Mapping[str, Any]) -> bytes:
@@ -62,23 +63,20 @@ def question_bytes(document: Mapping[str, Any]) -> bytes:
     return data
 
 
-def require_denials(ask: Callable[[bytes], Ruling | None]) -> None:
-    """Ask a policy about nothing.
+def require_denial(answer: Ruling | None) -> None:
+    """Refuse a policy that allows `NOTHING`.
 
     Args:
-        ask: Returns what the policy decides, ``None`` where it comes to nothing that counts.
+        answer: What the policy decided about it, ``None`` where it came to nothing that counts.
 
     Raises:
         EngineError: It allows.
     """
-    for question in NOTHING:
-        answer = ask(question)
-        if answer is not None and answer.allow:
-            what = question.decode() if len(question) < 5 else "a question without any evidence"
-            raise EngineError(
-                f"its policy allows {what}, so it would allow whatever nobody looked at",
-                hint="require evidence by name, see docs/engines.md",
-            )
+    if answer is not None and answer.allow:
+        raise EngineError(
+            "its policy allows a question without any evidence, so it would allow whatever nobody looked at",
+            hint="require evidence by name, see docs/engines.md",
+        )
 
 
 def _require(document: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from weighlock.engines.asking import NO_POLICY, question_bytes, require_denials
+from weighlock.engines.asking import NO_POLICY, NOTHING, question_bytes, require_denial
 from weighlock.engines.interface import Answer
 from weighlock.engines.opa_visit import StatusError, Visit
 from weighlock.engines.ruling import LARGEST, Ruling, parse_strictly, ruling
@@ -79,7 +79,7 @@ class Opa:
                 reply = self._ask(visit, data)
                 stamp = Stamp(engine=self.name, policy=_digest(modules, reply.bundles))
                 decided = self._decided(reply)
-                self._require_denials(visit, stamp.policy, reply)
+                self._require_denial(visit, stamp.policy, reply)
                 _require_same(_modules(visit), modules)
         except EngineError as error:
             decided = Ruling(allow=False, reasons=(str(error),), remedy=error.hint)
@@ -119,25 +119,25 @@ class Opa:
             raise EngineError(f"{self._query} is undefined", where=self._url, hint=hint)
         return ruling(reply.value)
 
-    def _require_denials(self, visit: Visit, digest: str, reply: _Reply) -> None:
+    def _require_denial(self, visit: Visit, digest: str, reply: _Reply) -> None:
         if digest in self._denies_nothing:
             return
 
-        def denies(question: bytes) -> Ruling | None:
-            try:
-                about_nothing = self._ask(visit, question)
-            except StatusError as error:
-                if error.status == 500:  # so it says that the rules came to an error
-                    return None
-                raise
-            _require_same(about_nothing.bundles, reply.bundles)
-            try:
-                return self._decided(about_nothing)
-            except EngineError:
-                return None
-
-        require_denials(denies)
+        require_denial(self._about_nothing(visit, reply))
         self._denies_nothing.add(digest)
+
+    def _about_nothing(self, visit: Visit, reply: _Reply) -> Ruling | None:
+        try:
+            about_nothing = self._ask(visit, NOTHING)
+        except StatusError as error:
+            if error.status == 500:  # so it says that the rules came to an error
+                return None
+            raise
+        _require_same(about_nothing.bundles, reply.bundles)
+        try:
+            return self._decided(about_nothing)
+        except EngineError:
+            return None
 
 
 def _checked(url: str) -> str:

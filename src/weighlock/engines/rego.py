@@ -15,7 +15,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from weighlock.engines.asking import NO_POLICY, question_bytes, require_denials
+from weighlock.engines.asking import NO_POLICY, NOTHING, question_bytes, require_denial
 from weighlock.engines.interface import Answer
 from weighlock.engines.policy_files import PolicyFiles, look, read
 from weighlock.engines.rego_process import RegoProcess, folder_of_regopy
@@ -112,15 +112,13 @@ class Rego:
         if "problem" in answer:
             raise _problem(str(answer["problem"]), policy)
 
-        def denies(question: bytes) -> Ruling | None:
-            try:
-                return self._decide(process, question)
-            except EngineError:
-                if not process.alive:
-                    raise
-                return None
-
-        require_denials(denies)
+        try:
+            about_nothing = self._decide(process, NOTHING)
+        except EngineError:
+            if not process.alive:
+                raise
+            return
+        require_denial(about_nothing)
 
     def _decide(self, process: RegoProcess, question: bytes) -> Ruling:
         # The kernel ends the process a little later than we do, for the case that nobody is left to do it.
