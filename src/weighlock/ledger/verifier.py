@@ -455,7 +455,7 @@ def verify_folder(folder: str, key: Key, since: bytes | None = None) -> Checkpoi
     if not os.path.isdir(folder):
         raise UndecidedError(f"{folder} is no folder")
     try:
-        now = verify_checkpoint(_read(os.path.join(folder, "checkpoint"), _LARGEST_NOTE), key)
+        now = verify_checkpoint(read_regular(os.path.join(folder, "checkpoint"), _LARGEST_NOTE), key)
     except FileNotFoundError:
         if old is None:
             raise UndecidedError("nothing was sealed yet: there is no checkpoint") from None
@@ -481,10 +481,8 @@ def verify_folder(folder: str, key: Key, since: bytes | None = None) -> Checkpoi
 
 def _leaves(folder: str, number: int, width: int) -> list[bytes]:
     """Return the hashes of the entries of one bundle, which its tile has to hold, too."""
-    hashes = _hashes(folder, 0, number, width)
-    where = tile_path("entries", number, width)
-    entries = split_bundle(_tile(folder, "entries", number, width), width, where)
-    leaves = [leaf_hash(entry) for entry in entries]
+    hashes = read_hashes(folder, 0, number, width)
+    leaves = [leaf_hash(entry) for entry in read_bundle(folder, number, width)]
     for place, (leaf, expected) in enumerate(zip(leaves, hashes, strict=True)):
         if leaf == expected:
             continue
@@ -502,14 +500,30 @@ def _verify_upper_tiles(folder: str, hashes: list[bytes]) -> None:
     while hashes:
         for number in range((len(hashes) + TILE_WIDTH - 1) // TILE_WIDTH):
             expected = hashes[number * TILE_WIDTH : (number + 1) * TILE_WIDTH]
-            if _hashes(folder, level, number, len(expected)) != expected:
+            if read_hashes(folder, level, number, len(expected)) != expected:
                 place = tile_path(level, number, len(expected))
                 raise VerificationError(f"edited: {place} does not hold the hashes of the tiles below it")
         full = range(0, len(hashes) - TILE_WIDTH + 1, TILE_WIDTH)
         hashes, level = [root_of(hashes[start : start + TILE_WIDTH]) for start in full], level + 1
 
 
-def _hashes(folder: str, level: int, number: int, width: int) -> list[bytes]:
+def read_bundle(folder: str, number: int, width: int) -> list[bytes]:
+    """Return the first entries of a bundle of a ledger.
+
+    Raises:
+        VerificationError: They are not there.
+        UndecidedError: They cannot be read.
+    """
+    return split_bundle(_tile(folder, "entries", number, width), width, tile_path("entries", number, width))
+
+
+def read_hashes(folder: str, level: int, number: int, width: int) -> list[bytes]:
+    """Return the first hashes of a tile of a ledger.
+
+    Raises:
+        VerificationError: They are not there.
+        UndecidedError: They cannot be read.
+    """
     data = _tile(folder, level, number, width)
     if len(data) != width * HASH_SIZE:
         place = tile_path(level, number, width)
@@ -522,12 +536,12 @@ def _tile(folder: str, level: int | str, number: int, width: int) -> bytes:
     most = TILE_WIDTH * (LARGEST_ENTRY + 2)
     path = tile_path(level, number, width)
     try:
-        return _read(os.path.join(folder, path), most)
+        return read_regular(os.path.join(folder, path), most)
     except FileNotFoundError:
         if width == TILE_WIDTH:
             raise VerificationError(f"deleted: {path} is not there") from None
     try:
-        full = _read(os.path.join(folder, tile_path(level, number)), most)
+        full = read_regular(os.path.join(folder, tile_path(level, number)), most)
     except FileNotFoundError:
         raise VerificationError(f"deleted: {path} is not there") from None
     if level != "entries":
@@ -536,8 +550,13 @@ def _tile(folder: str, level: int | str, number: int, width: int) -> bytes:
     return b"".join(len(one).to_bytes(2, "big") + one for one in entries[:width])
 
 
-def _read(path: str, most: int) -> bytes:
-    """Return the bytes of a regular file; a pipe would let its reader wait for ever."""
+def read_regular(path: str, most: int) -> bytes:
+    """Return the bytes of a regular file; a pipe would let its reader wait for ever.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        UndecidedError: It cannot be read, or is larger than it may be.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as file:
@@ -694,7 +713,7 @@ def read_key(text: str) -> Key:
 
 def _named(path: str, most: int = _LARGEST_DOCUMENT) -> bytes:
     try:
-        return _read(path, most)
+        return read_regular(path, most)
     except FileNotFoundError:
         raise UndecidedError(f"{path} is not there") from None
 
