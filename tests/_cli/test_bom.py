@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
@@ -123,6 +124,16 @@ def test_what_cannot_be_read_is_an_error_and_no_document(run, tmp_path, argument
     out, err = run(*arguments, code=2)
     assert not out
     assert err
+
+
+def test_a_written_document_is_recorded_with_its_digest(run, tmp_path, monkeypatch):
+    folders.model(tmp_path / "m")
+    monkeypatch.setenv("WEIGHLOCK_LEDGER", str(tmp_path / "ledger"))
+    run("m", "--output", "models.cdx.json")
+    spools = list((tmp_path / "ledger" / "spool").iterdir())
+    lines = [json.loads(line) for spool in spools for line in spool.read_text().splitlines()]
+    digest = hashlib.sha256((tmp_path / "models.cdx.json").read_bytes()).hexdigest()
+    assert [(one["kind"], one["digest"]) for one in lines] == [("document", f"sha256:{digest}")]
 
 
 def test_a_hostile_name_does_nothing_to_the_terminal(run, tmp_path):

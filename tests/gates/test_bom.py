@@ -180,6 +180,57 @@ def test_a_locked_dataset_is_data_and_what_a_card_names_leads_to_it(bench):
     assert [one.name for one in bom.every("data")] == ["glue", "imdb"]
 
 
+def test_a_locked_dataset_says_what_its_own_card_says(bench):
+    source = HubSource(repo="org/data", type="dataset", revision=REVISION)
+    places = Places(folder=bench.folder, cache=HubCache(bench.folder / "cache"))
+    place = places.cache.snapshot(source)
+    place.mkdir(parents=True)
+    (place / "README.md").write_text(
+        "---\nlicense: cc-by-4.0\nsize_categories: [1K<n<10K]\ntask_categories: [summarization]\n---\n"
+        "## Dataset Description\nReviews.\n## Personal and Sensitive Information\nNames.\n## Collection\nBy hand.\n"
+    )
+    bench.lock(LockedModel(name="data", source=source, files=inspected(str(place), "x", Silence()).model.files))
+    (found,) = bench.describe(locked=True, places=places).every("data")
+    assert (found.description, found.licenses[0].expression) == ("Reviews.", "CC-BY-4.0")
+    assert ("weighlock:size-categories", "1K<n<10K") in found.properties
+    assert unknown(found) == set()
+
+
+def test_a_snapshot_of_a_hub_cache_is_called_by_its_repository_and_that_is_said(bench):
+    model, places = bench.hub("org/tiny")
+    found = bench.model(places.root(model))
+    assert (found.name, found.purl) == ("org/tiny", f"pkg:huggingface/org/tiny@{REVISION}")
+    assert "name of its folder" in found.every("weighlock:source")[0]
+    assert found.every("weighlock:card") == ("read and verified",)
+
+
+@pytest.mark.parametrize(
+    "folder", ["models--org--../snapshots", "models--a--b--c/snapshots", "m--org--x/snapshots", "x/y"]
+)
+def test_a_folder_that_only_looks_like_a_snapshot_is_a_folder(bench, folder):
+    folders.model(bench.folder / folder / REVISION)
+    assert bench.model(f"{folder}/{REVISION}").purl is None
+
+
+def test_signatures_beside_the_lockfile_are_named_with_their_digests(bench):
+    model, places = bench.hub("org/tiny")
+    bench.lock(model)
+    (bench.folder / "models.lock.sigstore.json").write_text("{}")
+    (bench.folder / "org--tiny.oms.sigstore.json").write_text("{}")
+    bom = bench.describe(locked=True, places=places)
+    (found,) = bom.every("machine-learning-model")
+    assert [one.url for one in bom.subject.references] == ["models.lock.sigstore.json"]
+    assert [one.url for one in found.references if one.kind == "digital-signature"] == ["org--tiny.oms.sigstore.json"]
+    assert "signature" not in unknown(found)
+
+
+def test_who_made_a_model_is_taken_from_its_card(bench):
+    folders.model(bench.folder / "m", card="## Model Details\n- **Developed by:** A Team\n")
+    folders.model(bench.folder / "n", card="- **Developed by:** [More Information Needed]\n")
+    assert bench.model("m").producer == "A Team"
+    assert bench.model("n").producer is None
+
+
 # The same bytes for the same inputs
 
 

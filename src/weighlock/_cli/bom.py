@@ -68,7 +68,7 @@ def command(
     Exit codes: 0 it was written, 2 something that was named could not be read.
     """
     from weighlock.errors import UsageError
-    from weighlock.gates.bom import describe
+    from weighlock.gates.bom import describe, record
     from weighlock.gates.check_inputs import Inputs, grouped
     from weighlock.output import bom as render
 
@@ -90,7 +90,10 @@ def command(
             now=datetime.now(UTC),
             progress=progress,
         )
-    emit(render.spdx(found) if kind == "spdx" else render.cyclonedx(found, spec_version), output)
+    text = render.spdx(found) if kind == "spdx" else render.cyclonedx(found, spec_version)
+    emit(text, output)
+    if output is not None and os.path.isfile(output):
+        record(project, output, text)
     click.echo(render.summary(found), nl=False, err=True)
     return 0
 

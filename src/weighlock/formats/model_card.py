@@ -8,7 +8,7 @@ Source:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, OverBudgetError
@@ -27,6 +27,7 @@ _MOST_CHARACTERS = 4000
 _MOST_LINES = 200_000
 _FENCE = "---"
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.{1,200})")
+_DEVELOPER = re.compile(r"[-*]? ?\*\*Developed by(?: \[optional\])?:?\*\*:? *(.{1,200})", re.IGNORECASE)
 _NOTHING = ("more information needed", "needs more information", "[needs more information]", "n/a", "tbd", "none")
 _MARKS = str.maketrans("", "", "*_`[]<>#|-. \t\n")
 
@@ -34,6 +35,9 @@ _BOTH = "uses+limitations"
 
 # Sections are known by words in their headings; the first row that fits counts.
 _SECTIONS = (
+    ("description", ("dataset description", "dataset summary", "model description")),
+    ("personal", ("personal and sensitive", "personal information")),
+    ("collection", ("collection", "curation", "source data", "annotation")),
     ("out-of-scope", ("out-of-scope", "out of scope", "misuse", "malicious use")),
     ("risks", ("bias", "ethic", "fairness", "harm", "safety", "responsib")),
     ("limitations", ("limitation", "caveat", "known issue", "weakness")),
@@ -75,6 +79,7 @@ class Card:
         lists: Those that stand for a list, such as ``datasets``.
         results: Of ``model-index``.
         emissions: Names and values of ``co2_eq_emissions``.
+        developer: Who made it, where the text says so in the way of the Hub's template.
         sections: Text by the names of `_SECTIONS`.
         repeated: Keys of the front matter that stand there twice: readers differ in which one counts.
         dropped: What was cut off, in words.
@@ -85,6 +90,7 @@ class Card:
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     emissions: tuple[tuple[str, str], ...] = ()
+    developer: str | None = None
     sections: Mapping[str, str] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -121,16 +127,16 @@ def parse(data: bytes) -> Card:
     if len(lines) > _MOST_LINES:
         raise OverBudgetError("the card has more lines than anybody writes")
     end = _end_of_front_matter(lines)
-    sections = _sections(lines[end:])
+    text_only = Card(sections=_sections(lines[end:]), developer=_developer(lines[end:]))
     if not end:
-        return Card(sections=sections)
+        return text_only
     try:
         value = yaml_text.parse("\n".join(lines[1 : end - 1]).encode())
     except (FormatError, OverBudgetError) as error:
-        return Card(problem=error.message, sections=sections)
+        return replace(text_only, problem=error.message)
     if value is not None and not isinstance(value, JsonObject):
-        return Card(problem="the front matter is not a table", sections=sections)
-    return _card(value or JsonObject(), sections)
+        return replace(text_only, problem="the front matter is not a table")
+    return _with_front_matter(text_only, value or JsonObject())
 
 
 def _end_of_front_matter(lines: list[str]) -> int:
@@ -140,7 +146,7 @@ def _end_of_front_matter(lines: list[str]) -> int:
     return next((number + 1 for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), 0)
 
 
-def _card(front: JsonObject, sections: Mapping[str, str]) -> Card:
+def _with_front_matter(card: Card, front: JsonObject) -> Card:
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
     names = [name for name, _ in front]
@@ -156,12 +162,12 @@ def _card(front: JsonObject, sections: Mapping[str, str]) -> Card:
     results = list(_results(front))
     if len(results) > MOST_RESULTS:
         dropped.append(f"{len(results) - MOST_RESULTS} results")
-    return Card(
+    return replace(
+        card,
         texts=texts,
         lists=lists,
         results=tuple(results[:MOST_RESULTS]),
         emissions=tuple(_emissions(front)),
-        sections=sections,
         repeated=repeated,
         dropped=tuple(dropped),
     )
@@ -220,6 +226,17 @@ def _emissions(front: JsonObject) -> Iterator[tuple[str, str]]:
             for key in ("emissions", "source", "training_type", "geographical_location", "hardware_used"):
                 if (one := _first(table, key)) is not None:
                     yield key, one
+
+
+def _developer(lines: list[str]) -> str | None:
+    for line in lines:
+        if (found := _DEVELOPER.match(line.lstrip()[:_MOST_CHARACTERS])) and not _says_nothing(found[1]):
+            return found[1].strip()
+    return None
+
+
+def _says_nothing(text: str) -> bool:
+    return text.strip().strip("[]*_ .").lower() in _NOTHING
 
 
 def _sections(lines: list[str]) -> dict[str, str]:
@@ -282,7 +299,7 @@ def _without_comment(inside: bool, line: str) -> tuple[bool, str]:  # noqa: FBT0
 
 def _tidy(lines: list[str]) -> str:
     text = "\n".join(line.rstrip() for line in lines).strip("\n")[: 4 * _MOST_CHARACTERS]
-    kept = [line for line in text.split("\n") if line.strip().strip("[]*_ .").lower() not in _NOTHING]
+    kept = [line for line in text.split("\n") if not _says_nothing(line)]
     text = "\n".join(kept).strip()
     if not text.translate(_MARKS):
         return ""

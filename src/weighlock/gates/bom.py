@@ -11,6 +11,7 @@ Nothing is decided here, and no network is used.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,13 +25,15 @@ from weighlock.bom.values import UNKNOWN, Bom
 from weighlock.errors import UsageError, WeighlockError
 from weighlock.gates.bom_advisories import Advised, advised
 from weighlock.gates.bom_documents import read_documents
-from weighlock.gates.bom_inputs import inspected, listed_packages, subject_of
+from weighlock.gates.bom_inputs import beside, inspected, listed_packages, subject_of
 from weighlock.gates.bom_models import model_parts, ref_of
 from weighlock.gates.bom_packages import Package, from_distribution, merged, needs
 from weighlock.gates.places import Places
+from weighlock.gates.signed_lockfile import SUFFIX
 from weighlock.gates.sync import choose
 from weighlock.lockfile import HubSource
 from weighlock.policy import digest_of_document
+from weighlock.signing.oms_bundle import file_name as bundle_name
 from weighlock.sources.directory import identify
 from weighlock.sources.distributions import newest, read_distributions
 from weighlock.sources.environment import folders_of
@@ -38,7 +41,7 @@ from weighlock.sources.environment import folders_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from weighlock.bom.values import Properties
+    from weighlock.bom.values import Properties, Reference
     from weighlock.gates.bom_models import ModelParts
     from weighlock.gates.check_inputs import Inputs
     from weighlock.gates.project import Project
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 _SYSTEM_GAPS = ("data-flow", "data-usage", "inputs", "outputs", "timestamp")
 """No source says what a project does with data, nor when it was released."""
 
-_DOCUMENT_GAPS = ("signature", "hardware", "security-controls", "security-compliance", "security-contact")
+_DOCUMENT_GAPS = ("signature", "security-compliance", "security-contact")
 """A document cannot hold the signature that is made of it, and no source says the others."""
 
 _PHASES = ("pre-build", "build", "operations", "discovery")
@@ -83,6 +86,7 @@ class _Inventory:
     places: Places
     problems: tuple[tuple[str, str], ...] = ()
     complete: bool | None = None
+    references: tuple[Reference, ...] = ()
 
 
 def describe(
@@ -157,28 +161,37 @@ class _Run:
                 known[huggingface(source.repo, kind=source.type)] = ref_of(one.model)
         for one in found:
             documents = read_documents(one.model.files, partial(one.places.file, one.model))
-            self.models.append(
-                model_parts(one.model, documents, unreadable=one.problems, complete=one.complete, known=known)
+            parts = model_parts(
+                one.model,
+                documents,
+                unreadable=one.problems,
+                complete=one.complete,
+                known=known,
+                references=one.references,
+                claimed=bool(one.complete) and isinstance(one.model.source, HubSource),
             )
+            self.models.append(parts)
 
     def _locked(self, places: Places) -> list[_Inventory]:
         if not self.request.locked:
             return []
-        digest = self._digest_of(str(self.project.lock))
         lockfile = self.project.read(required=True)
-        if self._digest_of(str(self.project.lock)) != digest:
+        digest = self._digest_of(str(self.project.lock))
+        if lockfile.digest != f"sha256:{digest}":
             raise WeighlockError("changed while it was read", where=str(self.project.lock), hint="run it again")
         self.properties.append(("lockfile:sha256", digest))
         self.phases.add("build")
-        return [_Inventory(model=model, places=places) for model in choose(lockfile, self.request.names)]
+        return [
+            _Inventory(model=model, places=places, references=beside(self.project.folder, bundle_name(model.name)))
+            for model in choose(lockfile, self.request.names)
+        ]
 
     def _inspected(self) -> list[_Inventory]:
         found = []
         names = [os.path.basename(os.path.abspath(path)) for path in self.request.paths]
         for path, name in zip(self.request.paths, names, strict=True):
             one = inspected(path, name if names.count(name) == 1 else path, self.progress)
-            places = Places(folder=Path(os.curdir))
-            found.append(_Inventory(model=one.model, places=places, problems=one.problems, complete=True))
+            found.append(_Inventory(model=one.model, places=one.places, problems=one.problems, complete=True))
             self.times.append(one.newest)
             self.phases.add("discovery")
         return found
@@ -231,6 +244,9 @@ class _Run:
         graph = {one.ref: self.needs.get(one.ref, ()) for one in components}
         graph |= {ref: parts.needs for ref, parts in models.items()}
         subject = subject_of(self.project, self.request)
+        if self.request.locked:
+            signature = beside(self.project.folder, f"{self.project.lock.name}{SUFFIX}")
+            subject = replace(subject, references=signature)
         gaps = [*_SYSTEM_GAPS, *(["dependencies"] if packages and not self.needs else [])]
         graph[subject.ref] = tops(graph, {one.component.ref for one in packages if one.requested} | set(models))
         wrong = (*(one for parts in models.values() for one in parts.vulnerabilities), *advice.vulnerabilities)
@@ -250,6 +266,7 @@ class _Run:
         told = [
             *self.properties,
             ("policy:sha256", digest_of_document(self.project.policy.to_dict())),
+            *([("guard", self._guard())] if self.project.policy_path else []),
             ("generation", "read from digests, metadata and cards; nothing was executed, no server was asked"),
             *([("advisories", advice.state)] if advice.state else []),
         ]
@@ -257,8 +274,34 @@ class _Run:
             *([] if self.request.author else ["author"]),
             *([] if advice.known and advice.state else ["advisories"]),
         ]
+        gaps += [] if self.project.policy_path else ["security-controls"]
+        cards = [one.component.card for one in self.models if one.component.card]
+        gaps += (
+            [] if any(name == "weighlock:hardware" for card in cards for name, _ in card.properties) else ["hardware"]
+        )
         gaps += [*_DOCUMENT_GAPS, *([] if rated else ["security-metrics"]), *([] if software else ["software"])]
         return (*sorted((f"weighlock:{name}", value) for name, value in told), *((UNKNOWN, gap) for gap in gaps))
+
+    def _guard(self) -> str:
+        policy = self.project.policy
+        return (
+            f"the policy asks for mode {policy.mode}, unlocked files: {policy.unlocked}, verification: {policy.verify}"
+        )
+
+
+def record(project: Project, path: str, text: str) -> None:
+    """Record in the ledger that a document was written.
+
+    Args:
+        project: Whose policy says which ledger.
+        path: Of the document.
+        text: Of it.
+
+    Raises:
+        LedgerError: It cannot be recorded, and the policy requires that.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    project.decider("bom").record_document(path, f"sha256:{digest}", "written")
 
 
 def tops(graph: Mapping[str, tuple[str, ...]], requested: set[str]) -> tuple[str, ...]:

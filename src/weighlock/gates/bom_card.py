@@ -123,6 +123,9 @@ def _properties(documents: Documents) -> Iterator[tuple[str, str]]:
     for key in _LISTS:
         if values := card.all(key):
             yield f"weighlock:{key.replace('_', '-')}", ", ".join(values)
+    used = dict(card.emissions).get("hardware_used")
+    if used and "hardware" not in card.sections:
+        yield "weighlock:hardware", used
     for name, section in _SECTIONS:
         if text := card.sections.get(section):
             yield f"weighlock:{name}", text

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weighlock.bom.names import reference
-from weighlock.bom.values import APPLICATION, UNKNOWN, Component
+from weighlock.artifact import Digest
+from weighlock.bom.names import is_repo, reference, relative
+from weighlock.bom.values import APPLICATION, UNKNOWN, Component, Reference
 from weighlock.digests import cores
 from weighlock.errors import FormatError, OverBudgetError, SourceError, WeighlockError
 from weighlock.files import read_regular
@@ -20,7 +22,8 @@ from weighlock.formats.pyproject import project
 from weighlock.gates.bom_packages import Package, from_list
 from weighlock.gates.check_inputs import PROJECT, Reader
 from weighlock.gates.judge import inspect_file, locked_file
-from weighlock.lockfile import LockedModel, PathSource
+from weighlock.gates.places import Places
+from weighlock.lockfile import HubSource, LockedModel, PathSource
 from weighlock.sources.directory import PRIVATE, identify
 from weighlock.sources.disk import every_name
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from weighlock.sources.disk import FoundFile
     from weighlock.sources.interface import Progress
 
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
@@ -43,11 +48,13 @@ class Inspected:
 
     Args:
         model: With the digest of every file.
+        places: Where its files lie.
         problems: Paths of files that could not be read, and why.
         newest: When the newest file was written.
     """
 
     model: LockedModel
+    places: Places
     problems: tuple[tuple[str, str], ...] = ()
     newest: float = 0.0
 
@@ -84,11 +91,45 @@ def inspected(path: str, name: str, progress: Progress) -> Inspected:
         answers = list(pool.map(look, names))
     files = tuple(one for one in answers if not isinstance(one, tuple))
     times = [os.lstat(found.path).st_mtime for found in names]
+    cached = None if single else hub_source(root)
+    source = cached or PathSource(path=root)
+    here = Path(os.curdir)
     return Inspected(
-        model=LockedModel(name=name, source=PathSource(path=root), files=files),
+        model=LockedModel(name=cached.repo if cached else name, source=source, files=files),
+        places=Places(folder=here, local=Path(root)) if cached else Places(folder=here),
         problems=tuple(one for one in answers if isinstance(one, tuple)),
         newest=max(times),
     )
+
+
+def hub_source(folder: str) -> HubSource | None:
+    """Return the repository and the commit that a folder of a Hub cache is called by, if it is one.
+
+    Source:
+        "Understand caching", huggingface_hub's documentation.
+    """
+    snapshots, revision = os.path.split(os.path.abspath(folder))
+    repository, name = os.path.split(snapshots)
+    kind, *parts = os.path.basename(repository).split("--")
+    repo = "/".join(parts)
+    known = kind in {"models", "datasets", "spaces"} and name == "snapshots" and is_repo(repo)
+    if not known or not _COMMIT.match(revision):
+        return None
+    return HubSource(repo=repo, type=kind.removesuffix("s"), ref=revision, revision=revision)
+
+
+def beside(folder: Path, name: str) -> tuple[Reference, ...]:
+    """Return a signature that lies beside the lockfile, with its digest. It is not verified here.
+
+    Args:
+        folder: Of the lockfile.
+        name: Of the file.
+    """
+    if not os.path.isfile(folder / name):
+        return ()
+    digest = Digest.sha256(identify(folder / name).sha256)
+    comment = "lies beside the lockfile, not verified here"
+    return (Reference(kind="digital-signature", url=relative(name), digests=(digest,), comment=comment),)
 
 
 def _look(found: FoundFile, shown: str, progress: Progress) -> LockedFile | tuple[str, str]:

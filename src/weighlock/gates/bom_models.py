@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os.path
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +12,6 @@ from weighlock.bom.names import below, generic, hub_page, huggingface, is_repo, 
 from weighlock.bom.values import (
     APPLICATION,
     DATASET,
-    FILE,
     MODEL,
     UNKNOWN,
     Component,
@@ -22,7 +19,9 @@ from weighlock.bom.values import (
     Reference,
 )
 from weighlock.gates.bom_card import bases_of, card_of, dataset_names
+from weighlock.gates.bom_datasets import gaps_of, named_dataset, properties_of
 from weighlock.gates.bom_documents import CARD, Documents
+from weighlock.gates.bom_files import file_component, listed, manifest_digest, unread_component
 from weighlock.gates.bom_findings import of_files
 from weighlock.lockfile import HubSource, PathSource, UrlSource
 
@@ -30,13 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from weighlock.bom.values import Properties, Vulnerability
-    from weighlock.lockfile import LockedFile, LockedModel
+    from weighlock.lockfile import LockedModel
 
 _SIGNATURES = (".sigstore.json", ".sigstore", ".sig", ".asc")
 _ATTESTATIONS = (".intoto.jsonl", ".intoto.json", ".provenance.json")
 _REPORTS = (".sarif", ".sarif.json")
 _MOST_NAMES = 100
-_HARDWARE = frozenset({"weighlock:hardware", "weighlock:co2_eq_emissions:hardware_used"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +61,8 @@ def model_parts(
     unreadable: tuple[tuple[str, str], ...] = (),
     complete: bool | None = None,
     known: dict[str, str] | None = None,
+    references: tuple[Reference, ...] = (),
+    claimed: bool = False,
 ) -> ModelParts:
     """Return what a model adds to a document.
 
@@ -72,12 +72,17 @@ def model_parts(
         unreadable: Paths of files whose digests are not known, and why.
         complete: Its files are all that there are.
         known: References of the other models of the document, by their package URLs.
+        references: What lies beside it, such as a signature.
+        claimed: Where it comes from is what its folder is called, and nothing that was locked.
     """
     known = known or {}
     ref = ref_of(model)
-    datasets = tuple(_dataset(name) for name in dataset_names(documents))
+    datasets = tuple(named_dataset(name) for name in dataset_names(documents))
     bases = bases_of(documents)
-    files = (*(_file(ref, file, documents) for file in model.files), *(_unread(ref, *item) for item in unreadable))
+    files = (
+        *(file_component(ref, file, documents) for file in model.files),
+        *(unread_component(ref, *item) for item in unreadable),
+    )
     component = Component(
         kind=kind_of(model),
         ref=ref,
@@ -91,12 +96,12 @@ def model_parts(
         card=replace(card_of(documents), datasets=tuple(sorted(known.get(one.ref, one.ref) for one in datasets))),
         ancestors=tuple(_ancestor(ref, name, revision) for name, revision in bases.names),
         lineage=bases.relation,
-        references=tuple(_references(model)),
+        references=(*_references(model), *references),
         components=tuple(sorted(files, key=lambda one: one.ref)),
         tags=_tags(documents),
         complete=complete,
     )
-    component = replace(component, properties=_properties(model, documents, component))
+    component = replace(component, properties=_properties(model, documents, component, claimed=claimed))
     wanted = {one.ref for one in datasets} | {huggingface(name) for name, _ in bases.names if is_repo(name)}
     needs = {known[purl] for purl in wanted if purl in known} | {one.ref for one in datasets if one.ref not in known}
     return ModelParts(
@@ -130,79 +135,9 @@ def purl_of(model: LockedModel) -> str | None:
             return None
 
 
-def manifest_digest(model: LockedModel) -> str:
-    """Return one SHA-256 for all files of a model: names, sizes and digests, and not digests alone.
-
-    Source:
-        ``docs/formats/bom.md``: the canonical JSON (RFC 8785) of a list of ``[path, size, sha256]``, sorted by path.
-    """
-    rows = sorted([file.path, file.size, file.sha256] for file in model.files)
-    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _file(ref: str, file: LockedFile, documents: Documents) -> Component:
-    told = [
-        ("size", str(file.size)),
-        ("format", file.format),
-        ("outcome", file.outcome),
-        ("imports", _listed(file.imports)),
-        ("needs-approval", _listed(tuple(name for name in file.needs if name not in file.approved))),
-        ("approved", _listed(file.approved)),
-        ("accepted-unsafe", (file.reason or "without a reason") if file.unsafe else None),
-        ("equivalent-to", _listed(file.equivalent_to)),
-        *documents.weights.get(file.path, ()),
-        ("unreadable", documents.problems.get(file.path)),
-    ]
-    return Component(
-        kind=FILE,
-        ref=below(ref, file.path),
-        name=file.path,
-        digests=(Digest.sha256(file.sha256),),
-        properties=tuple((f"weighlock:{name}", value) for name, value in told if value),
-        components=tuple(_template(ref, file.path, *item) for item in documents.templates.get(file.path, ())),
-    )
-
-
-def _template(ref: str, path: str, name: str, sha256: str) -> Component:
-    """Return a chat template as a part of its file; CycloneDX has no field for one."""
-    return Component(
-        kind=FILE,
-        ref=below(ref, path, name),
-        name=f"{path}#{name}",
-        digests=(Digest.sha256(sha256),),
-        properties=(("weighlock:chat-template", "the text of the template, as UTF-8"),),
-    )
-
-
-def _unread(ref: str, path: str, why: str) -> Component:
-    properties = (("weighlock:unreadable", why), (UNKNOWN, "digest"))
-    return Component(kind=FILE, ref=below(ref, path), name=path, properties=properties)
-
-
 def _digests_of(model: LockedModel) -> tuple[Digest, ...]:
     single = isinstance(model.source, UrlSource) or (isinstance(model.source, PathSource) and len(model.files) == 1)
     return (Digest.sha256(model.files[0].sha256),) if single and len(model.files) == 1 else ()
-
-
-def _dataset(name: str) -> Component:
-    """Return a dataset that a card names, of which nothing but the name is known."""
-    on_hub = is_repo(name)
-    purl = huggingface(name, kind="dataset") if on_hub else None
-    missing = ("digest", "version", "license", "description", "content", "provenance", "statistics", "sensitivity")
-    return Component(
-        kind=DATASET,
-        ref=purl or reference("dataset", name),
-        name=name,
-        purl=purl,
-        producer=name.partition("/")[0] if on_hub and "/" in name else None,
-        content="dataset",
-        references=(Reference(kind="distribution", url=hub_page(name, kind="dataset")),) if on_hub else (),
-        properties=(
-            ("weighlock:source", "named by a model card, not looked at"),
-            *((UNKNOWN, gap) for gap in sorted(missing)),
-        ),
-    )
 
 
 def _ancestor(ref: str, name: str, revision: str | None) -> Component:
@@ -234,8 +169,9 @@ def _licenses(model: LockedModel, documents: Documents) -> tuple[License, ...]:
 def _producer(model: LockedModel, documents: Documents) -> str | None:
     if isinstance(model.source, HubSource):
         return model.source.repo.partition("/")[0] if "/" in model.source.repo else None
-    told = [*_of_gguf(documents, "general.organization"), *_of_gguf(documents, "general.author")]
-    return told[0] if told else None
+    developer = documents.card.developer if documents.card else None
+    told = [developer, *_of_gguf(documents, "general.organization"), *_of_gguf(documents, "general.author")]
+    return next((name for name in told if name), None)
 
 
 def _of_gguf(documents: Documents, key: str) -> Iterator[str]:
@@ -279,20 +215,25 @@ def _reference_kind(path: str) -> str | None:
     return next((kind for suffixes, kind in table if path.endswith(suffixes)), None)
 
 
-def _properties(model: LockedModel, documents: Documents, component: Component) -> Properties:
+def _properties(model: LockedModel, documents: Documents, component: Component, *, claimed: bool) -> Properties:
     names = sorted({name for file in model.files for name in file.needs})
     told = [
-        ("source", _place(model)),
+        ("source", f"{_place(model)} (the name of its folder in a Hub cache)" if claimed else _place(model)),
         ("model:sha256", manifest_digest(model)),
         ("files", str(len(component.components))),
         ("remote-code", "allowed" if model.remote_code else None),
         ("formats", ", ".join(sorted({file.format for file in model.files if file.format}))),
         ("outcome", _worst(model)),
-        ("unsafe-imports", _listed(tuple(names))),
+        ("unsafe-imports", listed(tuple(names))),
         ("card", _state_of_card(model, documents)),
     ]
     found = [(f"weighlock:{name}", value) for name, value in told if value]
-    return (*found, *((UNKNOWN, gap) for gap in _gaps(component, documents)))
+    if component.kind == DATASET:
+        found += properties_of(documents)
+        gaps = gaps_of(replace(component, properties=tuple(found)))
+    else:
+        gaps = _gaps(component, documents) if component.kind == MODEL else []
+    return (*found, *((UNKNOWN, gap) for gap in gaps))
 
 
 def _place(model: LockedModel) -> str:
@@ -346,13 +287,8 @@ def _gaps(component: Component, documents: Documents) -> list[str]:
         "energy": card.environment,
         "parameters": documents.parameters,
         "training": any(name.startswith("weighlock:training") for name, _ in card.properties),
-        "hardware": any(name in _HARDWARE for name, _ in (*card.properties, *card.environment)),
+        "hardware": any(name == "weighlock:hardware" for name, _ in card.properties),
         "signature": any(one.kind == "digital-signature" for one in component.references),
         "timestamp": None,  # no source of a model says when it was made
     }
     return sorted(name for name, value in there.items() if not value)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
