@@ -271,6 +271,31 @@ def test_a_lockfile_that_is_about_to_be_changed(project, keys):
     assert require_signatures(LOCK, str(lock), evidence, place) == ("alice",)
 
 
+def test_the_keys_of_an_organisation_are_not_looked_for_in_the_project(project, keys, tmp_path_factory):
+    """Both have a key of the same name, and the project may not put its own in the place of the organisation's."""
+    organisation = tmp_path_factory.mktemp("organisation")
+    (organisation / "keys").mkdir()
+    (organisation / "keys" / "alice.pub").write_bytes(keys["bob"].public.read_bytes())
+    policy(organisation, "alice")
+    (project / "weighlock.toml").write_text("")
+    found = environ(project, WEIGHLOCK_ORG_POLICY=str(organisation / "weighlock.toml"))
+    sign(project, keys["alice"])
+    with pytest.raises(AdmissionError, match="does not verify"):
+        open_gate(found)
+    sign(project, keys["bob"])
+    assert open_gate(found).lockfile.by_name("m")
+
+
+def test_a_project_cannot_do_without_the_signatures_that_its_organisation_requires(project, keys, tmp_path_factory):
+    organisation = tmp_path_factory.mktemp("organisation")
+    (organisation / "keys").mkdir()
+    (organisation / "keys" / "alice.pub").write_bytes(keys["alice"].public.read_bytes())
+    policy(organisation, "alice")
+    (project / "weighlock.toml").write_text("[evidence]\nrequire-signature = false\n")
+    with pytest.raises(PolicyError):
+        open_gate(environ(project, WEIGHLOCK_ORG_POLICY=str(organisation / "weighlock.toml")))
+
+
 # -- the guarded program
 
 

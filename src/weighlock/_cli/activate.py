@@ -50,7 +50,7 @@ def command(
         _activate_pip(environment, python, others=(lock, policy, mode))
         return
     if lock:
-        read_lockfile(lock)
+        _require_readable(lock, policy)
     files = _site.start_up_files(
         environment.folder,
         _LOCATION,
@@ -71,6 +71,18 @@ def command(
         click.echo("programs without a models.lock in their folder or above it will not start", err=True)
     undo = "WEIGHLOCK_MODE=off weighlock deactivate"
     click.echo(f"undo: {undo}{f' --python {quote(python)}' if python else ''}", err=True)
+
+
+def _require_readable(lock: str, policy: str | None) -> None:
+    """Demand that programs will be able to read the lockfile, signed if the recorded policy requires that."""
+    if policy is None:
+        read_lockfile(lock)
+        return
+    from weighlock.gates.load_settings import find_policy
+    from weighlock.gates.signed_lockfile import read_signed
+
+    found, place = find_policy({"WEIGHLOCK_POLICY": policy})
+    read_signed(lock, found.evidence, place)
 
 
 def _activate_pip(environment: Environment, python: str | None, others: tuple[str | None, ...]) -> None:
