@@ -204,9 +204,11 @@ def _shard_size(serialization: dict[str, Any]) -> int | None:
         raise UnsupportedError(f"a model serialised by {method[:40]!r} is not known", where="predicate.serialization")
     size = serialization.get("shard_size")
     # Written by way of a protobuf struct, whole numbers come out as 1000000000.0 with some encoders.
-    if isinstance(size, bool) or not isinstance(size, int | float) or size != int(size) or size < 1:
+    if isinstance(size, float) and size.is_integer():
+        size = int(size)
+    if type(size) is not int or size < 1:
         raise ForgedError("is no number of bytes", where="predicate.serialization.shard_size")
-    return int(size)
+    return size
 
 
 def _parts(resources: Any, algorithm: str, shard: int | None) -> list[Part]:
@@ -222,7 +224,7 @@ def _parts(resources: Any, algorithm: str, shard: int | None) -> list[Part]:
 def _part(value: Any, names: set[str], algorithm: str, shard: int | None, where: str) -> Part:
     value = fields(value, where, required=("name", "algorithm", "digest"))
     name, digest = text(value["name"], f"{where}.name"), text(value["digest"], f"{where}.digest")
-    if value["algorithm"] not in names:
+    if text(value["algorithm"], f"{where}.algorithm") not in names:
         raise ForgedError(f"is not the {algorithm} that the serialization says", where=f"{where}.algorithm")
     if len(digest) != _DIGITS[algorithm] or not _HEX.match(digest):
         raise ForgedError(f"is no {algorithm} digest in lower-case hexadecimal", where=f"{where}.digest")
