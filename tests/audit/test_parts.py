@@ -48,7 +48,10 @@ FAILS = {
         facts(card=None),
         facts(card=CardFacts(path="README.md", digest=DIGEST, problem="nested too deeply")),
     ],
-    "ledger-entry": [facts(ledger=replace(PROOF, verdict="DENY"))],
+    "ledger-entry": [
+        facts(ledger=replace(PROOF, verdict="DENY")),
+        facts(ledger=None, ledger_problem="fork", ledger_forged=True),
+    ],
     "formats-understood": [facts(files=(file(outcome=Outcome.UNVERIFIABLE),))],
     "no-harm": [facts(files=(file(outcome=Outcome.REFUSED),))],
     "imports-approved": [

@@ -222,6 +222,7 @@ class Facts:
         signatures: Every one that was found.
         ledger: Proof of the newest entry about the model, if there is one.
         ledger_problem: Why there is no proof.
+        ledger_forged: The ledger does not verify.
         bom: What a bill of materials says, if there is one.
         licenses: SPDX identifiers that models may have; empty where nobody listed any.
         unlisted: Problems that kept the list of files from being complete.
@@ -242,6 +243,7 @@ class Facts:
     signatures: tuple[SignatureFacts, ...] = ()
     ledger: LedgerProof | None = None
     ledger_problem: str | None = None
+    ledger_forged: bool = False
     bom: BomFacts | None = None
     licenses: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()

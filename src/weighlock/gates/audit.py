@@ -23,6 +23,7 @@ from weighlock.errors import RecordError, UsageError
 from weighlock.files import read_regular
 from weighlock.gates import audited_bom, audited_card
 from weighlock.gates.audited_files import Seen, see_locked, see_unlocked
+from weighlock.gates.audited_ledger import proof_of
 from weighlock.gates.audited_signatures import signatures_of
 from weighlock.lockfile import PathSource
 
@@ -97,6 +98,10 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
     if model is not None:
         signed = signatures_of(model, lockfile, project, request.now)
         facts = replace(facts, signatures=signed.signatures, refused=(signed.problem,) if signed.problem else ())
+    proved = proof_of(facts.lock, project, request.environ)
+    facts = replace(
+        facts, ledger=proved.proof, ledger_problem=proved.problem, ledger_forged=proved.forged
+    )
     facts = replace(facts, bom=audited_bom.bom_of(facts, request.bom, project.folder))
     stale = _stale(record, facts, project.folder)
     # 5. Decide

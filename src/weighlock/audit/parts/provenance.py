@@ -79,10 +79,12 @@ def _card(facts: Facts) -> Answer:
 
 def _ledger(facts: Facts) -> Answer:
     proof = facts.ledger
+    if facts.ledger_forged:
+        return failed(facts.ledger_problem or "the ledger does not verify")
     if proof is None:
         return unknown(facts.ledger_problem or "no ledger has an entry about it")
     if proof.verdict != "ALLOW":
-        return failed(f"the newest entry about it, {proof.index} of {proof.size}, says {proof.verdict}", proof.entry)
+        return failed(f"the newest entry about its lockfile, {proof.index} of {proof.size}, says {proof.verdict}", proof.entry)
     return passed(f"entry {proof.index} of {proof.size} by {proof.gate} says {proof.verdict}", proof.entry)
 
 
@@ -151,8 +153,8 @@ QUESTIONS = (
     Question(
         id="ledger-entry",
         part=Part.PROVENANCE,
-        text="Is the decision to admit it in the ledger, with a proof?",
-        passes="The newest entry about the model says ALLOW, and its inclusion in a signed checkpoint is proved.",
+        text="Is its lockfile in the ledger, with a proof?",
+        passes="The newest sealed entry about the lockfile, audits aside, says ALLOW, and its inclusion is proved.",
         owner="security",
         assess=_ledger,
         required=False,
