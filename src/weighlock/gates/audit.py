@@ -99,9 +99,7 @@ def audit(request: Request, project: Project, places: Places, progress: Progress
         signed = signatures_of(model, lockfile, project, request.now)
         facts = replace(facts, signatures=signed.signatures, refused=(signed.problem,) if signed.problem else ())
     proved = proof_of(facts.lock, project, request.environ)
-    facts = replace(
-        facts, ledger=proved.proof, ledger_problem=proved.problem, ledger_forged=proved.forged
-    )
+    facts = replace(facts, ledger=proved.proof, ledger_problem=proved.problem, ledger_forged=proved.forged)
     facts = replace(facts, bom=audited_bom.bom_of(facts, request.bom, project.folder))
     stale = _stale(record, facts, project.folder)
     # 5. Decide

@@ -11,9 +11,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from weighlock.audit.facts import LedgerProof
 from weighlock.entry import Entry
 from weighlock.errors import FormatError, LedgerError, TamperedError
-from weighlock.audit.facts import LedgerProof
 from weighlock.gates.recording import ledger_folder
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ def prove(ledger: Sealed, key: Key, lock: str) -> Proved:
         found = _newest(ledger, checkpoint.size, lock)
         if found is None:
             return Proved(problem="no sealed entry of the ledger is about this lockfile")
-        index, data, entry = found
+        index, data, _ = found
         hashes = ledger.inclusion(index, checkpoint.size)
         verify_inclusion(leaf_hash(data), index, checkpoint.size, hashes, checkpoint.root)
     except (VerificationError, FormatError) as error:
         return Proved(problem=f"the ledger does not verify: {error}", forged=True)
-    return Proved(proof=_proof(index, data, entry, hashes, checkpoint, note))
+    return Proved(proof=_proof(found, hashes, checkpoint, note))
 
 
 def _newest(ledger: Sealed, size: int, lock: str) -> tuple[int, bytes, Entry] | None:
@@ -127,8 +127,9 @@ def _newest(ledger: Sealed, size: int, lock: str) -> tuple[int, bytes, Entry] | 
 
 
 def _proof(
-    index: int, data: bytes, entry: Entry, hashes: Sequence[bytes], checkpoint: Checkpoint, note: bytes
+    found: tuple[int, bytes, Entry], hashes: Sequence[bytes], checkpoint: Checkpoint, note: bytes
 ) -> LedgerProof:
+    index, data, entry = found
     return LedgerProof(
         index=index,
         size=checkpoint.size,

@@ -84,7 +84,9 @@ def _ledger(facts: Facts) -> Answer:
     if proof is None:
         return unknown(facts.ledger_problem or "no ledger has an entry about it")
     if proof.verdict != "ALLOW":
-        return failed(f"the newest entry about its lockfile, {proof.index} of {proof.size}, says {proof.verdict}", proof.entry)
+        return failed(
+            f"the newest entry about its lockfile, {proof.index} of {proof.size}, says {proof.verdict}", proof.entry
+        )
     return passed(f"entry {proof.index} of {proof.size} by {proof.gate} says {proof.verdict}", proof.entry)
 
 
