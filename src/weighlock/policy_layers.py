@@ -11,6 +11,7 @@ Source:
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -252,4 +253,5 @@ def _shown(value: Any, most: int = 120) -> str:
     import json
 
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    text = re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:…@", text)  # a password of a database
     return text if len(text) <= most else f"{text[:most]}…"

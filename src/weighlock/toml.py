@@ -14,6 +14,10 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that change how the rest of a line is shown, or that TOML cannot hold (Cs)."""
 
 _HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.-]+)\s*\]\]?")
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_DOTTED = rf"((?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*)"
+_ANY_HEADER = re.compile(rf"\s*\[\[?\s*{_DOTTED}\s*\]")
+_ANY_KEY = re.compile(rf"\s*{_DOTTED}\s*=")
 _STEP = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?(?:\.|\Z)")
 
 
@@ -96,3 +100,32 @@ def _line_of_key(lines: list[str], start: int, key: str) -> int | None:
         if header is not None:
             return number + 1 if header[1].rpartition(".")[2] == key else None
     return None
+
+
+def line_of_path(text: str, path: tuple[str, ...]) -> int | None:
+    """Return the line on which a value stands, however it is written: under headers, dotted, or in an inline table.
+
+    Args:
+        text: A valid TOML document that holds the value. Lines of strings of several lines may mislead it.
+        path: The keys that lead to the value.
+
+    Returns:
+        The line, counted from 1, on which the most of that path is written, or ``None``.
+    """
+    header: tuple[str, ...] = ()
+    found, most = None, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := _ANY_HEADER.match(line):
+            header = written = _parts(match[1])
+        elif match := _ANY_KEY.match(line):
+            written = (*header, *_parts(match[1]))
+        else:
+            continue
+        depth = min(len(written), len(path))
+        if depth > most and path[:depth] == written[:depth]:
+            found, most = number, depth
+    return found
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
