@@ -66,8 +66,8 @@ FAILS = {
     ],
     "no-code": [
         facts(remote_code=True),
-        facts(files=(file(), plain("modeling.py"))),
-        facts(files=(file(), plain("MODELING.PY"))),
+        facts(files=(file(), plain("modeling.py", locked=False))),
+        facts(files=(file(), plain("MODELING.PY", locked=False, disk="extra"))),
         facts(files=(file(findings=(REMOTE,)),)),
     ],
     "chat-template": [facts(files=(file(format="gguf", findings=(finding("chat-template"),)),))],
@@ -152,6 +152,17 @@ def test_what_is_not_known_does_not_pass(item: str, about):
 
 def test_every_question_of_the_machine_is_tried_with_what_does_not_pass_it():
     assert FAILS.keys() | UNKNOWN.keys() == set(AUTO)
+
+
+def test_locked_code_that_nothing_asks_for_and_nothing_may_run_is_no_alarm():
+    assert _status("no-code", facts(files=(file(), plain("convert.py")))) is Status.PASS
+
+
+def test_a_remark_about_a_template_is_no_alarm():
+    slow = finding("chat-template", severity=Severity.LOW, message="its chat template may take long")
+    assert _status("chat-template", facts(files=(file(format="gguf", findings=(slow,)),))) is Status.PASS
+    broken = replace(slow, outcome=Outcome.UNVERIFIABLE)
+    assert _status("chat-template", facts(files=(file(format="gguf", findings=(broken,)),))) is Status.FAIL
 
 
 def test_other_names_for_the_same_bytes_are_another_model():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from weighlock.audit.facts import Facts, FileFacts
     from weighlock.audit.item import Answer
+    from weighlock.finding import Finding
 
 _WITHOUT_PICKLES = frozenset(
     {
@@ -93,13 +94,19 @@ def _code(facts: Facts) -> Answer:
         return failed(f"the lockfile lets its Python files run: {_named(scripts) or 'all of them'}", *_digests(scripts))
     if told:
         return failed(f"it asks for code to be run: {named(told, 3)}")
+    loose = [file for file in scripts if not file.locked]
+    if loose:
+        return failed(f"code lies among its files that nobody decided about: {_named(loose)}", *_digests(loose))
+    if not _seen(facts):
+        return _unseen(facts)
     if scripts:
-        return failed(f"code lies among its files, though nothing may run it: {_named(scripts)}", *_digests(scripts))
-    return passed("no code lies among its files, and no configuration asks for any") if _seen(facts) else _unseen(facts)
+        told_of = f"no configuration asks for code; what lies among its files may not run: {_named(scripts)}"
+        return passed(told_of, *_digests(scripts))
+    return passed("no code lies among its files, and no configuration asks for any")
 
 
 def _template(facts: Facts) -> Answer:
-    bad = list(facts.findings("chat-template"))
+    bad = [(file, finding) for file, finding in facts.findings("chat-template") if _counts(finding)]
     if bad:
         told = named([f"{file.path}: {finding.message}" for file, finding in bad], 3)
         return failed(told, *_digests(file for file, _ in bad))
@@ -112,7 +119,7 @@ def _template(facts: Facts) -> Answer:
 
 
 def _archives(facts: Facts) -> Answer:
-    bad = list(facts.findings("archive-anomalies"))
+    bad = [(file, finding) for file, finding in facts.findings("archive-anomalies") if _counts(finding)]
     if bad:
         told = named([f"{file.path}: {finding.message}" for file, finding in bad], 3)
         return failed(told, *_digests(file for file, _ in bad))
@@ -129,6 +136,11 @@ def _policy(facts: Facts) -> Answer:
     if not _seen(facts):
         return _unseen(facts)
     return passed(f"the policy of this project would load all {len(facts.files)} files", facts.policy)
+
+
+def _counts(finding: Finding) -> bool:
+    """Say whether a finding is more than a remark, such as that a template may take long."""
+    return finding.outcome > Outcome.DATA_ONLY or finding.severity.reaches(Severity.MEDIUM)
 
 
 def _may_unpickle(file: FileFacts) -> bool:
@@ -224,7 +236,7 @@ QUESTIONS = (
         id="no-code",
         part=Part.SECURITY,
         text="Does it work without code of its repository (`trust_remote_code`)?",
-        passes="No Python or native file among its files, none that a configuration asks for, and none admitted.",
+        passes="No configuration asks for code, the lockfile admits none, and whatever code lies there is locked.",
         owner="security",
         assess=_code,
         answerable=False,
@@ -234,7 +246,7 @@ QUESTIONS = (
         id="chat-template",
         part=Part.SECURITY,
         text="Do its chat templates reach for nothing but texts?",
-        passes="The check `chat-template` finds nothing.",
+        passes="The check `chat-template` finds nothing of medium severity or worse.",
         owner="security",
         assess=_template,
         answerable=False,
@@ -244,7 +256,7 @@ QUESTIONS = (
         id="archives",
         part=Part.SECURITY,
         text="Do its archives read the same to every program?",
-        passes="The check `archive-anomalies` finds nothing.",
+        passes="The check `archive-anomalies` finds nothing of medium severity or worse.",
         owner="security",
         assess=_archives,
         answerable=False,
