@@ -27,6 +27,7 @@ PARTS = (
     "install",
     "content",
     "popular",
+    "signing",
     "signed_models",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""

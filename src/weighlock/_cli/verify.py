@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from weighlock._cli._options import engine_options, project_of, report_options
+from weighlock._cli._signature_options import signature_options, verify_signatures
 from weighlock._cli._terminal import TerminalProgress, emit
 from weighlock.lockfile import PathSource
 
 if TYPE_CHECKING:
+    from weighlock._cli._signature_options import SignatureOptions
     from weighlock.executors.interface import Engine
     from weighlock.gates.places import Places
     from weighlock.lockfile import Lockfile
@@ -21,10 +23,18 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
+@signature_options
 @engine_options
 @report_options
 def command(
-    *, paths: tuple[str, ...], deep: bool, engine: Engine | None, lockfile: str | None, kind: str, output: str | None
+    *,
+    paths: tuple[str, ...],
+    deep: bool,
+    signature: SignatureOptions | None,
+    engine: Engine | None,
+    lockfile: str | None,
+    kind: str,
+    output: str | None,
 ) -> int:
     """Hash the locked files on this machine again, or the files of PATH, and compare them with the lockfile.
 
@@ -32,8 +42,12 @@ def command(
     would take are a mismatch, too; in the Hub cache, which other projects share, they are listed only, and so are
     files that `weighlock lock` leaves out.
 
+    With --signature, who signed PATH: `--signature models.lock` takes the signatures beside that file, and
+    `--signature BUNDLE PATH` a certain one. They count by --key, by --certificate or --issuer with --identity, or
+    else by the signers of the policy. Nothing is looked up on a network.
+
     \b
-    Exit codes: 0 as locked, 1 missing, changed or extra files, 2 something could not be read.
+    Exit codes: 0 as locked or signed, 1 missing, changed or extra files, or not signed, 2 something could not be read.
     """
     from weighlock.gates.places import Places
     from weighlock.gates.sync import choose
@@ -41,6 +55,8 @@ def command(
     from weighlock.output.lockfile import verify_json, verify_text
 
     project = project_of(lockfile)
+    if signature is not None:
+        return verify_signatures(paths, signature, project, kind=kind, output=output)
     locked = project.read(required=True)
     places = Places(folder=project.folder)
     known = {path: name for path in paths if (name := _model_at(path, locked, places)) is not None}

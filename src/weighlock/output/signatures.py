@@ -1,0 +1,72 @@
+"""Who signed what, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from weighlock.output.escape import encodable, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weighlock.gates.signatures import SignatureReport
+    from weighlock.gates.signing import Signed
+
+
+def signed_text(signed: Signed) -> str:
+    """Return what was signed, by whom, and where the signature lies."""
+    document = signed.document
+    lines = [
+        f"signed {document.kind} {document.name}: {len(document.subjects)} digests",
+        f"  by      {signed.who}",
+        f"  bundle  {signed.bundle}",
+        f"          {signed.digest}",
+    ]
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def verified_text(report: SignatureReport) -> str:
+    """Return who signed, the verdict first."""
+    return "".join(f"{printable(line)}\n" for line in _lines(report))
+
+
+def verified_json(report: SignatureReport) -> str:
+    """Return the same as one JSON object."""
+    from weighlock import __version__
+
+    tally = report.tally
+    document = {
+        "weighlock": __version__,
+        "command": "verify --signature",
+        "verified": tally.reached,
+        "kind": report.document.kind,
+        "name": report.document.name,
+        "subjects": len(report.document.subjects),
+        "signers": tally.signers,
+        "threshold": tally.threshold,
+        "signatures": [
+            {"bundle": name, "digest": str(one.bundle), "signer": one.signer, "identity": one.identity}
+            for name, one in tally.counted
+        ],
+        "not-counted": [{"bundle": one.bundle, "why": one.why, "hint": one.hint} for one in tally.not_counted],
+        "warnings": list(report.warnings),
+    }
+    return json.dumps(encodable(document), indent=2) + "\n"
+
+
+def _lines(report: SignatureReport) -> Iterator[str]:
+    tally, document = report.tally, report.document
+    word = "VERIFIED" if tally.reached else "NOT VERIFIED"
+    yield f"{word} {document.kind} {document.name}: {tally.signers} of {tally.threshold} signers"
+    if tally.counted:
+        yield f"  signed  {len(document.subjects)} digests, each as it is here"
+    for name, one in tally.counted:
+        identity = one.identity if one.identity.startswith("key ") else f"identity {one.identity}"
+        yield f"  signer  {one.signer}, {identity} ({name})"
+    for other in tally.not_counted:
+        yield f"  not counted  {other.bundle}: {other.why}"
+        if other.hint:
+            yield f"               hint: {other.hint}"
+    for warning in report.warnings:
+        yield f"  warning  {warning}"

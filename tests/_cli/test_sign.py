@@ -1,0 +1,216 @@
+"""``weighlock sign`` and ``weighlock verify --signature`` from end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+
+from weighlock._cli import main
+from weighlock.signing.key import generate, private_pem
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, capsys):
+    for name in ("WEIGHLOCK_MODE", "WEIGHLOCK_LOCK", "WEIGHLOCK_POLICY", "WEIGHLOCK_ROOT", "WEIGHLOCK_SIGNING_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("WEIGHLOCK_KEY_PASSPHRASE", raising=False)
+    monkeypatch.setenv("WEIGHLOCK_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("WEIGHLOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "data.pkl").write_bytes(b"N.")
+    assert main(["lock", "./model"]) == 0
+    for name in ("alice", "bob"):
+        key = generate()
+        (tmp_path / name).write_bytes(private_pem(key, None))
+        (tmp_path / name).chmod(0o600)
+        (tmp_path / f"{name}.pub").write_bytes(key.public.pem)
+    capsys.readouterr()
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def verify(capsys, *arguments):
+    return run(capsys, "verify", "--signature", *arguments)
+
+
+def test_a_signed_lockfile_verifies_and_a_changed_one_does_not(project, capsys):
+    assert run(capsys, "sign", "models.lock", "--key", "alice")[0] == 0
+    code, out, _ = verify(capsys, "models.lock", "--key", "alice.pub")
+    assert (code, out.startswith("VERIFIED lockfile models.lock: 1 of 1")) == (0, True)
+    with (project / "models.lock").open("a") as file:
+        file.write("# one more line\n")
+    code, out, _ = verify(capsys, "models.lock", "--key", "alice.pub")
+    assert (code, "other bytes" in out) == (1, True)
+    assert verify(capsys, "models.lock", "--key", "bob.pub")[0] == 1
+
+
+def test_nothing_verifies_without_saying_whose_signature_counts(project, capsys):
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    code, _, err = verify(capsys, "models.lock")
+    assert (code, "nobody's signature counts" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--certificate", "alice.pub"),
+        ("--identity", "a@example.org"),
+        ("--issuer", "https://example.org"),
+        ("--certificate", "c", "--issuer", "https://example.org", "--identity", "a@example.org"),
+        ("--key", "alice.pub", "--threshold", "2"),
+        ("--key", "alice"),
+        ("--key", "nothing.pub"),
+    ],
+)
+def test_half_a_policy_is_none(project, capsys, options):
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    code, out, err = verify(capsys, "models.lock", *options)
+    assert (code, out, err.startswith("error: ")) == (2, "", True)
+
+
+def test_options_about_signatures_alone_verify_nothing(project, capsys):
+    code, _, err = run(capsys, "verify", "--key", "alice.pub")
+    assert (code, "--signature" in err) == (2, True)
+
+
+def test_the_policy_says_who_counts_and_how_many(project, capsys):
+    rows = "".join(f'[[evidence.signers]]\nname = "{name}"\nkey = "{name}.pub"\n' for name in ("alice", "bob"))
+    (project / "weighlock.toml").write_text(f"[evidence]\nthreshold = 2\n{rows}")
+    assert run(capsys, "sign", "models.lock", "--key", "alice")[0] == 0
+    assert verify(capsys, "models.lock")[0] == 1
+    code, _, err = run(capsys, "sign", "models.lock", "--key", "bob")
+    assert (code, "--as NAME" in err) == (2, True)
+    assert run(capsys, "sign", "models.lock", "--key", "alice", "--as", "again")[0] == 0
+    assert verify(capsys, "models.lock")[0] == 1
+    assert run(capsys, "sign", "models.lock", "--key", "bob", "--as", "bob")[0] == 0
+    code, out, _ = run(capsys, "verify", "--signature", "models.lock", "--format", "json")
+    report = json.loads(out)
+    assert (code, report["verified"], report["signers"], len(report["signatures"])) == (0, True, 2, 3)
+
+
+def test_an_outsider_is_named_and_takes_nothing_away(project, capsys):
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    run(capsys, "sign", "models.lock", "--key", "bob", "--as", "\N{LATIN SMALL LETTER E WITH ACUTE}")
+    code, out, _ = verify(capsys, "models.lock", "--key", "alice.pub")
+    assert (code, "not counted  models.lock.é.sigstore.json" in out) == (0, True)
+
+
+@pytest.mark.parametrize("label", ["../x", "a/b", "oms", "", "a.b", "\x1b[2J"])
+def test_a_label_cannot_lead_elsewhere(project, capsys, label):
+    assert run(capsys, "sign", "models.lock", "--key", "alice", "--as", label)[0] == 2
+    assert not [name for name in os.listdir(project) if name.endswith(".sigstore.json")]
+
+
+def test_a_new_signature_of_the_same_signer_replaces_the_old_one(project, capsys):
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    first = (project / "models.lock.sigstore.json").read_bytes()
+    assert run(capsys, "sign", "models.lock", "--key", "alice")[0] == 0
+    assert (project / "models.lock.sigstore.json").read_bytes() != first
+
+
+def test_a_certain_bundle_can_be_named(project, capsys):
+    run(capsys, "sign", "models.lock", "--key", "alice", "--output", "elsewhere.json")
+    assert verify(capsys, "elsewhere.json", "models.lock", "--key", "alice.pub")[0] == 0
+    assert verify(capsys, "models.lock", "--key", "alice.pub")[0] == 2
+    assert verify(capsys, "weighlock.toml", "models.lock", "--key", "alice.pub")[0] == 2
+
+
+def test_a_model_is_signed_with_every_file_and_an_added_one_is_found(project, capsys):
+    assert run(capsys, "sign", "model", "--key", "alice", "--model", "org/name")[0] == 0
+    assert verify(capsys, "model", "--key", "alice.pub")[0] == 1
+    assert verify(capsys, "model", "--key", "alice.pub", "--model", "org/name")[0] == 0
+    (project / "model" / "__pycache__").mkdir()
+    (project / "model" / "__pycache__" / "x.pyc").write_bytes(b"")
+    code, out, _ = verify(capsys, "model", "--key", "alice.pub", "--model", "org/name")
+    assert (code, "x.pyc" in out or "2 files" in out) == (1, True)
+
+
+def test_a_link_out_of_a_model_is_not_signed(project, capsys):
+    (project / "model" / "link").symlink_to("/etc/hostname")
+    assert run(capsys, "sign", "model", "--key", "alice")[0] == 2
+
+
+def test_a_locked_model_is_signed_for_model_signing_and_verified_in_its_folder(project, capsys):
+    assert run(capsys, "sign", "--oms", "./model", "--key", "alice", "--output", "m.sig")[0] == 0
+    assert verify(capsys, "m.sig", "model", "--key", "alice.pub")[0] == 0
+    assert verify(capsys, "m.sig", "model", "--key", "bob.pub")[0] == 1
+    (project / "model" / "modeling_x.py").write_text("")
+    assert verify(capsys, "m.sig", "model", "--key", "alice.pub")[0] == 1
+
+
+def test_a_bill_of_materials_and_a_report_are_signed(project, capsys):
+    run(capsys, "bom", "--output", "models.cdx.json")
+    run(capsys, "scan", "model", "--format", "json", "--output", "scan.json")
+    for name, kind in (("models.cdx.json", "bom"), ("scan.json", "report")):
+        assert run(capsys, "sign", name, "--key", "alice")[0] == 0
+        code, out, _ = verify(capsys, name, "--key", "alice.pub")
+        assert (code, f"VERIFIED {kind}" in out) == (0, True)
+        (project / name).write_text((project / name).read_text() + " ")
+        assert verify(capsys, name, "--key", "alice.pub")[0] == 1
+
+
+def test_a_key_pair_is_made_for_its_owner_alone_and_encrypted(project, capsys, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_KEY_PASSPHRASE", "correct horse")
+    assert run(capsys, "sign", "--generate-key", "new")[0] == 0
+    assert stat.S_IMODE((project / "new").stat().st_mode) == 0o600
+    assert b"ENCRYPTED" in (project / "new").read_bytes()
+    assert run(capsys, "sign", "--generate-key", "new")[0] == 2
+    assert run(capsys, "sign", "models.lock", "--key", "new")[0] == 0
+    assert verify(capsys, "models.lock", "--key", "new.pub")[0] == 0
+    monkeypatch.setenv("WEIGHLOCK_KEY_PASSPHRASE", "wrong")
+    code, _, err = run(capsys, "sign", "models.lock", "--key", "new")
+    assert (code, "wrong" in err.replace("with this passphrase", "")) == (2, False)
+
+
+def test_a_key_without_a_passphrase_has_to_be_asked_for(project, capsys):
+    code, _, err = run(capsys, "sign", "--generate-key", "new")
+    assert (code, "--no-passphrase" in err, (project / "new").exists()) == (2, True, False)
+    assert run(capsys, "sign", "--generate-key", "new", "--no-passphrase")[0] == 0
+
+
+def test_a_key_that_others_may_read_is_warned_about(project, capsys):
+    (project / "alice").chmod(0o644)
+    code, _, err = run(capsys, "sign", "models.lock", "--key", "alice")
+    assert (code, "others may read" in err) == (0, True)
+
+
+def test_a_key_comes_from_the_environment(project, capsys, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_SIGNING_KEY", (project / "alice").read_text())
+    assert run(capsys, "sign", "models.lock")[0] == 0
+    assert verify(capsys, "models.lock", "--key", "alice.pub")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("models.lock",),
+        ("models.lock", "--key", "nothing"),
+        ("models.lock", "--key", "alice.pub"),
+        ("models.lock", "--keyless", "--offline"),
+        ("models.lock", "--keyless", "--key", "alice"),
+        ("nothing", "--key", "alice"),
+        ("--oms", "nothing", "--key", "alice"),
+        ("models.lock", "--generate-key", "new"),
+        ("models.lock", "--key", "pkcs11:object=x?pin-value=1"),
+    ],
+)
+def test_what_cannot_be_signed_is_told_in_two_lines(project, capsys, arguments):
+    code, out, err = run(capsys, "sign", *arguments)
+    assert (code, out, err.startswith("error: ")) == (2, "", True)
+    assert not [name for name in os.listdir(project) if name.endswith(".sigstore.json")]
+
+
+def test_signing_reads_no_file_of_a_locked_model(project, capsys):
+    (project / "model" / "data.pkl").unlink()
+    assert run(capsys, "sign", "models.lock", "--key", "alice")[0] == 0
+    assert run(capsys, "sign", "--oms", "./model", "--key", "alice")[0] == 0
