@@ -59,7 +59,7 @@ def command(
     \b
     Exit codes: 0 every required item passes or is waived, 1 something fails or is open, 2 could not decide.
     """
-    from weighlock.gates.audit import Request, audit
+    from weighlock.gates.audit import Request, audit, record_report
     from weighlock.gates.places import Places
 
     require_place(output)
@@ -88,7 +88,10 @@ def command(
         concluded = audit(request, project, Places(folder=project.folder), progress)
     if init:
         return _write_record(concluded, project, record)
-    emit(_render(concluded, kind, to_terminal=output is None and takes_color()), output)
+    text = _render(concluded, kind, to_terminal=output is None and takes_color())
+    emit(text, output)
+    if output is not None and os.path.isfile(output):
+        record_report(project, output, text)
     return 0 if concluded.verdict.allowed else 1
 
 

@@ -122,9 +122,18 @@ def _record_verdict(concluded: Audit, project: Project) -> None:
     )
 
 
+def record_report(project: Project, path: str, text: str) -> None:
+    """Record a report that was written, so that another one in its place is found.
+
+    Raises:
+        LedgerError: It cannot be recorded, and the policy requires that.
+    """
+    project.decider("audit").record_document(path, _sha256(text.encode()), "written")
+
+
 def _locked_model(target: str, lockfile: Lockfile, places: Places) -> LockedModel | None:
     """Return the locked model of a name, or the one whose place on this machine a path is."""
-    named = lockfile.by_name(target) or lockfile.by_name(f"./{target}")
+    named = lockfile.by_name(target) or lockfile.by_name(f"./{target}") or lockfile.by_repo("model", target)
     if named is not None:
         return named
     for model in lockfile.models:

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.output.audit.samples import ATTACKS, MARKER, allowed, hostile, large
 from weighlock.output.audit import html
@@ -181,6 +183,18 @@ def test_only_plain_https_is_a_link(url: str):
 
 def test_plain_https_is_a_link():
     assert 'href="https://example.org/report?id=1&amp;x=2"' in link("https://example.org/report?id=1&x=2")
+
+
+@given(st.text(max_size=300), st.integers(1, 40))
+def test_whatever_a_text_is_it_stays_one_text(text: str, most: int):
+    reader = Reader()
+    reader.feed(tag("p", foreign(text, most), text, title=text, class_=text))
+    reader.close()
+    assert reader.elements <= {"p", "bdi", "small"}
+    assert not reader.broken
+    assert not reader.open
+    assert [key for _, key, _ in reader.attributes if key != "class"] == ["title"]
+    assert all(character.isprintable() for character in "".join(reader.text))
 
 
 def test_only_tags_make_markup():
