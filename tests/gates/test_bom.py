@@ -355,6 +355,33 @@ def test_a_link_out_of_the_folder_is_named_and_not_followed(bench):
     assert "digest" in unknown(link)
 
 
+def test_what_could_not_be_read_is_in_triage_and_the_list_is_not_called_complete(bench):
+    folder = folders.model(bench.folder / "m")
+    assert bench.model().complete
+    os.mkfifo(folder / "model2.safetensors")
+    bom = bench.describe("m")
+    (model,) = bom.every("machine-learning-model")
+    assert model.complete is False
+    assert [one.analysis.state for one in bom.vulnerabilities] == ["in_triage"]
+
+
+def test_a_folder_of_a_tool_that_nobody_looked_into_is_named(bench):
+    folder = folders.model(bench.folder / "m")
+    (folder / "sub" / "__pycache__").mkdir(parents=True)
+    (folder / "sub" / "__pycache__" / "evil.pyc").write_bytes(b"x")
+    model = bench.model()
+    assert model.every("weighlock:left-out") == ("sub/__pycache__",)
+    assert model.complete is False
+
+
+def test_a_licence_that_differs_from_the_one_that_was_locked_is_said(bench):
+    model, places = bench.hub(license="gpl-3.0")
+    bench.lock(model)
+    (found,) = bench.describe(locked=True, places=places).every("machine-learning-model")
+    assert found.licenses[0].expression == "Apache-2.0"
+    assert found.every("weighlock:license-when-locked") == ("gpl-3.0",)
+
+
 def test_every_name_of_one_file_is_listed(bench):
     folder = folders.model(bench.folder / "m", card=None)
     os.link(folder / "state.pkl", folder / "again.pkl")

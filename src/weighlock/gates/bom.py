@@ -54,6 +54,7 @@ _SYSTEM_GAPS = ("data-flow", "data-usage", "inputs", "outputs", "timestamp")
 _DOCUMENT_GAPS = ("signature", "security-compliance", "security-contact")
 """A document cannot hold the signature that is made of it, and no source says the others."""
 
+_LAST = 253_402_300_799  # the end of the year 9999, behind which there are no dates
 _PHASES = ("pre-build", "build", "operations", "discovery")
 
 
@@ -87,6 +88,8 @@ class _Inventory:
     problems: tuple[tuple[str, str], ...] = ()
     complete: bool | None = None
     references: tuple[Reference, ...] = ()
+    left_out: tuple[str, ...] = ()
+    inspected: bool = False
 
 
 def describe(
@@ -168,7 +171,8 @@ class _Run:
                 complete=one.complete,
                 known=known,
                 references=one.references,
-                claimed=bool(one.complete) and isinstance(one.model.source, HubSource),
+                claimed=one.inspected and isinstance(one.model.source, HubSource),
+                left_out=one.left_out,
             )
             self.models.append(parts)
 
@@ -191,7 +195,17 @@ class _Run:
         names = [os.path.basename(os.path.abspath(path)) for path in self.request.paths]
         for path, name in zip(self.request.paths, names, strict=True):
             one = inspected(path, name if names.count(name) == 1 else path, self.progress)
-            found.append(_Inventory(model=one.model, places=one.places, problems=one.problems, complete=True))
+            complete = not one.problems and not one.left_out
+            found.append(
+                _Inventory(
+                    model=one.model,
+                    places=one.places,
+                    problems=one.problems,
+                    complete=complete,
+                    left_out=one.left_out,
+                    inspected=True,
+                )
+            )
             self.times.append(one.newest)
             self.phases.add("discovery")
         return found
@@ -334,9 +348,10 @@ def _time(times: Sequence[float], environ: Mapping[str, str]) -> datetime | None
         https://reproducible-builds.org/specs/source-date-epoch/
     """
     stated = environ.get("SOURCE_DATE_EPOCH")
+    if stated is None and not times:
+        return None
     if stated is not None:
         if not stated.isascii() or not stated.isdigit() or len(stated) > 11:
             raise UsageError("is not a number of seconds since 1970", where="SOURCE_DATE_EPOCH")
         times = [float(stated)]
-    seconds = int(max(times, default=0))
-    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < 1 << 36 else None
+    return datetime.fromtimestamp(min(max(0, int(max(times))), _LAST), UTC)

@@ -6,6 +6,7 @@ that runs when a file is loaded is CWE-502, and what could not be judged is in t
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from weighlock.advisory import Severity
@@ -23,13 +24,18 @@ _DESERIALISATION = 502
 _SOURCE = "weighlock"
 
 
-def of_files(component: Component, model: LockedModel) -> Iterator[Vulnerability]:
+def of_files(
+    component: Component, model: LockedModel, unreadable: tuple[tuple[str, str], ...] = ()
+) -> Iterator[Vulnerability]:
     """Yield an entry for each file that runs code, might, or could not be judged.
 
     Args:
         component: Of the model.
         model: With the outcomes of its files.
+        unreadable: Paths of files that could not be read, and why.
     """
+    for path, why in unreadable:
+        yield _unread(below(component.ref, path), path, why)
     for file in model.files:
         found = _entry(component, file)
         if found is not None:
@@ -57,6 +63,17 @@ def _entry(component: Component, file: LockedFile) -> Vulnerability | None:
         cwes=(_DESERIALISATION,),
         description=f"{file.path}: {what}",
         recommendation="use safetensors weights: weighlock convert",
+    )
+
+
+def _unread(ref: str, path: str, why: str) -> Vulnerability:
+    return Vulnerability(
+        ref=f"vulnerability-of:{ref}",
+        id=f"weighlock:unreadable:{sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
+        source=_SOURCE,
+        component=ref,
+        analysis=Analysis(state="in_triage"),
+        description=f"{path}: it could not be read, so what it does is not known: {why}",
     )
 
 

@@ -25,7 +25,7 @@ from weighlock.gates.judge import inspect_file, locked_file
 from weighlock.gates.places import Places
 from weighlock.lockfile import HubSource, LockedModel, PathSource
 from weighlock.sources.directory import PRIVATE, identify
-from weighlock.sources.disk import every_name
+from weighlock.sources.disk import collect, every_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +51,14 @@ class Inspected:
         places: Where its files lie.
         problems: Paths of files that could not be read, and why.
         newest: When the newest file was written.
+        left_out: Folders of tools in it that nobody looked into.
     """
 
     model: LockedModel
     places: Places
     problems: tuple[tuple[str, str], ...] = ()
     newest: float = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 def inspected(path: str, name: str, progress: Progress) -> Inspected:
@@ -74,12 +76,7 @@ def inspected(path: str, name: str, progress: Progress) -> Inspected:
         raise SourceError("does not exist", where=path, hint="name a locked model, a file or a folder")
     root = os.path.normpath(path)
     single = not os.path.isdir(root)
-    if single:
-        from weighlock.sources.disk import collect
-
-        names = collect([root]).files
-    else:
-        names = every_name(root, PRIVATE)
+    names, left_out = (collect([root]).files, ()) if single else every_name(root, PRIVATE)
     if not names:
         raise SourceError("there is no file in it", where=path, hint="name a folder with the files of a model")
 
@@ -99,6 +96,7 @@ def inspected(path: str, name: str, progress: Progress) -> Inspected:
         places=Places(folder=here, local=Path(root)) if cached else Places(folder=here),
         problems=tuple(one for one in answers if isinstance(one, tuple)),
         newest=max(times),
+        left_out=tuple(os.path.relpath(path, root) for path in left_out),
     )
 
 

@@ -63,6 +63,7 @@ def model_parts(
     known: dict[str, str] | None = None,
     references: tuple[Reference, ...] = (),
     claimed: bool = False,
+    left_out: tuple[str, ...] = (),
 ) -> ModelParts:
     """Return what a model adds to a document.
 
@@ -73,6 +74,7 @@ def model_parts(
         complete: Its files are all that there are.
         known: References of the other models of the document, by their package URLs.
         references: What lies beside it, such as a signature.
+        left_out: Folders of tools beside its files that nobody looked into.
         claimed: Where it comes from is what its folder is called, and nothing that was locked.
     """
     known = known or {}
@@ -101,14 +103,16 @@ def model_parts(
         tags=_tags(documents),
         complete=complete,
     )
-    component = replace(component, properties=_properties(model, documents, component, claimed=claimed))
+    component = replace(
+        component, properties=_properties(model, documents, component, claimed=claimed, left_out=left_out)
+    )
     wanted = {one.ref for one in datasets} | {huggingface(name) for name, _ in bases.names if is_repo(name)}
     needs = {known[purl] for purl in wanted if purl in known} | {one.ref for one in datasets if one.ref not in known}
     return ModelParts(
         component=component if component.kind == MODEL else replace(component, card=None),
         datasets=tuple(one for one in datasets if one.ref not in known),
         needs=tuple(sorted(needs - {ref})),
-        vulnerabilities=tuple(of_files(component, model)),
+        vulnerabilities=tuple(of_files(component, model, unreadable)),
     )
 
 
@@ -215,7 +219,9 @@ def _reference_kind(path: str) -> str | None:
     return next((kind for suffixes, kind in table if path.endswith(suffixes)), None)
 
 
-def _properties(model: LockedModel, documents: Documents, component: Component, *, claimed: bool) -> Properties:
+def _properties(
+    model: LockedModel, documents: Documents, component: Component, *, claimed: bool, left_out: tuple[str, ...]
+) -> Properties:
     names = sorted({name for file in model.files for name in file.needs})
     told = [
         ("source", f"{_place(model)} (the name of its folder in a Hub cache)" if claimed else _place(model)),
@@ -225,6 +231,8 @@ def _properties(model: LockedModel, documents: Documents, component: Component, 
         ("formats", ", ".join(sorted({file.format for file in model.files if file.format}))),
         ("outcome", _worst(model)),
         ("unsafe-imports", listed(tuple(names))),
+        ("left-out", listed(left_out)),
+        ("license-when-locked", _other_license(model, component)),
         ("card", _state_of_card(model, documents)),
     ]
     found = [(f"weighlock:{name}", value) for name, value in told if value]
@@ -234,6 +242,12 @@ def _properties(model: LockedModel, documents: Documents, component: Component, 
     else:
         gaps = _gaps(component, documents) if component.kind == MODEL else []
     return (*found, *((UNKNOWN, gap) for gap in gaps))
+
+
+def _other_license(model: LockedModel, component: Component) -> str | None:
+    """Return what the source said when the model was locked, where its card says something else."""
+    locked = license_of(model.license) if model.license else None
+    return model.license if locked is not None and locked not in component.licenses else None
 
 
 def _place(model: LockedModel) -> str:

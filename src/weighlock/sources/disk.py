@@ -76,7 +76,7 @@ def collect(paths: Iterable[str]) -> Collection:
     return Collection(files=tuple(files), repeats=names - len(found))
 
 
-def every_name(folder: str, private: Container[str] = ()) -> tuple[FoundFile, ...]:
+def every_name(folder: str, private: Container[str] = ()) -> tuple[tuple[FoundFile, ...], tuple[str, ...]]:
     """List every path below a folder, also several names of one file, and open none.
 
     Args:
@@ -84,19 +84,21 @@ def every_name(folder: str, private: Container[str] = ()) -> tuple[FoundFile, ..
         private: Names of folders that are not entered.
 
     Returns:
-        Sorted by path; a link that leads out of the folder, other than from a Hub snapshot to its blobs, is a problem.
+        Files, sorted by path; a link that leads out of the folder, other than from a Hub snapshot to its blobs, is a
+        problem. And the folders that were not entered.
     """
     root = os.path.realpath(folder)
     blobs = os.path.join(os.path.dirname(os.path.dirname(root)), "blobs")
     homes = (root, blobs) if os.path.basename(os.path.dirname(root)) == "snapshots" else (root,)
     found = []
-    for name, answer in _Walk(root, private).walk(folder):
+    walk = _Walk(root, private)
+    for name, answer in walk.walk(folder):
         problem = answer if isinstance(answer, str) else None
         target = os.path.realpath(name)
         if problem is None and not any(target.startswith(os.path.join(home, "")) for home in homes):
             problem = "a link out of the folder"
         found.append(FoundFile(path=name, problem=problem))
-    return tuple(sorted(found, key=lambda file: file.path))
+    return tuple(sorted(found, key=lambda file: file.path)), tuple(sorted(walk.passed))
 
 
 class _Walk:
@@ -110,6 +112,7 @@ class _Walk:
     def __init__(self, root: str, private: Container[str] = ()) -> None:
         self._root = root
         self._private = private
+        self.passed: list[str] = []
         self._entered: set[_Identity] = set()
 
     def walk(self, path: str) -> Iterator[tuple[str, _Identity | str]]:
@@ -125,7 +128,8 @@ class _Walk:
                 yield path, describe(status) or (status.st_dev, status.st_ino)
                 continue
             identity = (status.st_dev, status.st_ino)
-            if os.path.basename(path) in self._private and path != self._root:
+            if os.path.basename(path) in self._private and os.path.realpath(path) != self._root:
+                self.passed.append(path)
                 continue
             if identity in self._entered:
                 continue
