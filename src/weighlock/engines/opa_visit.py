@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -45,12 +44,12 @@ class Visit:
 
     def __init__(self, url: str, headers: Mapping[str, str], seconds: float) -> None:
         self._url, self._seconds = url, seconds
-        self._end = time.monotonic() + seconds
         self._headers = {**headers, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._path = urlsplit(url).path.rstrip("/")
         self._connection = _connection(url, seconds)
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
+        self._socket: socket.socket | None = None
         self._over = False
 
     def __enter__(self) -> Self:
@@ -80,6 +79,9 @@ class Visit:
         """
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
+            if self._connection.sock is None:
+                self._connection.connect()
+                self._socket = self._connection.sock  # the connection lets go of it when the server wants to close
             self._connection.request(method, self._path + path, body, headers)
             with self._connection.getresponse() as response:
                 self._require_good(response, path)
@@ -116,10 +118,9 @@ class Visit:
 
     def _cut(self) -> None:
         self._over = True
-        used = self._connection.sock
-        if used is not None:
+        if self._socket is not None:
             try:
-                used.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # it was closed in the meantime
 

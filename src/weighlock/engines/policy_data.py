@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _DEEPEST = 64
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
 
 
 def parse_data(name: str, data: bytes) -> dict[str, Any]:
@@ -77,6 +80,8 @@ def _yaml(text: str) -> Any:
 
 def _plain(node: Any, yaml: Any) -> Any:
     """Return the value of a node, whose keys are strings and stand once."""
+    if node is not None and node.tag not in _TAGS:
+        raise ValueError(f"a value is tagged {node.tag}")
     if isinstance(node, yaml.MappingNode):
         pairs = [(key.value, _plain(value, yaml)) for key, value in node.value]
         if any(key.tag != "tag:yaml.org,2002:str" for key, _ in node.value):
