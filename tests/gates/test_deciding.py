@@ -86,7 +86,7 @@ def test_an_engine_that_denies_without_a_reason_denies(engine):
 
 
 def test_engines_that_cannot_be_opened_admit_nothing(tmp_path):
-    chosen = policy()
+    chosen = Policy(evidence=EvidencePolicy(engines=(EngineChoice(opa="http://opa.example"),)))
     gate = LoadGate("enforce", chosen, None, DigestCache({}), decider=Decider("load", chosen, beside=str(tmp_path)))
     (tmp_path / "x").write_bytes(b"")
     with pytest.raises(PolicyError):

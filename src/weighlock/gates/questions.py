@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.engines.interface import Question
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.gates.packages import JudgedPackage
+from weighlock.install_policy import Acceptance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from weighlock.evidence import Evidence
     from weighlock.finding import Finding, Inspection
     from weighlock.gates.packages import Judged
+    from weighlock.install_policy import IgnoredAdvisory
     from weighlock.policy import Policy
+    from weighlock.release import Release
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def about_model(
@@ -43,8 +48,7 @@ def about_package(gate: str, policy: Policy, judged: Judged) -> Question:
     """Return the question about a package, or about a file of an environment that no package owns."""
     about: dict[str, Any] = {"kind": "package", "name": judged.title, "digest": str(judged.identity or "") or None}
     if isinstance(judged, JudgedPackage):
-        file = judged.release.artifact
-        about |= {"name": file.name, "version": file.version, "filename": file.filename, "size": file.size}
+        about |= _release(judged.release, datetime.now(UTC))
     return _question(gate, policy, about, judged.findings, [])
 
 
@@ -52,18 +56,51 @@ def _question(
     gate: str, policy: Policy, about: dict[str, Any], findings: Sequence[Finding], evidence: list[dict[str, Any]]
 ) -> Question:
     now = datetime.now(UTC)
+    waivers: list[Acceptance | IgnoredAdvisory] = [*policy.install.accept, *policy.install.ignore_advisories]
     return Question(
         document={
             "version": 1,
             "gate": gate,
-            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": now.strftime(_TIME),
             "epoch": int(now.timestamp()),
             "artifact": about,
             "findings": [_finding(finding) for finding in findings],
             "evidence": evidence,
+            "waivers": [_waiver(item, now) for item in waivers],
             "policy": policy.to_dict(),
         }
     )
+
+
+def _release(release: Release, now: datetime) -> dict[str, Any]:
+    file, listed = release.artifact, release.listed
+    uploaded = None if listed is None or listed.uploaded is None else listed.uploaded.astimezone(UTC)
+    license_expression = release.metadata.get("license_expression")
+    return {
+        "name": file.name,
+        "version": file.version,
+        "filename": file.filename,
+        "size": file.size,
+        "index": None if release.served_by is None else release.served_by.index,
+        "license": license_expression if isinstance(license_expression, str) else None,
+        "uploaded": None if uploaded is None else uploaded.strftime(_TIME),
+        "uploaded_epoch": None if uploaded is None else int(uploaded.timestamp()),
+        "age_seconds": None if uploaded is None else int((now - uploaded).total_seconds()),
+    }
+
+
+def _waiver(item: Acceptance | IgnoredAdvisory, now: datetime) -> dict[str, Any]:
+    """Return what a person accepted; whether that still holds is computed here, for Rego may have no calendar."""
+    left = None if item.expires is None else (item.expires - now.date()).days
+    return {
+        "package": item.package,
+        "check": item.check if isinstance(item, Acceptance) else "advisory",
+        "advisory": None if isinstance(item, Acceptance) else item.id,
+        "reason": item.reason,
+        "expires": None if item.expires is None else item.expires.isoformat(),
+        "days_left": left,
+        "expired": left is not None and left < 0,
+    }
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
