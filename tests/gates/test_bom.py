@@ -22,6 +22,8 @@ from weighlock.gates.project import Project
 from weighlock.install_policy import IgnoredAdvisory, InstallPolicy
 from weighlock.lockfile import HubSource, LockedModel, Lockfile, UrlSource
 from weighlock.policy import Policy
+from weighlock.release import Publisher
+from weighlock.signing.publishers import Publishers, Remembered, place
 from weighlock.sources.hub_cache import HubCache
 from weighlock.sources.interface import Silence
 
@@ -465,6 +467,22 @@ def test_installed_packages_have_licence_record_and_what_they_need(bench, monkey
     assert graph["pkg:pypi/app@1.0"] == ("pkg:pypi/lib@2.0",)
     assert graph["pkg:pypi/lib@2.0"] == ("pkg:pypi/speed@3",)
     assert graph[bom.subject.ref] == ("pkg:pypi/app@1.0", "pkg:pypi/slow@4")
+
+
+def test_who_published_a_package_is_said_where_that_was_verified_here(bench, monkeypatch):
+    lists = environment(bench, monkeypatch, {"name": "app", "version": "1.0"}, {"name": "lib", "version": "2.0"})
+    bench.environ["WEIGHLOCK_STATE"] = str(bench.folder / "state")
+    publisher = Publisher(kind="GitHub", repository="org/app", workflow="release.yml")
+    index = "https://pypi.org/simple"
+    memory = Publishers(place(bench.environ))
+    memory.remember(
+        Remembered(index=index, project=name, version="1.0", publisher=publisher) for name in ("app", "lib")
+    )
+    found = {one.name: one for one in bench.describe(lists=lists).every("library")}
+    assert found["app"].every("weighlock:provenance") == (
+        "published by GitHub:org/app by release.yml, verified when it was installed here from https://pypi.org/simple",
+    )
+    assert not found["lib"].every("weighlock:provenance")  # another version was
 
 
 def test_every_file_of_a_package_is_listed_where_that_is_asked_for(bench, monkeypatch):

@@ -8,6 +8,7 @@ Source:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -149,8 +150,7 @@ def _end_of_front_matter(lines: list[str]) -> int:
 def _with_front_matter(card: Card, front: JsonObject) -> Card:
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
-    names = [name for name, _ in front]
-    repeated = tuple(dict.fromkeys(name for name in names if names.count(name) > 1)) if len(names) < 1000 else ()
+    repeated = tuple(name for name, number in Counter(name for name, _ in front).items() if number > 1)
     dropped = []
     for name, value in front[:_MOST_ITEMS]:
         if (one := _text(value)) is not None:

@@ -27,13 +27,14 @@ from weighlock.gates.bom_advisories import Advised, advised
 from weighlock.gates.bom_documents import read_documents
 from weighlock.gates.bom_inputs import beside, inspected, listed_packages, subject_of
 from weighlock.gates.bom_models import model_parts, ref_of
-from weighlock.gates.bom_packages import Package, from_distribution, merged, needs
+from weighlock.gates.bom_packages import Package, from_distribution, merged, needs, with_provenance
 from weighlock.gates.places import Places
 from weighlock.gates.signed_lockfile import SUFFIX
 from weighlock.gates.sync import choose
 from weighlock.lockfile import HubSource
 from weighlock.policy import digest_of_document
 from weighlock.signing.oms_bundle import file_name as bundle_name
+from weighlock.signing.publishers import Publishers, place
 from weighlock.sources.directory import identify
 from weighlock.sources.distributions import newest, read_distributions
 from weighlock.sources.environment import folders_of
@@ -216,7 +217,8 @@ class _Run:
             return
         _, folders = folders_of(self.python)
         distributions = read_distributions(folders)
-        found = [from_distribution(one, files=self.request.files) for one in distributions]
+        publishers = Publishers(place(self.environ))
+        found = [with_provenance(from_distribution(one, files=self.request.files), publishers) for one in distributions]
         refs = {one.name: one.component.ref for one in found}
         names = (part for folder in folders for part in folder.split(os.sep))
         version = next((name.removeprefix("python") for name in names if name.startswith("python3.")), None)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from weighlock.formats.distribution import Distribution
     from weighlock.gates.listed import Listed
+    from weighlock.signing.publishers import Publishers
 
 _PYPI = re.compile(r"https://pypi\.org(?:/simple)?/?\Z")
 _LABELS = (
@@ -146,6 +147,26 @@ def from_list(listed: Listed) -> Package:
     missing = {"license": (), "producer": (), "digest": digests, "version": version}
     component = _with_gaps(component, missing)
     return Package(component=component, name=artifact.name, version=version, requested=release.requested)
+
+
+def with_provenance(package: Package, publishers: Publishers) -> Package:
+    """Add who published an installed release, where that was verified when it was installed on this machine.
+
+    Args:
+        package: Installed by its name; what came from a URL or a folder is something else.
+        publishers: The memory of this machine.
+
+    Raises:
+        SourceError: The memory cannot be read.
+    """
+    if not package.component.ref.startswith("pkg:pypi/"):
+        return package
+    told = tuple(
+        ("weighlock:provenance", f"published by {one.publisher}, verified when it was installed here from {one.index}")
+        for one in publishers.of_release(package.name, package.version)
+    )
+    component = replace(package.component, properties=(*package.component.properties, *told))
+    return replace(package, component=component)
 
 
 def merged(packages: Iterable[Package]) -> list[Package]:

@@ -56,6 +56,24 @@ class Publishers:
         row = self._checked(self._file.read()).get(index, {}).get(project)
         return None if row is None else self._remembered(index, project, row)
 
+    def of_release(self, project: str, version: str) -> tuple[Remembered, ...]:
+        """Return who published exactly this release, for each index from which it was admitted, sorted.
+
+        Args:
+            project: Canonical name.
+            version: Canonical.
+
+        Raises:
+            SourceError: The memory cannot be read.
+        """
+        known = self._checked(self._file.read())
+        rows = [
+            self._remembered(index, project, known[index][project])
+            for index in sorted(known)
+            if project in known[index]
+        ]
+        return tuple(row for row in rows if row.version == version)
+
     def remember(self, admitted: Iterable[Remembered]) -> None:
         """Add releases that were admitted and whose publisher was verified.
 
