@@ -259,6 +259,12 @@ def test_the_base_of_an_adapter_counts_though_its_card_is_silent(room: Room):
     assert "org/other" in room.lock().text("base-models")
 
 
+def test_code_of_another_repository_is_a_dependency(room: Room):
+    room.write("config.json", '{"auto_map": {"AutoModel": "evil/repo--modeling.Model"}}')
+    assert ("evil/repo", "code", False) in {(one.name, one.kind, one.locked) for one in room.audit().facts.relatives}
+    assert room.status("no-code") is Status.FAIL
+
+
 def test_licences_are_compared_with_the_list(room: Room):
     room.lock().record()
     assert room.status("licence-allowed") is Status.PASS

@@ -83,11 +83,11 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relative:
-    """A model or dataset that the audited one was made of.
+    """What the audited model was made of, or whose code it runs.
 
     Args:
         name: As the card or an adapter's configuration names it.
-        kind: ``model`` or ``dataset``.
+        kind: ``model``, ``dataset``, or ``code`` for a repository whose code a configuration asks for.
         revision: The commit that the lockfile pins, if it lists it.
         license: As the lockfile has it.
         locked: The lockfile lists it.

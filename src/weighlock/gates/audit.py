@@ -19,13 +19,14 @@ from weighlock.artifact import Digest
 from weighlock.audit.facts import Facts
 from weighlock.audit.record import Record, parse
 from weighlock.audit.verdict import conclude
-from weighlock.errors import RecordError, UsageError
+from weighlock.errors import RecordError, SourceError, UsageError
 from weighlock.files import read_regular
 from weighlock.gates import audited_bom, audited_card
 from weighlock.gates.audited_files import Seen, see_locked, see_unlocked
 from weighlock.gates.audited_ledger import proof_of
 from weighlock.gates.audited_signatures import signatures_of
 from weighlock.lockfile import PathSource
+from weighlock.sources.directory import identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,6 @@ RECORD = "audit.toml"
 """The record of answers, beside the lockfile."""
 
 _LARGEST_RECORD = 16 << 20
-_LARGEST_EVIDENCE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,12 +203,9 @@ def _problem(answer: Answered, folder: Path) -> str | None:
     if answer.place is None or answer.is_remote:
         return None
     try:
-        data = read_regular(folder / answer.place, _LARGEST_EVIDENCE + 1)
-    except OSError as error:
-        return f"{answer.place} cannot be read: {error.strerror}"
-    if len(data) > _LARGEST_EVIDENCE:
-        return f"{answer.place} is too large to be a document"
-    found = hashlib.sha256(data).hexdigest()
+        found = identify(folder / answer.place).sha256
+    except SourceError as error:
+        return f"{answer.place} {error.message}"
     if found != answer.sha256:
         return f"{answer.place} has sha256 {found}, the answer was given about {answer.sha256}"
     return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weighlock.audit.facts import GOOD, CardFacts, Relative
+from weighlock.checks.remote_code import OTHER_REPOSITORY
 from weighlock.errors import FormatError, OverBudgetError
 from weighlock.files import read_regular
 from weighlock.formats import json_text, model_card
@@ -40,6 +41,7 @@ def with_card(facts: Facts, lockfile: Lockfile, place: Callable[[str], Path]) ->
     card = _card(facts, place)
     bases = [*(card.base_models if card else ()), *_adapter_bases(facts, place)]
     named = [("model", name) for name in bases] + [("dataset", name) for name in (card.datasets if card else ())]
+    named += [("code", name) for name in _code_repositories(facts)]
     relatives = tuple(_relative(kind, name, lockfile) for kind, name in list(dict.fromkeys(named))[:_MOST])
     return replace(facts, card=card, relatives=relatives)
 
@@ -86,6 +88,12 @@ def _adapter_bases(facts: Facts, place: Callable[[str], Path]) -> Iterable[str]:
     return [text for text in document.every("base_model_name_or_path") if isinstance(text, str) and text]
 
 
+def _code_repositories(facts: Facts) -> Iterable[str]:
+    """Return the other repositories whose code its configurations ask for."""
+    names = (name for _, finding in facts.findings("remote-code") for name in finding.imports)
+    return (name.removeprefix(OTHER_REPOSITORY) for name in names if name.startswith(OTHER_REPOSITORY))
+
+
 def _bytes(facts: Facts, path: str, place: Callable[[str], Path]) -> bytes | None:
     """Return the bytes of a file of the model, if they are the ones that were identified."""
     file: FileFacts | None = next((one for one in facts.files if one.path == path), None)
@@ -99,7 +107,7 @@ def _bytes(facts: Facts, path: str, place: Callable[[str], Path]) -> bytes | Non
 
 
 def _relative(kind: str, name: str, lockfile: Lockfile) -> Relative:
-    model = lockfile.by_repo(kind, name)
+    model = lockfile.by_repo("model" if kind == "code" else kind, name)
     if model is None or not isinstance(model.source, HubSource):
         return Relative(name=name, kind=kind)
     return Relative(name=name, kind=kind, revision=model.source.revision, license=model.license, locked=True)

@@ -31,8 +31,8 @@ class _Node:
 
 def lineage(facts: Facts) -> Markup:
     """Return both drawings and the same as text."""
-    made = [_relative(one) for one in facts.relatives]
-    runs = _packages(facts)
+    made = [_relative(one) for one in facts.relatives if one.kind != "code"]
+    runs = [*(_relative(one) for one in facts.relatives if one.kind == "code"), *_packages(facts)]
     model = _Node(name=facts.model, under=f"{len(facts.files)} files", look="model")
     told = _told(facts)
     pictures = [
@@ -44,7 +44,7 @@ def lineage(facts: Facts) -> Markup:
 
 
 def _relative(one: Relative) -> _Node:
-    kind = "base model" if one.kind == "model" else one.kind
+    kind = {"model": "base model", "code": "code of it"}.get(one.kind, one.kind)
     state = f"locked at {one.revision[:12]}" if one.locked and one.revision else "not locked"
     return _Node(name=one.name, under=f"{kind}, {state}", look="locked" if one.locked else "floating")
 
@@ -156,7 +156,7 @@ def _heading(text: str, x: float) -> Markup:
 
 
 def _told(facts: Facts) -> str:
-    made = ", ".join(cut(one.name, 60) for one in facts.relatives[:_MOST]) or "nothing known"
+    made = ", ".join(cut(one.name, 60) for one in facts.relatives[:_MOST] if one.kind != "code") or "nothing known"
     count = len(facts.packages.packages) if facts.packages else 0
     runs = f"{count} packages" if facts.packages else "packages that are not known"
     return f"{cut(facts.model, 100)} was made of {made}; it runs with {runs}"

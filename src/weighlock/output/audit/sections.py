@@ -22,7 +22,7 @@ from weighlock.output.text import human_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from weighlock.audit.item import Item
+    from weighlock.audit.item import Item, Waiver
     from weighlock.audit.verdict import Audit
 
 _PILLS = {
@@ -170,7 +170,7 @@ def waivers(audit: Audit) -> Markup | str:
         row(
             ("Item", code(item.question.id), ""),
             ("Counts", pill(item) if item.status is Status.WAIVED else tag("span", "no", class_="bad"), ""),
-            ("Expires", str(item.waiver.expires), "number"),
+            ("Expires", _end(item.waiver, audit), "number"),
             ("Approved by", foreign(item.waiver.approver, 120), ""),
             ("Asked by", foreign(item.waiver.by, 120), ""),
             ("Reason", foreign(item.waiver.reason, 600), ""),
@@ -182,6 +182,11 @@ def waivers(audit: Audit) -> Markup | str:
     return _section(
         "waivers", "Waivers", str(len(waived)), table(head, rows, "Somebody else than who asked approved each.")
     )
+
+
+def _end(waiver: Waiver, audit: Audit) -> str:
+    left = (waiver.expires - audit.facts.now.astimezone(UTC).date()).days
+    return f"{waiver.expires}, {left} day{'s' * (left != 1)} left" if left >= 0 else f"{waiver.expires}, over"
 
 
 def evidence_for(audit: Audit) -> Markup:
