@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pty
+import shutil
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from weighlock._cli import main
+from weighlock.signing.dsse import pae
 from weighlock.signing.key import generate, private_pem
 
 
@@ -214,3 +221,92 @@ def test_signing_reads_no_file_of_a_locked_model(project, capsys):
     (project / "model" / "data.pkl").unlink()
     assert run(capsys, "sign", "models.lock", "--key", "alice")[0] == 0
     assert run(capsys, "sign", "--oms", "./model", "--key", "alice")[0] == 0
+
+
+def test_an_option_does_not_lower_what_the_policy_demands(project, capsys):
+    rows = "".join(f'[[evidence.signers]]\nname = "{name}"\nkey = "{name}.pub"\n' for name in ("alice", "bob"))
+    (project / "weighlock.toml").write_text(f"[evidence]\nthreshold = 2\n{rows}")
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    assert verify(capsys, "models.lock", "--threshold", "1")[0] == 1
+
+
+def test_a_named_pipe_in_place_of_a_file_is_not_waited_for(project, capsys):
+    os.mkfifo(project / "pipe")
+    assert run(capsys, "sign", "pipe", "--key", "alice")[0] == 2
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    assert verify(capsys, "pipe", "models.lock", "--key", "alice.pub")[0] == 2
+
+
+@pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("bash")), reason="openssl or bash is not installed")
+def test_the_recipe_for_certificates_in_the_documentation_works(project, capsys):
+    documented = (Path(__file__).parents[2] / "docs" / "signatures.md").read_text()
+    recipe = documented.partition("$ openssl")[2].partition("```")[0].replace("$ openssl", "openssl")
+    (project / "release.key").write_bytes((project / "alice").read_bytes())
+    subprocess.run(
+        [shutil.which("bash"), "-c", f"set -e -o pipefail\nopenssl{recipe}"],
+        cwd=project,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    code, out, err = run(capsys, "sign", "models.lock", "--key", "release.key", "--certificate", "release.pem")
+    assert (code, "release@example.org" in out) == (0, True), err
+    trusted = ("--certificate", "ca.pem", "--identity")
+    assert verify(capsys, "models.lock", *trusted, "release@example.org")[0] == 0
+    assert verify(capsys, "models.lock", *trusted, "elease@example.org")[0] == 1
+    assert verify(capsys, "models.lock", *trusted, "release")[0] == 1
+    assert run(capsys, "sign", "models.lock", "--key", "release.key", "--certificate", "release.pem")[0] == 0
+    assert run(capsys, "sign", "models.lock", "--key", "release.key")[0] == 2
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("kind", [("EC", "ec_paramgen_curve:P-256"), ("ED25519", None)])
+def test_openssl_and_weighlock_agree_about_keys_and_signatures(project, capsys, kind):
+    def openssl(*arguments):
+        return subprocess.run(
+            [shutil.which("openssl"), *arguments], cwd=project, check=True, capture_output=True, timeout=60
+        )
+
+    options = ("-pkeyopt", kind[1]) if kind[1] else ()
+    openssl("genpkey", "-algorithm", kind[0], *options, "-out", "theirs")
+    openssl("pkey", "-in", "theirs", "-pubout", "-out", "theirs.pub")
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    bundle = json.loads((project / "models.lock.sigstore.json").read_bytes())
+    envelope = bundle["dsseEnvelope"]
+    signed = pae(envelope["payloadType"], base64.b64decode(envelope["payload"]))
+    (project / "signed").write_bytes(signed)
+    how = ("-digest", "sha256") if kind[1] else ()
+    openssl("pkeyutl", "-sign", "-inkey", "theirs", "-rawin", *how, "-in", "signed", "-out", "signature")
+    envelope["signatures"] = [{"sig": base64.b64encode((project / "signature").read_bytes()).decode()}]
+    (project / "theirs.json").write_text(json.dumps(bundle))
+    assert verify(capsys, "theirs.json", "models.lock", "--key", "theirs.pub")[0] == 0
+    assert verify(capsys, "theirs.json", "models.lock", "--key", "alice.pub")[0] == 1
+
+
+def test_a_passphrase_is_asked_for_on_a_terminal_and_not_shown(project):
+    program = "import sys; from weighlock._cli import main; sys.exit(main(sys.argv[1:]))"
+    environ = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    here, there = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, "sign", "--generate-key", "asked"],
+        cwd=project,
+        env=environ,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+    )
+    os.close(there)
+    shown = b""
+    try:
+        for question in (b"Passphrase of the new key", b"Repeat"):
+            while question not in shown:
+                shown += os.read(here, 4096)
+            os.write(here, b"correct horse\n")
+        assert child.wait(timeout=60) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(here)
+    assert b"horse" not in shown
+    assert b"ENCRYPTED" in (project / "asked").read_bytes()

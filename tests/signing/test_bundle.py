@@ -86,6 +86,10 @@ def _loose_bits(data):
         pytest.param(lambda data: b"[" * 100_000, id="deep"),
         pytest.param(lambda data: b"[" + data + b"]", id="not an object"),
         pytest.param(lambda data: data + b" " * bundles.LARGEST, id="huge"),
+        pytest.param(
+            lambda data: data.replace(b'"tlogEntries":[]', b'"tlogEntries":[' + b"[]," * 30_000 + b"[]]"),
+            id="small and large in memory",
+        ),
         pytest.param(_two_signatures, id="a second signature"),
         pytest.param(_set("dsseEnvelope", "signatures", []), id="no signature"),
         pytest.param(_set("dsseEnvelope", "signatures", {}), id="signatures are an object"),

@@ -27,7 +27,12 @@ _OPTIONS = (
     click.option("--issuer", metavar="URL", help="Who vouches for --identity at Sigstore."),
     click.option("--trusted-root", metavar="FILE", help="Sigstore's keys; by default those of the library."),
     click.option("--staging", is_flag=True, help="Sigstore's staging instance, whose signatures prove nothing."),
-    click.option("--threshold", type=click.IntRange(1, 100), metavar="N", help="So many different signers."),
+    click.option(
+        "--threshold",
+        type=click.IntRange(1, 100),
+        metavar="N",
+        help="So many different signers; never fewer than the policy demands of its own.",
+    ),
     click.option("--model", metavar="NAME", help="The name that a model was signed under."),
 )
 
@@ -77,6 +82,7 @@ def verify_signatures(
 
     place, bundles = _what(paths, options)
     trust = _trust(options, project)
+    trusted_by = "options" if options.keys or options.identity else "policy"
     now = datetime.now(UTC)
     if bundles and place.is_dir() and all(is_model_signing(bundle) for bundle in bundles):
         with TerminalProgress() as progress:
@@ -85,7 +91,7 @@ def verify_signatures(
         return model.report.exit_code
     report = verify_document(place, trust, bundles=bundles, name=options.model, now=now)
     record(report, place, project.decider("verify"))
-    emit((verified_json if kind == "json" else verified_text)(report), output)
+    emit((verified_json if kind == "json" else verified_text)(report, trusted_by), output)
     if report.tally.reached:
         return 0
     return 2 if any(one.undecided for one in report.tally.not_counted) else 1
@@ -109,7 +115,7 @@ def _trust(options: SignatureOptions, project: Project) -> Trust:
     signers = _named(options)
     if not signers:
         trust = trust_of(project.policy.evidence, project.policy_path)
-        return trust if options.threshold is None else Trust(signers=trust.signers, threshold=options.threshold)
+        return Trust(signers=trust.signers, threshold=max(trust.threshold, options.threshold or 1))
     return Trust(signers=signers, threshold=options.threshold or 1)
 
 

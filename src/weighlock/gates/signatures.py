@@ -20,7 +20,7 @@ from weighlock.evidence import Signature
 from weighlock.files import read_regular
 from weighlock.gates.signing import SUFFIX, default_place, document_at
 from weighlock.signing.bundle import LARGEST, read_bundle
-from weighlock.signing.documents import Document, read_document
+from weighlock.signing.documents import MODEL, Document, read_document
 from weighlock.signing.oms import OLD_PREDICATE, PREDICATE
 from weighlock.signing.public_key import LARGEST as LARGEST_KEY
 from weighlock.signing.statement import read_statement
@@ -80,7 +80,7 @@ def verify_document(
     """
     document = document_at(place, name=name)
     paths = list(bundles) or bundles_beside(place)
-    return _report(document, [(path.name, read_bundle_file(path)) for path in paths], trust, now)
+    return _report(document, ((path.name, read_bundle_file(path)) for path in paths), trust, now)
 
 
 def verify_data(
@@ -130,12 +130,13 @@ def record(report: SignatureReport, place: Path, decider: Decider) -> None:
     reached = report.tally.reached
     rule = "signed" if reached else "not-signed"
     verdict = Verdict(decision=Decision.ALLOW if reached else Decision.DENY, reasons=(Reason(rule=rule, message=rule),))
-    own = report.document.subjects[0].digests["sha256"]
+    subjects = report.document.subjects
+    is_model = report.document.kind == MODEL
     decider.record(
         os.path.realpath(place),
         verdict,
-        kind="document",
-        digest=Digest.sha256(own),
+        kind="model" if is_model else "document",
+        digest=None if is_model and len(subjects) > 1 else Digest.sha256(subjects[0].digests["sha256"]),
         evidence=tuple(str(one.bundle) for one in report.evidence),
     )
 

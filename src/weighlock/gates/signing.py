@@ -8,13 +8,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighlock.errors import ForgedError, SourceError, UnsupportedError, UsageError, WeighlockError
 from weighlock.files import read_regular, write_atomically
 from weighlock.signing.bundle import LARGEST as LARGEST_BUNDLE
-from weighlock.signing.bundle import Bundle, digest_of, read_bundle
+from weighlock.signing.bundle import Bundle, KeyMaterial, digest_of, read_bundle
+from weighlock.signing.certificate import names_in
 from weighlock.signing.documents import LARGEST, Document, model_document, read_document
 from weighlock.signing.oms_bundle import file_name, sign_model
 from weighlock.sources.directory import identify
@@ -22,11 +25,10 @@ from weighlock.sources.whole_folder import list_everything
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from weighlock.artifact import Digest
     from weighlock.gates.deciding import Decider
     from weighlock.lockfile import Lockfile
+    from weighlock.signing.bundle import Material
     from weighlock.signing.interface import Signer
     from weighlock.signing.public_key import PublicKey
     from weighlock.sources.whole_folder import Name
@@ -135,19 +137,19 @@ def document_at(place: Path, *, name: str | None = None) -> Document:
     Raises:
         WeighlockError: It cannot be read, or is broken.
     """
-    called = name or place.absolute().name
+    called = name or _absolute(place).name
     if not place.is_dir():
         data = _whole(place)
         document = read_document(data, called) if data is not None else None
         if document is not None:
             return document
-        return model_document(called, [(place.absolute().name, identify(place).sha256)])
+        return model_document(called, [(_absolute(place).name, identify(place).sha256)])
     return model_document(called, [_identified(one) for one in list_everything(place)])
 
 
 def default_place(place: Path, label: str | None = None) -> Path:
     """Return where the bundle of a file or folder lies: beside it, with the label of the signer if there is one."""
-    place = place.absolute()
+    place = _absolute(place)
     return place.with_name(f"{place.name}.{label}{SUFFIX}" if label else f"{place.name}{SUFFIX}")
 
 
@@ -158,14 +160,17 @@ def _identified(name: Name) -> tuple[str, str]:
     return name.path, identify(name.place).sha256
 
 
+def _absolute(place: Path) -> Path:
+    return Path(os.path.abspath(place))
+
+
 def _whole(place: Path) -> bytes | None:
     """Return the bytes of a file that may be a document; a larger one is a model."""
     try:
         if place.stat().st_size > LARGEST:
             return None
-        with place.open("rb") as file:  # most models are told by their first bytes
-            if file.read(512).lstrip()[:1] != b"{" and b"\0" in file.read(4096):
-                return None
+        if b"\0" in read_regular(place, 4096):  # most models are told by their first bytes, and no document has these
+            return None
         return read_regular(place, LARGEST)
     except OSError as error:
         hint = "name a file that you may read"
@@ -180,9 +185,17 @@ def _require_own(target: Path, bundle: Bundle) -> None:
         there = read_bundle(read_regular(target, LARGEST_BUNDLE + 1)).material
     except (OSError, ForgedError, UnsupportedError):
         there = None
-    if there != bundle.material:
+    if there is None or not _is_same_signer(there, bundle.material):
         raise UsageError(
             "is the signature of another signer, and would be lost",
             where=str(target),
             hint="put yours beside it with --as NAME, or name a place with --output FILE",
         )
+
+
+def _is_same_signer(there: Material, ours: Material) -> bool:
+    """Tell whether a bundle may be replaced: by the same key, or by a newer certificate of the same identities."""
+    if there == ours or isinstance(there, KeyMaterial) or isinstance(ours, KeyMaterial):
+        return there == ours
+    old, new = (names_in(material.certificates[0]) for material in (there, ours))
+    return bool(new) and old == new

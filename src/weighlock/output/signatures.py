@@ -26,12 +26,17 @@ def signed_text(signed: Signed) -> str:
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def verified_text(report: SignatureReport) -> str:
-    """Return who signed, the verdict first."""
-    return "".join(f"{printable(line)}\n" for line in _lines(report))
+def verified_text(report: SignatureReport, trusted_by: str) -> str:
+    """Return who signed, the verdict first.
+
+    Args:
+        report: What was verified.
+        trusted_by: What says whose signatures count: ``options`` or ``policy``.
+    """
+    return "".join(f"{printable(line)}\n" for line in _lines(report, trusted_by))
 
 
-def verified_json(report: SignatureReport) -> str:
+def verified_json(report: SignatureReport, trusted_by: str) -> str:
     """Return the same as one JSON object."""
     from weighlock import __version__
 
@@ -45,6 +50,7 @@ def verified_json(report: SignatureReport) -> str:
         "subjects": len(report.document.subjects),
         "signers": tally.signers,
         "threshold": tally.threshold,
+        "trusted-by": trusted_by,
         "signatures": [
             {"bundle": name, "digest": str(one.bundle), "signer": one.signer, "identity": one.identity}
             for name, one in tally.counted
@@ -55,10 +61,10 @@ def verified_json(report: SignatureReport) -> str:
     return json.dumps(encodable(document), indent=2) + "\n"
 
 
-def _lines(report: SignatureReport) -> Iterator[str]:
+def _lines(report: SignatureReport, trusted_by: str) -> Iterator[str]:
     tally, document = report.tally, report.document
     word = "VERIFIED" if tally.reached else "NOT VERIFIED"
-    yield f"{word} {document.kind} {document.name}: {tally.signers} of {tally.threshold} signers"
+    yield f"{word} {document.kind} {document.name}: {tally.signers} of {tally.threshold} signers of the {trusted_by}"
     if tally.counted:
         yield f"  signed  {len(document.subjects)} digests, each as it is here"
     for name, one in tally.counted:

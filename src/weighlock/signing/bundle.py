@@ -16,6 +16,7 @@ LARGEST = 64 << 20
 """Bytes; a statement about 200,000 files has some 30 MB, and its base64 a third more."""
 
 _MEDIA_TYPES = (MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+_MOST_PARTS = 20_000  # log entries have some hundred; the statement is one text
 _MOST_CERTIFICATES = 10
 _LARGEST_CERTIFICATE = 64 << 10
 
@@ -97,7 +98,7 @@ def read_bundle(data: bytes) -> Bundle:
     Source:
         sigstore/protobuf-specs, sigstore_bundle.proto, 0.3; the JSON form of Protocol Buffers, without its leniency.
     """
-    document = parse(data, most=LARGEST, what="the bundle")
+    document = parse(data, most=LARGEST, parts=_MOST_PARTS, what="the bundle")
     kind = document.get("mediaType")
     if kind not in _MEDIA_TYPES:
         said = f"of the media type {kind[:80]!r}" if isinstance(kind, str) else "without a media type"

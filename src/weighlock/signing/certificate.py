@@ -96,6 +96,14 @@ def identities(leaf: Any) -> frozenset[str]:
     )
 
 
+def names_in(der: bytes) -> frozenset[str]:
+    """Return the identities in a certificate, none where it cannot be read; nothing of it is verified."""
+    try:
+        return identities(_library().load_der_x509_certificate(der))
+    except ValueError:
+        return frozenset()
+
+
 def key_of(leaf: Any) -> PublicKey:
     """Return the key in a certificate.
 
@@ -106,8 +114,8 @@ def key_of(leaf: Any) -> PublicKey:
 
     try:
         return PublicKey(leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    except UnsupportedError as error:
-        raise ForgedError(f"the certificate's key is not accepted: {error}") from error
+    except Exception as error:  # the library has several, for keys that it does not know or that are none
+        raise ForgedError(f"the certificate's key is not accepted: {first_line(error)}") from error
 
 
 def _require_chain(leaf: Any, between: list[Any], roots: list[Any], now: datetime) -> None:

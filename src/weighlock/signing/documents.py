@@ -31,6 +31,7 @@ _ALGORITHMS = {"SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 _SPDX_ALGORITHMS = {"SHA256": "sha256", "SHA384": "sha384", "SHA512": "sha512"}
 _VERSION = re.compile(rb"^[ \t]*lock-version[ \t]*=", re.MULTILINE)
 _PACKAGES = re.compile(rb"^[ \t]*(?:\[\[packages\]\]|packages[ \t]*=)", re.MULTILINE)
+_MOST_PARTS = 8_000_000  # a bill of materials of 100,000 components has three
 _DEEPEST = 100  # components in components
 
 
@@ -163,6 +164,8 @@ def _is_lockfile(data: bytes) -> bool:
 
 
 def _json_document(data: bytes) -> tuple[str, list[Subject]] | None:
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_PARTS:
+        raise FormatError(f"the document has more than {_MOST_PARTS} parts")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 LARGEST = 48 << 20
 """Bytes; what fits into the largest bundle."""
 
+_MOST_PARTS = 3_000_000
 _HEX = re.compile(r"(?:[0-9a-f]{2})+\Z")
 _LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The digests that identify. A subject may have others besides, such as those of git, and they count for nothing."""
@@ -96,7 +97,7 @@ def read_statement(payload: bytes) -> Statement:
     Source:
         in-toto Attestation Framework, spec/v1/statement.md, spec/v1/digest_set.md.
     """
-    document = parse(payload, most=LARGEST, what="the statement")
+    document = parse(payload, most=LARGEST, parts=_MOST_PARTS, what="the statement")
     kind = document.get("_type")
     if kind != STATEMENT:
         raise UnsupportedError(f"the payload is of the type {str(kind)[:80]!r}, and only {STATEMENT} is known")

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def parse(data: bytes, *, most: int, what: str) -> dict[str, Any]:
+def parse(data: bytes, *, most: int, parts: int, what: str) -> dict[str, Any]:
     """Parse one JSON object.
 
     Args:
         data: All its bytes.
         most: Bytes that it may have.
+        parts: Objects, arrays and members that it may have, each of which takes fifty times its bytes in memory.
         what: It is, for messages.
 
     Raises:
@@ -34,6 +35,8 @@ def parse(data: bytes, *, most: int, what: str) -> dict[str, Any]:
     """
     if len(data) > most:
         raise ForgedError(f"{what} is larger than {most} bytes")
+    if sum(map(data.count, (b",", b"[", b"{"))) > parts:
+        raise ForgedError(f"{what} has more than {parts} parts")
     try:
         text = data.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
