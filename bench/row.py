@@ -28,6 +28,7 @@ PARTS = (
     "content",
     "popular",
     "signing",
+    "bom",
     "signed_models",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""

@@ -341,3 +341,15 @@ def test_vex_of_spdx_3_is_shown_and_not_believed():
         told = judge(collected, Knowledge(advisories=Table(), ask=pages(), now=NOW), InstallPolicy())
         assert told.allowed == allowed
         assert ("not reachable" in notes(told)) == allowed
+
+
+def test_things_that_lie_in_each_other_for_ever_come_to_an_end():
+    number = 20_000
+    packages = [{"name": f"f{i}", "SPDXID": f"S{i}", "primaryPackagePurpose": "FILE"} for i in range(number)]
+    inside = [
+        {"spdxElementId": f"S{i}", "relatedSpdxElement": f"S{(i + 1) % number}", "relationshipType": "CONTAINS"}
+        for i in range(number)
+    ]
+    document = {"spdxVersion": "SPDX-2.3", "packages": packages, "relationships": inside}
+    bill = Bill(path="b", inventory=parse(json.dumps(document).encode()))
+    assert not collect_bill(bill, Table(), None, InstallPolicy(), NOW).files

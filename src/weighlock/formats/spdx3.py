@@ -147,15 +147,14 @@ def _identifier(data: dict[str, Any]) -> str:
 
 def _subjects(found: list[tuple[str, dict[str, Any]]]) -> frozenset[str]:
     """Return the one element that the bill is about; where it has several roots, each is one of its components."""
-    roots = set()
-    for where, data in found:
-        if _type(data) in {"software_Sbom", "SpdxDocument"}:
-            roots |= {one for one in _strings(data, "rootElement", where) if one not in _sboms(found)}
-    return frozenset(roots) if len(roots) == 1 else frozenset()
-
-
-def _sboms(found: list[tuple[str, dict[str, Any]]]) -> frozenset[str]:
-    return frozenset(_identifier(data) for _, data in found if _type(data) in {"software_Sbom", "Bom", "Bundle"})
+    boms = {_identifier(data) for _, data in found if _type(data) in {"software_Sbom", "Bom", "Bundle"}}
+    roots = {
+        root
+        for where, data in found
+        if _type(data) in {"software_Sbom", "SpdxDocument"}
+        for root in _strings(data, "rootElement", where)
+    }
+    return frozenset(roots - boms) if len(roots - boms) == 1 else frozenset()
 
 
 def _strings(data: dict[str, Any], key: str, where: str) -> list[str]:

@@ -92,15 +92,16 @@ def judge_bill_models(
 
 
 def _inside(components: Sequence[Component], models: set[str]) -> frozenset[str]:
-    """Return the paths of files that lie in a model, however deep."""
-    parents = {one.where: one.parent for one in components}
-    found = set()
+    """Return the paths of files that lie in a model, however deep; a document may say that things lie in a circle."""
+    children: dict[str, list[Component]] = {}
     for one in components:
-        outer, steps = one.parent, 0
-        while outer and outer not in models and steps < len(parents):
-            outer, steps = parents.get(outer, ""), steps + 1
-        if outer and one.kind in {FILE, DATA}:
+        children.setdefault(one.parent, []).append(one)
+    found, waiting = set[str](), [child for model in models for child in children.get(model, ())]
+    while waiting:
+        one = waiting.pop()
+        if one.where not in found:
             found.add(one.where)
+            waiting += children.get(one.where, ())
     return frozenset(found)
 
 
