@@ -8,8 +8,9 @@ from importlib import resources
 
 import click
 
-from weighlock._cli._options import format_option, output_option
-from weighlock._cli._terminal import emit
+from weighlock._cli._environment import interpreter
+from weighlock._cli._options import format_option, is_offline, output_option
+from weighlock._cli._terminal import Stage, emit, width
 
 
 @click.group("policy", short_help="Show, check, test and explain the policy.")
@@ -77,6 +78,43 @@ def test(*, folder: str, kind: str, output: str | None) -> int:
     outcomes = run_cases(folder, *find_policy(os.environ))
     emit((policy.render_outcomes_json if kind == "json" else policy.render_outcomes)(outcomes), output)
     return 0 if all(outcome.matches for outcome in outcomes) else 1
+
+
+@command.command("explain", short_help="Say which rule decides about an artifact, and why.")
+@click.argument("artifact", metavar="ARTIFACT")
+@click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
+@click.option("--offline", is_flag=True, help="Ask no server. [env: HF_HUB_OFFLINE]")
+@format_option("text", "json")
+@output_option
+def explain(*, artifact: str, python: str | None, offline: bool, kind: str, output: str | None) -> int:
+    """Inspect an artifact, and print every rule in the order in which it was asked, and which one decides.
+
+    ARTIFACT is a model file, a wheel, or name==version. With each rule stand the values of the policy that it rests on,
+    where they come from, and the line or command that would change it. Nothing is recorded.
+
+    \b
+    Exit codes: 0 it is ALLOW, 1 it is DENY, 2 it cannot be judged.
+    """
+    from weighlock.gates import policy_explain
+    from weighlock.output import policy_explanation
+
+    if ("==" in artifact and not os.path.exists(artifact)) or artifact.endswith(".whl"):
+        with Stage() as stage:
+            found = policy_explain.explain_package(
+                artifact,
+                os.environ,
+                python=interpreter(python),
+                now=datetime.now(UTC),
+                progress=stage,
+                offline=is_offline(option=offline),
+            )
+    else:
+        found = policy_explain.explain_model(artifact, os.environ)
+    if kind == "json":
+        emit(policy_explanation.render_json(found), output)
+    else:
+        emit(policy_explanation.render(found, width=width()), output)
+    return 0 if found.verdict.allowed else 1
 
 
 @command.command("schema", short_help="Print the JSON Schema of a policy.")

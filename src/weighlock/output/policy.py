@@ -33,7 +33,7 @@ def render_view(view: PolicyView) -> str:
     lines.append("")
     for value in view.values:
         lines += _value_lines(value)
-    return _without_password("\n".join(printable(line) for line in lines) + "\n")
+    return without_password("\n".join(printable(line) for line in lines) + "\n")
 
 
 def render_view_json(view: PolicyView) -> str:
@@ -54,7 +54,7 @@ def render_view_json(view: PolicyView) -> str:
         },
         "policy": view.policy.to_dict(),
     }
-    return _without_password(json.dumps(encodable(document), indent=2, default=str) + "\n")
+    return without_password(json.dumps(encodable(document), indent=2, default=str) + "\n")
 
 
 def render_view_toml(view: PolicyView) -> str:
@@ -62,7 +62,7 @@ def render_view_toml(view: PolicyView) -> str:
     origins = {value.key.name: ", ".join(map(str, value.origins)) for value in view.values}
     lines = [f"# policy {view.digest}"]
     _toml_table(view.policy.to_dict(), (), origins, lines)
-    return _without_password("\n".join(lines) + "\n")
+    return without_password("\n".join(lines) + "\n")
 
 
 def render_checks(reports: tuple[FileReport, ...]) -> str:
@@ -167,7 +167,7 @@ def _toml_table(table: dict[str, Any], path: tuple[str, ...], origins: dict[str,
         _toml_table(value, (*path, key), origins, lines)
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
     """Return a report in which the address of a database has no password."""
     return _PASSWORD.sub(r"\1:…@", text)
 
