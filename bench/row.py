@@ -30,6 +30,7 @@ PARTS = (
     "signing",
     "bom",
     "signed_models",
+    "engines",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

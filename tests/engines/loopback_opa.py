@@ -56,6 +56,7 @@ class Policies:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -96,13 +97,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass  # a client that hangs up
+
+
 @contextmanager
 def opa(
     modules: dict[str, str], data: dict | None = None, behave: Callable[[_Handler, bytes], bool] | None = None
 ) -> Iterator[tuple[str, Policies]]:
     """Provide the URL of a server and what it has loaded."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.policies, server.behave = Policies(modules, data), behave
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
