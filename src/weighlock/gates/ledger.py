@@ -1,0 +1,251 @@
+"""The sequences around the ledger: find it, absorb what waits, search it, prove an entry, verify the whole."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from weighlock.entry import Entry
+from weighlock.errors import FormatError, LedgerError, TamperedError, UnsupportedError, UsageError
+from weighlock.gates.load_settings import find_policy, root_of
+from weighlock.gates.recording import ledger_folder
+from weighlock.ledger import verifier
+from weighlock.ledger.absorb import Absorbed, absorb
+from weighlock.ledger.keys import key_of
+from weighlock.ledger.spool import spool_of
+from weighlock.ledger.store import FileLedger
+from weighlock.ledger.tiles import verified
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """One entry of a ledger.
+
+    Args:
+        index: Its number.
+        data: Its bytes, which are what is under the tree.
+        entry: What they say; `None` where they are no entry of a version that is known.
+    """
+
+    index: int
+    data: bytes
+    entry: Entry | None
+
+    @classmethod
+    def parse(cls, index: int, data: bytes) -> Numbered:
+        """Read the bytes, whatever they are."""
+        try:
+            return cls(index=index, data=data, entry=Entry.from_bytes(data))
+        except FormatError:
+            return cls(index=index, data=data, entry=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is searched for; everything that is given has to hold.
+
+    Args:
+        digest: 64 hexadecimal digits of the artifact, or of evidence.
+        subject: A part of the name, in any case.
+        verdict: ``ALLOW`` or ``DENY``.
+        gate: The gate.
+        actor: Whose process it was.
+        since: Not before.
+        until: Before.
+    """
+
+    digest: str | None = None
+    subject: str | None = None
+    verdict: str | None = None
+    gate: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.digest is not None and not _DIGEST.match(self.digest):
+            raise UsageError(f"{self.digest!r:.100} is no SHA-256 digest", where="--digest")
+
+    def matches(self, numbered: Numbered) -> bool:
+        """Say whether an entry is searched for; bytes that are no entry match a search without conditions only."""
+        entry = numbered.entry
+        if entry is None:
+            return self == Query()
+        return (
+            self._is_about(entry)
+            and self.verdict in {None, str(entry.verdict)}
+            and self.gate in {None, entry.gate}
+            and self.actor in {None, entry.actor}
+            and (self.since is None or entry.time >= self.since)
+            and (self.until is None or entry.time < self.until)
+            and (self.subject is None or self.subject.casefold() in entry.subject.casefold())
+        )
+
+    def _is_about(self, entry: Entry) -> bool:
+        if self.digest is None:
+            return True
+        value = self.digest.removeprefix("sha256:")
+        return f"sha256:{value}" in entry.evidence or (entry.digest is not None and entry.digest.value == value)
+
+
+def open_ledger(environ: Mapping[str, str], place: str | None = None, host: str = "host") -> FileLedger:
+    """Return the ledger of this folder.
+
+    Args:
+        environ: ``WEIGHLOCK_LEDGER`` and ``WEIGHLOCK_LEDGER_KEY``, or what says where state is kept.
+        place: A folder that was named instead.
+        host: The name of this machine.
+
+    Raises:
+        LedgerError: Nothing says where it is.
+    """
+    folder = os.path.abspath(place) if place and not place.startswith("postgresql://") else None
+    if folder is None:
+        policy, path = find_policy(environ)
+        wanted = place or environ.get("WEIGHLOCK_LEDGER") or policy.evidence.ledger.place or ""
+        if wanted.startswith("postgresql://"):
+            raise UnsupportedError("a ledger in a database is not known to this command", where=wanted.split("@")[-1])
+        beside = os.path.dirname(os.path.abspath(path)) if path else root_of(environ)
+        folder = ledger_folder(environ, policy.evidence.ledger, beside)
+    if folder is None:
+        raise LedgerError(
+            "nothing says where the ledger is", hint="set WEIGHLOCK_LEDGER to a folder that is yours alone"
+        )
+    return FileLedger(folder, key_of(folder, environ), host)
+
+
+def absorb_spools(ledger: FileLedger, now: datetime) -> Absorbed:
+    """Move what processes recorded into the ledger."""
+    return absorb(ledger, spool_of(ledger.folder), now)
+
+
+def status(ledger: FileLedger) -> dict[str, Any]:
+    """Return what there is to know about a ledger, without changing it."""
+    key, note = ledger.key.read() if ledger.key.exists() else None, ledger.published()
+    if note is not None and key is not None:
+        verified(lambda: verifier.verify_checkpoint(note, key.public))
+    size, sealed = ledger.size(), ledger.sealed()
+    return {
+        "folder": ledger.folder,
+        "origin": None if key is None else key.name,
+        "key": None if key is None else key.vkey,
+        "entries": size,
+        "sealed": sealed,
+        "unsealed": size - sealed,
+        "checkpoint": None if note is None else note.decode("utf-8", "replace"),
+        "waiting_bytes": _waiting(spool_of(ledger.folder)),
+    }
+
+
+def tail(ledger: FileLedger, count: int) -> Iterator[Numbered]:
+    """Yield the last entries."""
+    size = ledger.size()
+    return _numbered(ledger, max(0, size - count), size)
+
+
+def search(ledger: FileLedger, query: Query, start: int = 0) -> Iterator[Numbered]:
+    """Yield the entries that match, reading all of them."""
+    return filter(query.matches, _numbered(ledger, start, ledger.size()))
+
+
+def prove(ledger: FileLedger, wanted: str) -> dict[str, Any]:
+    """Return the portable proof of an entry, after sealing it where that has to be done.
+
+    Args:
+        ledger: Of the entry.
+        wanted: Its index, the name of its event, or the digest of an artifact, whose last entry is proved.
+
+    Raises:
+        LedgerError: There is no such entry.
+    """
+    size = ledger.size()
+    is_index = wanted.isdecimal() and wanted.isascii() and len(wanted) < 19
+    index = int(wanted) if is_index else _find(ledger, wanted, size)
+    if not 0 <= index < size:
+        raise LedgerError(
+            f"there is no entry {wanted}", where=ledger.folder, hint="`weighlock ledger search` finds them"
+        )
+    note = ledger.published()
+    if note is None or index >= ledger.sealed():
+        note = ledger.checkpoint()
+    checkpoint = verified(lambda: verifier.verify_checkpoint(note, ledger.key.read().public))
+    return {
+        "kind": verifier.PROOF_KIND,
+        "version": 1,
+        "index": index,
+        "entry": base64.b64encode(next(ledger.read(index, index + 1))).decode(),
+        "inclusion": [base64.b64encode(one).decode() for one in ledger.inclusion(index, checkpoint.size)],
+        "checkpoint": note.decode(),
+    }
+
+
+def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, Any]:
+    """Verify every entry, every tile, and the checkpoint, and that it continues an older one.
+
+    Args:
+        ledger: Only what is sealed is looked at; how much is not, is counted.
+        key: A vkey or a file with a key; by default this user's own.
+        since: The file of an older checkpoint.
+
+    Raises:
+        TamperedError: It is not what was sealed.
+        LedgerError: It cannot be read.
+    """
+    trusted = verified(lambda: verifier.read_key(key)) if key else ledger.key.read().public
+    old = None if since is None else _read(since)
+    try:
+        now = verified(lambda: verifier.verify_folder(ledger.folder, trusted, old))
+    except LedgerError as error:
+        error.where = error.where or ledger.folder
+        raise
+    return {
+        "folder": ledger.folder,
+        "origin": now.origin,
+        "entries": now.size,
+        "root": base64.b64encode(now.root).decode(),
+        "continues": None if old is None else verifier.verify_checkpoint(old, trusted).size,
+        "unsealed": ledger.size() - now.size,
+        "key": "given" if key else "this user's",
+    }
+
+
+def _numbered(ledger: FileLedger, start: int, stop: int) -> Iterator[Numbered]:
+    for index, data in enumerate(ledger.read(start, stop), start):
+        yield Numbered.parse(index, data)
+
+
+def _find(ledger: FileLedger, wanted: str, size: int) -> int:
+    digest, found = _DIGEST.match(wanted), -1
+    for one in _numbered(ledger, 0, size):
+        entry = one.entry
+        if entry is None:
+            continue
+        if entry.event == wanted or (digest and entry.digest is not None and entry.digest.value == digest[1]):
+            found = one.index
+    return found
+
+
+def _read(path: str) -> bytes:
+    try:
+        return verified(lambda: verifier.read_regular(path, 1 << 20))
+    except TamperedError:
+        raise
+    except LedgerError as error:
+        raise LedgerError(f"the checkpoint cannot be read: {error.message}", where=path) from None
+
+
+def _waiting(folder: str) -> int:
+    try:
+        with os.scandir(folder) as found:
+            return sum(one.stat(follow_symlinks=False).st_size for one in found if one.name.endswith(".jsonl"))
+    except OSError:
+        return 0
