@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+from importlib.metadata import files, version
 
 import pytest
 
@@ -58,6 +61,33 @@ def test_the_same_inputs_give_the_same_file(run, tmp_path):
     for name in ("a.json", "b.json"):
         run("m", "--spec-version", "1.7", "--output", name)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_another_order_of_hashing_gives_the_same_bytes(tmp_path):
+    folders.model(tmp_path / "m")
+    folders.adapter(tmp_path / "a")
+    (tmp_path / "requirements.txt").write_text(f"requests==2.31.0 --hash=sha256:{DIGEST}\nurllib3==2.0\n")
+    command = [sys.executable, "-m", "weighlock", "bom", "m", "a", "-r", "requirements.txt"]
+    answers = set()
+    for seed in ("1", "2"):
+        environ = {**os.environ, "PYTHONHASHSEED": seed, "SOURCE_DATE_EPOCH": "1700000000"}
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, check=True)
+        answers.add(done.stdout)
+    assert len(answers) == 1
+
+
+def test_a_real_environment_is_described_by_its_records(run):
+    document = json.loads(run("--env", "--python", sys.executable)[0])
+    (package,) = [one for one in document["components"] if one["name"] == "packaging"]
+    assert package["purl"] == f"pkg:pypi/packaging@{version('packaging')}"
+    (record,) = package["components"]
+    (place,) = [file for file in files("packaging") if file.name == "RECORD"]
+    assert record["hashes"][0]["content"] == hashlib.sha256(place.locate().read_bytes()).hexdigest()
+    graph = {one["ref"]: one["dependsOn"] for one in document["dependencies"]}
+    assert set(graph) == {
+        document["metadata"]["component"]["bom-ref"],
+        *(one["bom-ref"] for one in document["components"]),
+    }
 
 
 def test_without_arguments_it_is_the_lockfile_and_the_lists_of_this_folder(run, tmp_path):

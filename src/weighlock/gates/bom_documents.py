@@ -7,9 +7,11 @@ is named with the reason, and says nothing.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from weighlock.digests import cores
 from weighlock.errors import WeighlockError
 from weighlock.formats import gguf, json_text, model_card, safetensors
 from weighlock.formats.architecture import Architecture, describe
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from weighlock.formats.source import RandomAccess
     from weighlock.lockfile import LockedFile
 
-    _Read = Callable[["Documents", str, RandomAccess], None]
+    _Reader = Callable[["Documents", str, RandomAccess], None]
 
 CARD = "README.md"
 _CONFIGURATIONS = ("config.json", "model_index.json", "adapter_config.json", "generation_config.json")
@@ -47,7 +49,8 @@ class Documents:
         configurations: What the configurations say, by their paths.
         weights: Names and values about each file of weights, by its path.
         templates: Names and SHA-256 digests of chat templates, by the file that holds them.
-        base: What the header of a GGUF file says about the model.
+        parameters: How many numbers each file of weights holds, by its path.
+        gguf: What the header of the first GGUF file says about the model.
     """
 
     card: Card | None = None
@@ -57,6 +60,16 @@ class Documents:
     templates: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
     gguf: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, other: Documents) -> None:
+        """Add what another file says."""
+        self.card = self.card or other.card
+        self.gguf = self.gguf or other.gguf
+        self.problems |= other.problems
+        self.configurations |= other.configurations
+        self.weights |= other.weights
+        self.templates |= other.templates
+        self.parameters |= other.parameters
 
     def configuration(self, name: str) -> Architecture:
         """Return what a configuration says, which may be nothing."""
@@ -71,18 +84,25 @@ def read_documents(files: tuple[LockedFile, ...], place: Callable[[str], Path]) 
         place: Where the file of a path lies.
     """
     found = Documents()
-    for file, read in _wanted(files):
-        try:
-            with locked_bytes(place(file.path), file) as source:
-                read(found, file.path, source)
-        except (WeighlockError, OSError) as error:
-            found.problems[file.path] = getattr(error, "message", None) or str(error)
-        except Exception as error:  # noqa: BLE001 - a hostile file ends its own reading, and nothing else
-            found.problems[file.path] = f"reading it failed with {type(error).__name__}"
+    with ThreadPoolExecutor(max_workers=cores()) as pool:  # most of the work is hashing, which waits for nobody
+        for one in pool.map(lambda item: _read(place, *item), _wanted(files)):
+            found.add(one)
     return found
 
 
-def _wanted(files: tuple[LockedFile, ...]) -> Iterator[tuple[LockedFile, _Read]]:
+def _read(place: Callable[[str], Path], file: LockedFile, read: _Reader) -> Documents:
+    found = Documents()
+    try:
+        with locked_bytes(place(file.path), file) as source:
+            read(found, file.path, source)
+    except (WeighlockError, OSError) as error:
+        found.problems[file.path] = getattr(error, "message", None) or str(error)
+    except Exception as error:  # noqa: BLE001 - a hostile file ends its own reading, and nothing else
+        found.problems[file.path] = f"reading it failed with {type(error).__name__}"
+    return found
+
+
+def _wanted(files: tuple[LockedFile, ...]) -> Iterator[tuple[LockedFile, _Reader]]:
     weights = 0
     for file in files:
         if file.path == CARD:
