@@ -207,6 +207,8 @@ def test_a_key_comes_from_the_environment(project, capsys, monkeypatch):
         ("models.lock", "--keyless", "--key", "alice"),
         ("nothing", "--key", "alice"),
         ("--oms", "nothing", "--key", "alice"),
+        ("--oms", "./model", "--key", "alice", "--model", "x"),
+        ("--oms", "./model", "--key", "alice", "--as", "x"),
         ("models.lock", "--generate-key", "new"),
         ("models.lock", "--key", "pkcs11:object=x?pin-value=1"),
     ],
@@ -257,6 +259,24 @@ def test_the_recipe_for_certificates_in_the_documentation_works(project, capsys)
     assert verify(capsys, "models.lock", *trusted, "release")[0] == 1
     assert run(capsys, "sign", "models.lock", "--key", "release.key", "--certificate", "release.pem")[0] == 0
     assert run(capsys, "sign", "models.lock", "--key", "release.key")[0] == 2
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_openssl_opens_an_encrypted_key_and_finds_it_costly(project, capsys, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_KEY_PASSPHRASE", "correct horse")
+    run(capsys, "sign", "--generate-key", "new")
+    shown = subprocess.run(
+        [shutil.which("openssl"), "pkey", "-in", "new", "-passin", "env:WEIGHLOCK_KEY_PASSPHRASE", "-pubout"],
+        cwd=project,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert shown.stdout == (project / "new.pub").read_bytes()
+    parsed = subprocess.run(
+        [shutil.which("openssl"), "asn1parse", "-in", "new"], cwd=project, check=True, capture_output=True, timeout=60
+    )
+    assert f"INTEGER           :{600_000:06X}".encode() in parsed.stdout
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

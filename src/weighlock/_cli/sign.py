@@ -62,6 +62,9 @@ def command(
     if target is None:
         raise UsageError("there is nothing to sign", where="sign", hint="weighlock sign models.lock --key FILE")
     _require_label(label, output)
+    if oms and (model is not None or label is not None):
+        hint = "leave out --model and --as"
+        raise UsageError("signs a locked model under its own name, in its own place", where="--oms", hint=hint)
     signer, public = open_signer(key=key, certificate=certificate, keyless=keyless, staging=staging, offline=offline)
     place = Path(output) if output else None
     if oms:

@@ -22,7 +22,6 @@ from weighlock.gates.signing import SUFFIX, default_place, document_at
 from weighlock.signing.bundle import LARGEST, read_bundle
 from weighlock.signing.documents import MODEL, Document, read_document
 from weighlock.signing.oms import OLD_PREDICATE, PREDICATE
-from weighlock.signing.public_key import LARGEST as LARGEST_KEY
 from weighlock.signing.statement import read_statement
 from weighlock.signing.trust import Trust, TrustedIdentity, TrustedSigner
 from weighlock.signing.verification import Tally, tally
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from weighlock.gates.deciding import Decider
 
 _MOST_BUNDLES = 64
+_LARGEST_KEYS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def read_key_file(path: Path) -> bytes:
     Raises:
         WeighlockError: It cannot be read.
     """
-    return _read(path, LARGEST_KEY, "a file with a key")
+    return _read(path, _LARGEST_KEYS, "a file with a key")
 
 
 def _report(document: Document, bundles: Iterable[tuple[str, bytes]], trust: Trust, now: datetime) -> SignatureReport:

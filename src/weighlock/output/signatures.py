@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
     from weighlock.gates.signatures import SignatureReport
     from weighlock.gates.signing import Signed
+    from weighlock.signing.documents import Document
 
 
 def signed_text(signed: Signed) -> str:
     """Return what was signed, by whom, and where the signature lies."""
     document = signed.document
     lines = [
-        f"signed {document.kind} {document.name}: {len(document.subjects)} digests",
+        f"signed {document.kind} {document.name}: {_digests(document)}",
         f"  by      {signed.who}",
         f"  bundle  {signed.bundle}",
         f"          {signed.digest}",
@@ -64,9 +65,9 @@ def verified_json(report: SignatureReport, trusted_by: str) -> str:
 def _lines(report: SignatureReport, trusted_by: str) -> Iterator[str]:
     tally, document = report.tally, report.document
     word = "VERIFIED" if tally.reached else "NOT VERIFIED"
-    yield f"{word} {document.kind} {document.name}: {tally.signers} of {tally.threshold} signers of the {trusted_by}"
+    yield f"{word} {document.kind} {document.name}: {tally.signers} of {tally.threshold} signers"
     if tally.counted:
-        yield f"  signed  {len(document.subjects)} digests, each as it is here"
+        yield f"  signed  {_digests(document)}, each as it is here"
     for name, one in tally.counted:
         identity = one.identity if one.identity.startswith("key ") else f"identity {one.identity}"
         yield f"  signer  {one.signer}, {identity} ({name})"
@@ -74,5 +75,11 @@ def _lines(report: SignatureReport, trusted_by: str) -> Iterator[str]:
         yield f"  not counted  {other.bundle}: {other.why}"
         if other.hint:
             yield f"               hint: {other.hint}"
+    yield f"  trusted by  {'the policy' if trusted_by == 'policy' else 'the options of this command'}"
     for warning in report.warnings:
         yield f"  warning  {warning}"
+
+
+def _digests(document: Document) -> str:
+    count = len(document.subjects)
+    return "1 digest" if count == 1 else f"{count} digests"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.errors import UnsupportedError, UsageError
 from weighlock.signing.bundle import Bundle, KeyMaterial
 from weighlock.signing.dsse import Envelope
+from weighlock.signing.encrypted_key import encrypted_pem
 from weighlock.signing.public_key import LARGEST, P256, PublicKey
 
 if TYPE_CHECKING:
@@ -83,8 +84,10 @@ def private_pem(key: LocalKey, passphrase: bytes | None) -> bytes:
         passphrase: It is encrypted with; ``None`` leaves it readable to everybody who gets the file.
     """
     serialization = require_cryptography().serialization
-    closed = serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
-    pem: bytes = key.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, closed)
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    if passphrase is not None:
+        return encrypted_pem(key.private.private_bytes(serialization.Encoding.DER, form, plain), passphrase)
+    pem: bytes = key.private.private_bytes(serialization.Encoding.PEM, form, plain)
     return pem
 
 
