@@ -53,7 +53,7 @@ def test_the_document_goes_to_standard_output_and_words_to_standard_error(run, t
     document = json.loads(out)
     assert (document["specVersion"], document["metadata"]["authors"]) == ("1.6", [{"name": "A. Person"}])
     assert "1 models" in err
-    assert "card read and verified" in err
+    assert "card read (its bytes verified, its claims not)" in err
 
 
 def test_the_same_inputs_give_the_same_file(run, tmp_path):

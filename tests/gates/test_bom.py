@@ -119,6 +119,16 @@ def test_an_adapter_names_the_commit_of_its_base(bench):
     assert base.purl == "pkg:huggingface/org/base@" + "0123456789" * 4
 
 
+@pytest.mark.parametrize("revision", ["main", "v1", "\x1b[31m", "A" * 40, "0123"])
+def test_a_branch_or_a_tag_of_a_base_is_no_version(bench, revision):
+    folder = folders.adapter(bench.folder / "a")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "revision": revision}))
+    (base,) = bench.model("a").ancestors
+    assert (base.version, base.purl) == (None, "pkg:huggingface/org/base")
+    assert "version" in unknown(base)
+
+
 def test_a_gguf_file_says_what_it_is(bench):
     folders.gguf(bench.folder / "x.gguf")
     model = bench.model("x.gguf")
@@ -145,7 +155,7 @@ def test_a_locked_model_has_its_revision_and_its_verified_card(bench):
     bom = bench.describe(locked=True, places=places)
     (found,) = bom.every("machine-learning-model")
     assert found.purl == f"pkg:huggingface/org/tiny@{REVISION}"
-    assert found.every("weighlock:card") == ("read and verified",)
+    assert found.every("weighlock:card") == ("read (its bytes verified, its claims not)",)
     assert found.producer == "org"
     digest = hashlib.sha256((bench.folder / "models.lock").read_bytes()).hexdigest()
     assert ("weighlock:lockfile:sha256", digest) in bom.properties
@@ -203,7 +213,7 @@ def test_a_snapshot_of_a_hub_cache_is_called_by_its_repository_and_that_is_said(
     found = bench.model(places.root(model))
     assert (found.name, found.purl) == ("org/tiny", f"pkg:huggingface/org/tiny@{REVISION}")
     assert "name of its folder" in found.every("weighlock:source")[0]
-    assert found.every("weighlock:card") == ("read and verified",)
+    assert found.every("weighlock:card") == ("read (its bytes verified, its claims not)",)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from weighlock.gates.bom_documents import Documents
 
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _MOST_BASES = 50
 _LISTS = ("language", "metrics", "base_model_relation", "inference", "library_name", "new_version", "thumbnail")
 _SECTIONS = (
@@ -47,7 +49,9 @@ def bases_of(documents: Documents) -> Bases:
     found: dict[str, str | None] = {}
     adapter = documents.configuration("adapter_config.json")
     if adapter.base:
-        found[adapter.base] = adapter.base_revision
+        # A branch or a tag is no version: it leads somewhere else tomorrow.
+        revision = adapter.base_revision
+        found[adapter.base] = revision if revision and _COMMIT.match(revision) else None
     for name in documents.card.all("base_model") if documents.card else ():
         found.setdefault(name, None)
     if not found:

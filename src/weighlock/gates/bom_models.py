@@ -263,7 +263,11 @@ def _place(model: LockedModel) -> str:
 
 def _state_of_card(model: LockedModel, documents: Documents) -> str:
     if documents.card is not None:
-        return f"unreadable: {documents.card.problem}" if documents.card.problem else "read and verified"
+        return (
+            f"unreadable: {documents.card.problem}"
+            if documents.card.problem
+            else "read (its bytes verified, its claims not)"
+        )
     if CARD in documents.problems:
         return f"unreadable: {documents.problems[CARD]}"
     return "unreadable: it was not looked for" if any(file.path == CARD for file in model.files) else "there is none"
