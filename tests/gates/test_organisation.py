@@ -241,6 +241,33 @@ def test_start_up_files_that_a_variable_switches_off_start_all_the_same_and_the_
     assert free.stdout == "loaded\n"
 
 
+def test_what_loads_nothing_goes_on_working_where_a_variable_switches_the_guard_off(project, bound):
+    line = _site.start_up_files("/site", str(SOURCE), mode=None, lock=None, policy=None)[f"/site/{_site.PTH}"]
+    pip = "import runpy, sys; sys.argv = ['pip', '--version']; runpy.run_module('pip', run_name='__main__')"
+    assert _start(project, f"{line}\n{pip}", WEIGHLOCK_MODE="off", **bound).stdout.startswith("pip ")
+    lock = "import sys; from weighlock._cli import main; sys.exit(main(['lock', './data.pkl']))"
+    done = _start(project, f"{line}\n{lock}", WEIGHLOCK_MODE="off", WEIGHLOCK_STATE=str(project), **bound)
+    assert done.returncode == 0, done.stderr
+    assert (project / "models.lock").exists()
+
+
+def test_a_weaker_mode_is_not_recorded(site, project, capsys, monkeypatch):
+    site.write_text("")
+    monkeypatch.setattr(_site, "write", lambda files: pytest.fail("it was recorded"))
+    assert main(["activate", "--mode", "warn", "--system"]) == 2
+    assert "says enforce" in capsys.readouterr().err
+
+
+def test_a_program_is_not_run_in_a_weaker_mode(project, bound):
+    done = _start(
+        project,
+        "import sys; from weighlock._cli import main; sys.exit(main(['run', '--mode', 'off', '-m', 'this']))",
+        **bound,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "says enforce" in done.stderr
+
+
 def test_a_mode_that_is_recorded_in_start_up_files_binds_no_more_than_a_variable(project, bound):
     line = _site.start_up_files("/site", str(SOURCE), mode="off", lock=None, policy=None)[f"/site/{_site.PTH}"]
     done = _start(project, f"{line}\n{LOAD}", **bound)

@@ -51,6 +51,8 @@ def command(
         return
     if lock:
         _require_readable(lock, policy)
+    if mode:
+        _require_permitted(mode)
     files = _site.start_up_files(
         environment.folder,
         _LOCATION,
@@ -81,8 +83,16 @@ def _require_readable(lock: str, policy: str | None) -> None:
     from weighlock.gates.load_settings import find_policy
     from weighlock.gates.signed_lockfile import read_signed
 
-    found, place = find_policy({"WEIGHLOCK_POLICY": policy})
+    bound = {name: os.environ[name] for name in ("WEIGHLOCK_ORG_POLICY",) if name in os.environ}
+    found, place = find_policy({"WEIGHLOCK_POLICY": policy, **bound})
     read_signed(lock, found.evidence, place)
+
+
+def _require_permitted(mode: str) -> None:
+    """Demand a mode with which programs will be able to load something, whatever an organisation requires."""
+    from weighlock.gates.organisation import organisations, require_mode
+
+    require_mode(mode, organisations(os.environ))
 
 
 def _activate_pip(environment: Environment, python: str | None, others: tuple[str | None, ...]) -> None:

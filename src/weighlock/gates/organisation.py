@@ -40,10 +40,10 @@ def organised_policy(environ: Mapping[str, str]) -> tuple[Policy, str | None, tu
     """
     layers = read_layers(environ)
     policy = combined(layers)
-    organisations = tuple(layer for layer in layers if layer.organisation)
-    _require_environment(environ, organisations)
+    above = tuple(layer for layer in layers if layer.organisation)
+    _require_environment(environ, above)
     place = next((layer.path for layer in layers if not layer.organisation), None)
-    return policy, place, organisations
+    return policy, place, above
 
 
 def organisations_policy(environ: Mapping[str, str]) -> Policy:
@@ -53,9 +53,18 @@ def organisations_policy(environ: Mapping[str, str]) -> Policy:
         PolicyError: It cannot be read.
         GuardError: The environment loosens.
     """
-    organisations = tuple(read_organisation(path) for path in organisation_files(environ))
-    _require_environment(environ, organisations)
-    return combined(organisations)
+    above = organisations(environ)
+    _require_environment(environ, above)
+    return combined(above)
+
+
+def organisations(environ: Mapping[str, str]) -> tuple[Layer, ...]:
+    """Return the organisation's policies, the highest first.
+
+    Raises:
+        PolicyError: One of them cannot be read.
+    """
+    return tuple(read_organisation(path) for path in organisation_files(environ))
 
 
 def read_layers(environ: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -64,12 +73,11 @@ def read_layers(environ: Mapping[str, str]) -> tuple[Layer, ...]:
     Raises:
         PolicyError: One of them cannot be read.
     """
-    files = organisation_files(environ)
-    organisations = tuple(read_organisation(path) for path in files)
+    above = organisations(environ)
     place = environ.get("WEIGHLOCK_POLICY") or nearest_policy(root_of(environ))
-    if place is None or os.path.realpath(place) in {os.path.realpath(path) for path in files}:
-        return organisations
-    return (*organisations, read_project(place))
+    if place is None or os.path.realpath(place) in {os.path.realpath(layer.path) for layer in above}:
+        return above
+    return (*above, read_project(place))
 
 
 def combined(layers: Sequence[Layer]) -> Policy:
@@ -106,14 +114,14 @@ def read_organisation(path: str) -> Layer:
         raise
 
 
-def require_mode(mode: str, organisations: Sequence[Layer]) -> None:
+def require_mode(mode: str, above: Sequence[Layer]) -> None:
     """Refuse a mode that is weaker than an organisation's.
 
     Raises:
         GuardError: It is.
     """
-    for depth, layer in enumerate(organisations, 1):
-        required = combined(organisations[:depth]).mode
+    for depth, layer in enumerate(above, 1):
+        required = combined(above[:depth]).mode
         if "mode" not in layer.delegate and MODES.index(mode) > MODES.index(required):
             raise GuardError(
                 f"WEIGHLOCK_MODE is {mode}, and the organisation's policy {layer.path} says {required}",
@@ -157,9 +165,9 @@ def require_option(option: str, key: str, value: Any, environ: Mapping[str, str]
         combined([read_organisation(path), Layer(path=option, table=table)])
 
 
-def _require_environment(environ: Mapping[str, str], organisations: Sequence[Layer]) -> None:
-    for depth, layer in enumerate(organisations, 1):
-        required = combined(organisations[:depth])
+def _require_environment(environ: Mapping[str, str], above: Sequence[Layer]) -> None:
+    for depth, layer in enumerate(above, 1):
+        required = combined(above[:depth])
         for variable, key, place in (
             ("WEIGHLOCK_LOCK", "lock", required.lock),
             ("WEIGHLOCK_LEDGER", "evidence.ledger.place", required.evidence.ledger.place),
