@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,12 @@ from weighlock._cli import main
 pytestmark = pytest.mark.e2e
 
 STOCK = Path(sys.executable).with_name("model_signing")
-LOAD = "import weighlock; weighlock.activate()\nimport pickle\nwith open('model/data.pkl', 'rb') as file: print(pickle.load(file))"
+LOAD = """
+import weighlock; weighlock.activate()
+import pickle
+with open("model/data.pkl", "rb") as file:
+    print(pickle.load(file))
+"""
 POLICY = '[evidence]\nrequire-signature = true\nsigners = [{ name = "alice", key = "alice.pub" }]\n'
 FILES = {"config.json": b"{}", "data.pkl": b"N.", "sub/words.txt": b"a\n", ".gitattributes": b"* text\n"}
 
@@ -73,8 +79,15 @@ def test_a_locked_model_is_signed_for_everybody(project, capsys):
     (project / "elsewhere" / "model").rename(project / "model")
     assert stock(project, "model.sig") == 0
     assert stock(project, "model.sig", "mallory") != 0
-    assert main(["verify", "--signature", "model.sig", "model", "--key", "alice.pub"]) == 0
     capsys.readouterr()
+    assert main(["verify", "--signature", "model.sig", "model", "--key", "alice.pub"]) == 0
+    assert "VERIFIED model ./model: 1 of 1 signers" in capsys.readouterr().out
+    command = ["verify", "--signature", "model.sig", "model", "--key", "alice.pub", "--format", "json"]
+    assert main([*command, "--model", "./model"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["verified"]
+    assert {file["status"] for file in answer["artifacts"]} == {"good"}
+    assert main([*command, "--model", "another"]) == 1
 
 
 @pytest.mark.parametrize(

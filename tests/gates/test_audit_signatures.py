@@ -57,7 +57,7 @@ class Room:
 
     def sign_model(self, who: str, model: LockedModel | None = None) -> None:
         payload = oms.statement_of(model or self.model).to_bytes()
-        sign_bytes(payload, self.folder / ".--m.oms.sigstore.json", self.keys[who])
+        sign_bytes(payload, self.folder / "m.oms.sigstore.json", self.keys[who])
 
     def audit(self) -> Audit:
         request = Request(target="./m", environ=self.environ, now=NOW)
@@ -138,7 +138,7 @@ def test_one_of_two_signed_and_one_of_them_twice(room: Room):
 
 def test_junk_beside_a_good_signature_is_told_and_takes_nothing_away(room: Room):
     room.sign_lock("alice")
-    (room.folder / ".--m.oms.sigstore.json").write_text("{", "utf-8")
+    (room.folder / "m.oms.sigstore.json").write_text("{", "utf-8")
     assert room.status() is Status.PASS
     assert "does not count" in next(one.text for one in room.audit().items if one.question.id == "signature")
 

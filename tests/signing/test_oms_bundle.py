@@ -37,6 +37,10 @@ def test_another_key_is_not_hinted_at(model):
     assert sign_model(model, one, one.public).material != sign_model(model, other, other.public).material
 
 
+def test_the_bundle_of_a_local_model_is_not_hidden():
+    assert file_name("./model") == "model.oms.sigstore.json"
+
+
 @pytest.mark.parametrize("name", ["org/model", "datasets/org/name", "a\\b", "../up"])
 def test_the_file_of_a_bundle_stays_beside_the_lockfile(name):
     assert "/" not in file_name(name)

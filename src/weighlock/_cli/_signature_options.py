@@ -77,8 +77,7 @@ def verify_signatures(
     """Verify the signatures of one file or folder, and report."""
     from weighlock.gates.model_signature import verify_model
     from weighlock.gates.signatures import is_model_signing, record, verify_document
-    from weighlock.output.lockfile import verify_json, verify_text
-    from weighlock.output.signatures import verified_json, verified_text
+    from weighlock.output.signatures import signed_model_json, signed_model_text, verified_json, verified_text
 
     place, bundles = _what(paths, options)
     trust = _trust(options, project)
@@ -86,8 +85,10 @@ def verify_signatures(
     now = datetime.now(UTC)
     if bundles and place.is_dir() and all(is_model_signing(bundle) for bundle in bundles):
         with TerminalProgress() as progress:
-            model = verify_model(bundles, place, trust, name=options.model, now=now, progress=progress)
-        emit((verify_json if kind == "json" else verify_text)(model.report), output)
+            model = verify_model(
+                bundles, place, trust, name=options.model, now=now, progress=progress, decider=project.decider("verify")
+            )
+        emit((signed_model_json if kind == "json" else signed_model_text)(model, trusted_by), output)
         return model.report.exit_code
     report = verify_document(place, trust, bundles=bundles, name=options.model, now=now)
     record(report, place, project.decider("verify"))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from weighlock.audit.facts import SignatureFacts
 from weighlock.errors import ForgedError, LockfileError, UnsupportedError, WeighlockError
 from weighlock.files import read_lockfile_bytes, read_regular
-from weighlock.gates.signed_lockfile import SUFFIX, signatures_beside, trust_of
+from weighlock.gates.signed_lockfile import signatures_beside, trust_of
+from weighlock.signing.oms_bundle import file_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,7 +115,7 @@ def _bundles(model: LockedModel, project: Project) -> tuple[list[tuple[str, byte
     """Return the bundles with their names, and what cannot be read of them."""
     from weighlock.signing.bundle import LARGEST
 
-    own = os.path.join(project.folder, f"{model.name.replace('/', '--')}.oms{SUFFIX}")
+    own = os.path.join(project.folder, file_name(model.name))
     places = [*signatures_beside(project.lock, project.policy.evidence), *([own] if os.path.lexists(own) else [])]
     read, unreadable = [], []
     for place in places:

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighlock.errors import DigestMismatchError, ForgedError, SourceError, UsageError
+from weighlock.errors import DigestMismatchError, ForgedError, SourceError, UsageError, WeighlockError
 from weighlock.files import read_regular
 from weighlock.gates.collect import Collector
 from weighlock.gates.verify import CHANGED, EXTRA, GOOD, MISSING, UNREADABLE, UNSIGNED, VerifiedFile, VerifyReport
@@ -24,12 +24,14 @@ from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
 from weighlock.sources.whole_folder import list_everything
 from weighlock.toml import is_printable
+from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from weighlock.gates.deciding import Decider
     from weighlock.signing.oms import Manifest
     from weighlock.signing.trust import Trust
     from weighlock.signing.verification import Tally
@@ -67,6 +69,7 @@ def verify_model(
     now: datetime,
     name: str | None = None,
     progress: Progress | None = None,
+    decider: Decider | None = None,
 ) -> SignedModel:
     """Verify the signatures of a model, and that its folder holds what was signed and nothing else.
 
@@ -77,6 +80,7 @@ def verify_model(
         now: The time, for certificates.
         name: What the model has to be called.
         progress: Is told what is hashed.
+        decider: Records what came of it.
 
     Raises:
         ForgedError: Too few of those who are trusted signed, or what they signed says nothing that can be believed.
@@ -91,8 +95,13 @@ def verify_model(
         now=now,
         accept=lambda statement: _agree(manifests, manifest_of(statement)),
     )
-    found.require()
-    report = verify_folder(manifests[0], folder, signatures=signatures, name=name, progress=progress)
+    try:
+        found.require()
+        report = verify_folder(manifests[0], folder, signatures=signatures, name=name, progress=progress)
+    except WeighlockError:
+        _record(folder, found, decider, "not-signed")
+        raise
+    _record(folder, found, decider, "not-signed" if report.exit_code else "signed")
     return SignedModel(manifest=manifests[0], tally=found, report=report)
 
 
@@ -136,6 +145,14 @@ def verify_folder(
     missing = [_found(folder, path, MISSING, "is signed and not there") for path in manifest.files if path not in there]
     others = [_other(manifest, folder, item) for path, item in there.items() if path not in manifest.files]
     return VerifyReport(files=(*compared, *missing, *others))
+
+
+def _record(folder: Path, found: Tally, decider: Decider | None, rule: str) -> None:
+    if decider is not None:
+        decision = Decision.ALLOW if rule == "signed" else Decision.DENY
+        verdict = Verdict(decision=decision, reasons=(Reason(rule=rule, message=rule),))
+        evidence = tuple(str(one.bundle) for _, one in found.counted)
+        decider.record(os.path.realpath(folder), verdict, kind="model", digest=None, evidence=evidence)
 
 
 def _compare(manifest: Manifest, item: Name, folder: Path, tick: Callable[[int], None]) -> VerifiedFile:

@@ -81,7 +81,8 @@ def require_signatures(
     message = "; ".join(
         [f"the policy requires the signatures of {trust.threshold} of {names}, and {count} counts", *problems]
     )
-    hint = f"`weighlock sign {os.path.basename(path)} --key FILE`, by the key of {names}"
+    beside = ", each after the first with `--as NAME`, as the policy calls them" if trust.threshold > 1 else ""
+    hint = f"`weighlock sign {os.path.basename(path)} --key FILE`, by the key of {names}{beside}"
     undecided = [one.hint for one in found.not_counted if one.undecided]
     if unreadable or undecided:
         raise UnsupportedError(message, where=path, hint=next(filter(None, undecided), hint))

@@ -20,7 +20,7 @@ SUFFIX = ".oms.sigstore.json"
 
 def file_name(model: str) -> str:
     """Return what the bundle of a model is called beside the lockfile."""
-    return f"{model.replace('/', '--').replace(chr(92), '--')}{SUFFIX}"
+    return f"{model.removeprefix('./').replace('/', '--').replace(chr(92), '--')}{SUFFIX}"
 
 
 def sign_model(model: LockedModel, signer: Signer, public: PublicKey | None = None) -> Bundle:
