@@ -73,10 +73,9 @@ def signed_model_text(model: SignedModel, trusted_by: str) -> str:
     word = "NOT AS SIGNED" if model.report.exit_code else "VERIFIED"
     by = f"{model.tally.signers} of {model.tally.threshold} signers"
     lines = [f"{word} model {model.manifest.name}: {by}", *_signers(model.tally), _trusted_by(trusted_by)]
-    for file in model.report.files:
-        if file.status != GOOD:
-            lines.append(f"  {file.status:<11} {file.path}: {file.message}")
-    good = sum(file.status == GOOD for file in model.report.files)
+    wrong = [file for file in model.report.files if file.status != GOOD]
+    lines += [f"  {file.status:<11} {file.path}: {file.message}" for file in wrong]
+    good = len(model.report.files) - len(wrong)
     lines.append(f"  files   {good} of {len(model.report.files)} are as they were signed")
     return "".join(f"{printable(line)}\n" for line in lines)
 
