@@ -61,10 +61,11 @@ def signature_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def with_signature(**options: Any) -> Any:
         chosen = SignatureOptions(**{name: options.pop(name) for name in names})
-        if not chosen.bundles and any(getattr(chosen, name) for name in names):
+        named = any(getattr(chosen, name) for name in names)
+        if named and not chosen.bundles and not options["chain"]:
             hint = "weighlock verify --signature FILE"
             raise UsageError("only says whose signature counts", where="--key and its like", hint=hint)
-        return function(signature=chosen if chosen.bundles else None, **options)
+        return function(signature=chosen if named else None, **options)
 
     for option in reversed(_OPTIONS):
         with_signature = option(with_signature)
@@ -80,7 +81,7 @@ def verify_signatures(
     from weighlock.output.signatures import signed_model_json, signed_model_text, verified_json, verified_text
 
     place, bundles = _what(paths, options)
-    trust = _trust(options, project)
+    trust = trust_named(options, project)
     trusted_by = "options" if options.keys or options.identity else "policy"
     now = datetime.now(UTC)
     if bundles and place.is_dir() and all(is_model_signing(bundle) for bundle in bundles):
@@ -109,7 +110,8 @@ def _what(paths: tuple[str, ...], options: SignatureOptions) -> tuple[Path, list
     return Path(paths[0]), [Path(path) for path in options.bundles]
 
 
-def _trust(options: SignatureOptions, project: Project) -> Trust:
+def trust_named(options: SignatureOptions, project: Project) -> Trust:
+    """Return whose signatures count: those that were named, else those of the policy."""
     from weighlock.gates.signed_lockfile import trust_of
     from weighlock.signing.trust import Trust
 

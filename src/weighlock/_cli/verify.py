@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from weighlock._cli._chain import verify_chain
 from weighlock._cli._options import engine_options, project_of, report_options
 from weighlock._cli._signature_options import signature_options, verify_signatures
 from weighlock._cli._terminal import TerminalProgress, emit
+from weighlock.errors import UsageError
 from weighlock.lockfile import PathSource
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Re-hash what is on disk against models.lock.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--deep", is_flag=True, help="Also inspect the files again, and compare with what was locked.")
+@click.option("--chain", is_flag=True, help="Also lockfile, bill of materials, signatures and ledger, link by link.")
+@click.option("--bom", "bill", metavar="FILE", help="The bill of --chain; by default models.cdx.json by the lockfile.")
+@click.option("--since", metavar="FILE", help="With --chain: a checkpoint of the ledger that was kept elsewhere.")
 @signature_options
 @engine_options
 @report_options
@@ -30,6 +35,9 @@ def command(
     *,
     paths: tuple[str, ...],
     deep: bool,
+    chain: bool,
+    bill: str | None,
+    since: str | None,
     signature: SignatureOptions | None,
     engine: Engine | None,
     lockfile: str | None,
@@ -46,6 +54,9 @@ def command(
     `--signature BUNDLE PATH` a certain one. They count by --key, by --certificate or --issuer with --identity, or
     else by the signers of the policy. Nothing is looked up on a network.
 
+    With --chain, every link from the files on this disk to the checkpoint of the ledger: a byte that was changed in a
+    file, the lockfile, the bill of materials, a signature or the ledger is found, and the link that it breaks is named.
+
     \b
     Exit codes: 0 as locked or signed, 1 missing, changed or extra files, or not signed, 2 something could not be read.
     """
@@ -55,7 +66,9 @@ def command(
     from weighlock.output.lockfile import verify_json, verify_text
 
     project = project_of(lockfile)
-    if signature is not None:
+    if not chain and (bill or since):
+        raise UsageError("means nothing without --chain", where="--bom" if bill else "--since")
+    if signature is not None and not chain:
         return verify_signatures(paths, signature, project, kind=kind, output=output)
     locked = project.read(required=True)
     places = Places(folder=project.folder)
@@ -74,6 +87,8 @@ def command(
             files += verify_paths(others, locked, deep=deep, engine=engine, progress=progress).files
     report = VerifyReport(files=tuple(files))
     record(report, project.decider("verify"))
+    if chain:
+        return verify_chain(report, locked, project, signature, bill=bill, since=since, kind=kind, output=output)
     render = verify_json if kind == "json" else verify_text
     emit(render(report), output)
     return report.exit_code

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weighlock.audit.facts import SignatureFacts
-from weighlock.errors import ForgedError, LockfileError, UnsupportedError, WeighlockError
+from weighlock.errors import LockfileError, WeighlockError
 from weighlock.files import read_lockfile_bytes, read_regular
+from weighlock.gates.model_signature import require_locked
 from weighlock.gates.signed_lockfile import signatures_beside, trust_of
 from weighlock.signing.oms_bundle import file_name
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from weighlock.gates.project import Project
     from weighlock.lockfile import LockedModel, Lockfile
-    from weighlock.signing.oms import Manifest
     from weighlock.signing.statement import Statement
     from weighlock.signing.verification import Tally
 
@@ -88,27 +88,11 @@ def _tally(bundles: list[tuple[str, bytes]], model: LockedModel, data: bytes, pr
 
     def accept(statement: Statement) -> None:
         if statement.predicate_type == oms.PREDICATE:
-            _require_model(oms.read_manifest(statement.to_bytes()), model)
+            require_locked(oms.read_manifest(statement.to_bytes()), model)
         else:
             require_about(statement, data)
 
     return tally(bundles, trust_of(project.policy.evidence, project.policy_path), now=now, accept=accept)
-
-
-def _require_model(manifest: Manifest, model: LockedModel) -> None:
-    """Demand that what was signed is this model: its name, and the digest of every locked file."""
-    if manifest.name != model.name:
-        raise ForgedError(f"the signature is for the model {manifest.name[:200]!r}")
-    if manifest.algorithm != "sha256":
-        raise UnsupportedError(f"its digests are {manifest.algorithm}, and the lockfile has sha256")
-    for file in model.files:
-        parts = manifest.files.get(file.path, ())
-        if not parts:
-            raise ForgedError(f"{file.path} is locked and not signed")
-        if len(parts) != 1 or parts[0].end is not None:
-            raise UnsupportedError(f"{file.path} is signed in parts, and the lockfile has the digest of the whole")
-        if parts[0].digest != file.sha256:
-            raise ForgedError(f"{file.path} has other bytes than were signed")
 
 
 def _bundles(model: LockedModel, project: Project) -> tuple[list[tuple[str, bytes]], tuple[SignatureFacts, ...]]:

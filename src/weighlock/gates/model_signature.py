@@ -11,7 +11,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighlock.errors import DigestMismatchError, ForgedError, SourceError, UsageError, WeighlockError
+from weighlock.errors import (
+    DigestMismatchError,
+    ForgedError,
+    SourceError,
+    UnsupportedError,
+    UsageError,
+    WeighlockError,
+)
 from weighlock.files import read_regular
 from weighlock.gates.collect import Collector
 from weighlock.gates.verify import CHANGED, EXTRA, GOOD, MISSING, UNREADABLE, UNSIGNED, VerifiedFile, VerifyReport
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from weighlock.gates.deciding import Decider
+    from weighlock.lockfile import LockedModel
     from weighlock.signing.oms import Manifest
     from weighlock.signing.trust import Trust
     from weighlock.signing.verification import Tally
@@ -59,6 +67,31 @@ class SignedModel:
     manifest: Manifest
     tally: Tally
     report: VerifyReport
+
+
+def require_locked(manifest: Manifest, model: LockedModel) -> None:
+    """Demand that what was signed is a locked model: its name, and the digest of every locked file.
+
+    Args:
+        manifest: What was signed.
+        model: Of the lockfile.
+
+    Raises:
+        ForgedError: It is another one.
+        UnsupportedError: It was signed by digests that a lockfile does not have.
+    """
+    if manifest.name != model.name:
+        raise ForgedError(f"the signature is for the model {manifest.name[:200]!r}")
+    if manifest.algorithm != "sha256":
+        raise UnsupportedError(f"its digests are {manifest.algorithm}, and the lockfile has sha256")
+    for file in model.files:
+        parts = manifest.files.get(file.path, ())
+        if not parts:
+            raise ForgedError(f"{file.path} is locked and not signed")
+        if len(parts) != 1 or parts[0].end is not None:
+            raise UnsupportedError(f"{file.path} is signed in parts, and the lockfile has the digest of the whole")
+        if parts[0].digest != file.sha256:
+            raise ForgedError(f"{file.path} has other bytes than were signed")
 
 
 def verify_model(
