@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from weighlock._cli import main
+from weighlock.signing.oms_bundle import file_name
 
 DOCUMENTS = (
     "weights/model.safetensors",
@@ -16,7 +17,7 @@ DOCUMENTS = (
     "models.cdx.json",
     "models.lock.sigstore.json",
     "models.cdx.json.sigstore.json",
-    ".--weights.oms.sigstore.json",
+    file_name("./weights"),
 )
 
 
