@@ -37,7 +37,7 @@ def package3(**more) -> dict:
     return {"type": "software_Package", "spdxId": "urn:x", "name": "demo", "software_packageVersion": "1.0", **more}
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in BILLS.glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.name for path in BILLS.glob("*") if path.suffix != ".md"))
 def test_what_generators_write_is_read_whole(name):
     found = parse((BILLS / name).read_bytes())
     pins = {(purl.name, purl.version) for one in found.components for purl in one.purls}
@@ -130,8 +130,8 @@ def test_nesting_and_numbers_are_bounded(monkeypatch):
     [
         b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><bom xmlns="http://cyclonedx.org/schema/bom/1.6"/>',
         b"\xef\xbb\xbf  <bom/>",
-        b"SPDXVersion: SPDX-2.3\n",
-        b"# a comment\nSPDXVersion: SPDX-2.3\n",
+        b"---\nspdxVersion: SPDX-2.3\n",
+        b"spdxVersion: SPDX-2.3\n",
     ],
 )
 def test_forms_that_are_not_read_are_named(data):
@@ -223,3 +223,77 @@ def test_hostile_bytes_are_refused_with_an_error_of_ours():
     for cut in range(0, len(whole) - 1, 7):
         with pytest.raises(WeighlockError):
             parse(whole[:cut])
+
+
+TAGS = """# a comment
+SPDXVersion: SPDX-2.3
+SPDXID: SPDXRef-DOCUMENT
+Creator: Tool: syft-1.18.1
+PackageName: demo
+SPDXID: SPDXRef-a
+PackageVersion: 1.0
+PackageComment: <text>a text
+PackageName: not-a-package
+</text>
+PackageChecksum: SHA256: {sha}
+ExternalRef: PACKAGE-MANAGER purl pkg:pypi/demo@1.0
+FileName: ./model.pkl
+SPDXID: SPDXRef-b
+FileChecksum: SHA256: {sha}
+Relationship: SPDXRef-a CONTAINS SPDXRef-b
+"""
+
+
+def test_tags_and_values_are_read_as_the_json_of_the_same_document():
+    found = parse(TAGS.format(sha=SHA).encode())
+    assert [(one.name, one.version, one.sha256) for one in found.components] == [
+        ("demo", "1.0", (SHA,)),
+        ("./model.pkl", None, (SHA,)),
+    ]
+    assert [purl.name for purl in found.components[0].purls] == ["demo"]
+    assert found.components[1].parent == "packages[0]"
+    of_json, of_tags = (
+        {(one.name, one.version, tuple(purl.title for purl in one.purls), one.sha256, one.subject) for one in found}
+        for found in (parse((BILLS / name).read_bytes()).components for name in ("syft.spdx.json", "syft.spdx"))
+    )
+    assert of_json == of_tags
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (("PackageVersion: 1.0", "PackageVersion: 1.0\nPackageVersion: 2.0"), "line 8"),
+        (("SPDXID: SPDXRef-a", "SPDXID: SPDXRef-a\nSPDXID: SPDXRef-c"), "line 7"),
+        (("</text>", ""), "line 8"),
+        (("PackageVersion: 1.0", "no tag"), "line 7"),
+        (("PACKAGE-MANAGER purl pkg:pypi/demo@1.0", "purl"), "line 12"),
+        (("CONTAINS SPDXRef-b", "CONTAINS"), "line 16"),
+        (("SHA256: {sha}", "SHA256: 12"), "packages[0].checksums[0].checksumValue"),
+        (("SPDX-2.3", "SPDX-2.9"), "spdxVersion"),
+        (("SPDXVersion: SPDX-2.3", "SPDXVersion: SPDX-2.3\nSPDXVersion: SPDX-2.2"), "line 3"),
+    ],
+)
+def test_tags_that_can_be_read_in_two_ways_are_not_read(change, where):
+    with pytest.raises(FormatError) as caught:
+        parse(TAGS.replace(*change).format(sha=SHA).encode())
+    assert caught.value.where == where
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("</text>", "</text> </text>"),
+        ("# a comment", "# a comment\u2028A: <text>"),
+        ("# a comment", "# a comment\x0bA: <text>"),
+        ("PackageVersion: 1.0", "PackageVersion: 1.0\nPackageComment: a <text> b"),
+    ],
+)
+def test_a_text_hides_no_package(change):
+    text = TAGS.format(sha=SHA).replace(*change)
+    assert [one.name for one in parse(text.encode()).components] == ["demo", "./model.pkl"]
+
+
+def test_a_line_that_ends_for_some_readers_only_is_not_read():
+    with pytest.raises(FormatError, match="carriage return"):
+        parse(TAGS.format(sha=SHA).replace("# a comment", "# a comment\rA: <text>").encode())
+    assert parse(TAGS.format(sha=SHA).replace("\n", "\r\n").encode()).components

@@ -77,7 +77,7 @@ def test_a_package_of_a_bill_is_judged_like_the_exact_pin_of_a_requirements_file
     assert told.packages[0].release.artifact.filename == "demo-1.0-py3-none-any.whl"
     told = report(library(), advisories=Table({("demo", "1.0"): (HOLE,)}))
     assert rules(told) == {"demo==1.0": ["advisory"]}
-    assert told.suggestions[0].upgrade == "1.1"
+    assert (told.suggestions[0].upgrade, told.suggestions[0].line) == ("1.1", None)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +258,15 @@ def test_a_dataset_that_a_card_names_is_told_and_one_with_a_digest_is_compared()
     assert report(library(), dataset, lockfile=lock(OTHER)).allowed
 
 
+def test_nothing_in_a_model_goes_without_a_digest():
+    told = report(model("org/name", file("a", SHA), file("modeling.py", None)), lockfile=lock(SHA))
+    assert "no SHA-256 digest" in why(told)
+    own = {"hashes": [{"alg": "SHA-256", "content": OTHER}]}
+    assert "not-in-lock" in why(report(model("org/name", file("a", SHA), **own), lockfile=lock(SHA)))
+    packaged = library(hashes=[{"alg": "SHA-256", "content": OTHER}])
+    assert report(model("org/name", file("a", SHA), packaged), lockfile=lock(SHA)).allowed
+
+
 def test_a_digest_of_the_lockfile_admits_no_file_beside_it():
     components = [model("org/name", file("a", SHA), file("b", OTHER)), file("c.pkl", OTHER)]
     told = report(*components, lockfile=lock(SHA))
@@ -353,3 +362,21 @@ def test_things_that_lie_in_each_other_for_ever_come_to_an_end():
     document = {"spdxVersion": "SPDX-2.3", "packages": packages, "relationships": inside}
     bill = Bill(path="b", inventory=parse(json.dumps(document).encode()))
     assert not collect_bill(bill, Table(), None, InstallPolicy(), NOW).files
+
+
+def test_a_bill_writes_no_policy_that_a_person_copies():
+    evil = '1", check = "index-ownership" }, { package = "*'
+    told = report(
+        library("x", purl=None, version=evil),
+        library(f"x{evil}", purl=None),
+        library("y", purl="pkg:npm/*%22%20x@%22*%22"),
+        library("demo", version=None, purl="pkg:pypi/demo@1.0%22%2C%20check"),
+        library("other", vulnerable=True),
+        vulnerabilities=[vulnerability(None, ref="other", id=evil)],
+    )
+    assert len([item for item in told.packages if not item.verdict.allowed]) == 5
+    for item in told.packages:
+        for reason in item.verdict.reasons:
+            line = reason.remedy or ""
+            assert line.count('"') in {0, 6, 8}, line
+            assert "*" not in line

@@ -27,7 +27,7 @@ _SEVERITIES = [str(severity) for severity in Severity if severity is not Severit
 @click.option("-r", "--requirement", "requirements", multiple=True, metavar="FILE", help="A requirements file.")
 @click.option("--pylock", "pylocks", multiple=True, metavar="FILE", help="A pylock.toml.")
 @click.option("--uv-lock", "uv_locks", multiple=True, metavar="FILE", help="A uv.lock.")
-@click.option("--bom", "bills", multiple=True, metavar="FILE", help="A bill of materials: CycloneDX or SPDX, as JSON.")
+@click.option("--bom", "bills", multiple=True, metavar="FILE", help="A bill of materials: CycloneDX or SPDX.")
 @click.option("--env", "environment", is_flag=True, help="What is installed, compared with its RECORD.")
 @click.option("--python", metavar="PATH", help="Of the environment; by default the one that is active.")
 @click.option("--models", metavar="FILE", help="A models.lock.")

@@ -1,4 +1,4 @@
-"""A bill of materials in whatever form it has: CycloneDX or SPDX as JSON, told apart by what they say of themselves.
+"""A bill of materials in whatever form it has: CycloneDX or SPDX, told apart by what they say of themselves.
 
 Source:
     CycloneDX (``bomFormat``), SPDX 2 (``spdxVersion``), SPDX 3 (``@context``).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import FormatError, UnsupportedError
-from weighlock.formats import cyclonedx, spdx, spdx3
+from weighlock.formats import cyclonedx, spdx, spdx3, spdx_tags
 from weighlock.formats.inventory import load
 
 if TYPE_CHECKING:
@@ -34,18 +34,20 @@ def parse(data: bytes) -> Inventory:
 
 
 def document_of(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that a bill of materials is.
+    """Return the JSON object that a bill of materials is; SPDX as tags and values becomes the one that it would be.
 
     Raises:
-        FormatError: It is no JSON object.
+        FormatError: It is no JSON object, and no tags and values.
         OverBudgetError: It is too large or nested too deeply.
         UnsupportedError: It is a bill of materials in a form that is not read.
     """
     start = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"<"):
         raise UnsupportedError("is XML, and bills of materials are read as JSON", hint="let its generator write JSON")
-    if start.startswith((b"SPDXVersion:", b"#", b"---", b"spdxVersion:")):
-        why = "is no JSON, and bills of materials are read as JSON"
+    if start.startswith((b"SPDXVersion:", b"#")):
+        return spdx_tags.parse(data)
+    if start.startswith((b"---", b"spdxVersion:", b"SPDXID:")):
+        why = "is YAML, and bills of materials are read as JSON"
         raise UnsupportedError(why, hint="let its generator write JSON, such as spdx-json")
     return load(data)
 
@@ -63,7 +65,7 @@ def inventory_of(document: dict[str, Any]) -> Inventory:
     given = [key for key in _FORMS if key in document]
     if len(given) != 1:
         why = "is several forms of a bill of materials at once" if given else "is no bill of materials that is known"
-        raise FormatError(why, hint="CycloneDX and SPDX are read, as JSON")
+        raise FormatError(why, hint="CycloneDX and SPDX are read")
     if given[0] == "bomFormat" and document["bomFormat"] != "CycloneDX":
         raise FormatError(f"is {str(document['bomFormat'])[:40]!r} and not CycloneDX", where="bomFormat")
     return _FORMS[given[0]](document)

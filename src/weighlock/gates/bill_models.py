@@ -70,7 +70,7 @@ def judge_bill_models(
     """
     models = {one.where for one in components if is_model(one)}
     inside = _inside(components, models)
-    # A model is judged by its files, where the bill has digests of them; its own digest may be that of a folder.
+    # A model without a digest of its own is judged by its files, where the bill has digests of them.
     whole = {component.parent for component in components if component.parent in models and component.sha256}
     named = {one.where: f"{one.name}:" for one in components}
     found = []
@@ -78,10 +78,10 @@ def judge_bill_models(
         outer = named.get(one.parent, "") if one.parent else ""
         chosen = (
             one.where in models
-            or (one.where in inside and bool(one.algorithms))
+            or (one.where in inside and one.kind in {FILE, DATA})
             or (is_dataset(one) and bool(one.sha256) and lockfile is not None)
         )
-        if not chosen or one.where in whole:
+        if not chosen or (one.where in whole and not one.sha256):
             continue
         verdict = _verdict(one, lockfile, outer)
         shown = f"{path}: {outer}{one.name}"

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _CLEARED = frozenset({"not_affected", "false_positive", "resolved", "resolved_with_pedigree"})
 _INDEX_HOSTS = frozenset({"pypi.org", "files.pythonhosted.org"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,254}[A-Za-z0-9])?\Z")
+_ODD = re.compile(r"[^A-Za-z0-9._@/+:!~^-]")
+"""Not in names and versions of packages. A refusal shows a line to copy into a policy, and a bill does not write it."""
+
 _NO_VERSION = "the bill has no version of it, so which one is meant cannot be told"
 
 
@@ -133,7 +136,7 @@ def _listed(component: Component, purl: Purl, path: str, policy: InstallPolicy) 
     place = purl.qualifiers.get("vcs_url") or purl.qualifiers.get("download_url")
     artifact = PackageFile(
         name=canonical_name(purl.name),
-        version=canonical_version(version or ""),
+        version=canonical_version(_plain(version or "")),
         filename="",
         url=without_credentials(place) if direct and place else None,
     )
@@ -153,10 +156,18 @@ def _listed(component: Component, purl: Purl, path: str, policy: InstallPolicy) 
     )
 
 
+def _plain(text: str) -> str:
+    return _ODD.sub("_", text[:200])
+
+
 def _doubts(component: Component, purl: Purl, policy: InstallPolicy) -> Iterator[Finding]:
     """Yield why it is not certain which release is meant."""
     if purl.version is None and component.version is None:
         yield unverifiable_package(_NO_VERSION)
+    if _ODD.search(purl.version or component.version or ""):
+        yield unverifiable_package(
+            f"no release has a version such as {(purl.version or component.version or '')[:100]!r}"
+        )
     if component.problem is not None:
         yield unverifiable_package(component.problem)
     if purl.namespace:
@@ -196,9 +207,9 @@ def _foreign(
 ) -> JudgedPackage:
     """Return software that nothing here can judge, refused until a person accepts that."""
     purl = next((purl for purl in component.purls if not _is_of_pypi(purl)), None)
-    name = purl.title if purl is not None else f"unknown:{component.name[:200]}"
+    name = purl.title if purl is not None else f"unknown:{component.name}"
     version = (purl.version if purl is not None else None) or component.version or ""
-    artifact = PackageFile(name=name, version=version, filename="")
+    artifact = PackageFile(name=_plain(name), version=_plain(version), filename="")
     release = Release(artifact=artifact, requested=True, origin=Origin(path=path, text=component.where))
     if component.problem is not None:
         why = component.problem
@@ -248,7 +259,12 @@ def _cleared(assertions: Sequence[Assertion]) -> Iterator[Finding]:
 def _against(artifact: PackageFile, assertions: Sequence[Assertion], known: frozenset[str]) -> Iterator[Finding]:
     """Yield a finding for each vulnerability that a bill names and that no advisory here is about."""
     found = tuple(
-        Advisory(id=one.id, aliases=one.aliases, severity=_severity(one.severity), source="the bill of materials")
+        Advisory(
+            id=_plain(one.id),
+            aliases=tuple(map(_plain, one.aliases)),
+            severity=_severity(one.severity),
+            source="the bill of materials",
+        )
         for one in assertions
         if one.state not in _CLEARED and not known & {one.id, *one.aliases}
     )

@@ -112,8 +112,8 @@ def _line(release: Release, upgrade: str) -> str | None:
     """Return what to write in a requirements file: the requirement with the other version."""
     name = release.artifact.name
     origin = release.origin
-    if origin is None or not origin.text:
-        return None
+    if origin is None or not origin.text or (origin.path is not None and origin.line is None):
+        return None  # a lockfile, or a bill of materials, which nobody writes by hand
     if not release.requested:
         return f"{name}>={upgrade}"
     try:
