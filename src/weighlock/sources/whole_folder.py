@@ -58,9 +58,19 @@ def list_everything(folder: Path) -> tuple[Name, ...]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        yield from (Path(parent, name) for name in files)
-        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
+    """Yield everything that is no folder; with a stack, since `os.walk` of Python 3.11 recurses."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            with os.scandir(parent) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        yield Path(entry.path)
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror}", where=parent[:200]) from error
 
 
 def _look(place: Path, path: str, roots: Sequence[Path]) -> Name:
@@ -74,7 +84,3 @@ def _look(place: Path, path: str, roots: Sequence[Path]) -> Name:
     if not target.is_file():
         return Name(path=path, place=place, problem="is a link to a folder" if link else "is not a regular file")
     return Name(path=path, place=place, size=target.stat().st_size, link=link)
-
-
-def _unreadable(error: OSError) -> None:
-    raise SourceError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
