@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from importlib.resources import files
@@ -30,6 +33,17 @@ PART = "engines"
 _ROUNDS = 7
 _QUESTIONS = 200
 _RULES = files("weighlock.engines") / "examples" / "builtin_model.rego"
+_PLAIN = """
+import json, sys
+from regopy import Interpreter
+told = json.load(sys.stdin)
+engine = Interpreter()
+engine.add_module("policy", told["module"])
+engine.add_data(told["data"] or {})
+engine.set_input(told["input"])
+value = engine.query(sys.argv[1]).results[0].expressions[0]
+print("admitted" if (value.get("allow") if isinstance(value, dict) else value) else "denied")
+"""
 _SAME = "the same question again and again, page cache warm"
 
 
@@ -43,7 +57,7 @@ def measure(folder: Path) -> list[Row]:
     with opa({"builtin_model.rego": _RULES.read_text(encoding="utf-8")}) as (url, _):
         server = Opa(url, QUERY, 20, environ={})
         rows = [_builtin(), _rego(rego), _first(), _server(server)]
-        rows += [_agreement([Builtin(Policy()), rego, server]), *_traps(folder)]
+        rows += [_agreement([Builtin(Policy()), rego, server]), *_traps(folder), _plain()]
     rego.close()
     return rows
 
@@ -132,6 +146,32 @@ def _traps(folder: Path) -> list[Row]:
         )
         for name, found in fallen.items()
     ]
+
+
+def _plain() -> Row:
+    admitted = []
+    traps = [trap for trap in cases("traps") if trap["module"]]
+    for trap in traps:
+        document = trap.get("document", question().document | trap.get("change", {}))
+        told = {"module": "\n".join(trap["module"]), "data": trap.get("data"), "input": document}
+        command = [sys.executable, "-I", "-c", _PLAIN, trap.get("query", QUERY)]
+        try:
+            done = subprocess.run(
+                command, input=json.dumps(told), capture_output=True, text=True, check=False, timeout=8
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        admitted += [trap["name"]] * ("admitted" in done.stdout)
+    return Row(
+        part=PART,
+        name="the same traps, asked of regopy as it comes",
+        bar=NO_BAR,
+        measured=f"{len(admitted)} of {len(traps)} admitted",
+        method="default interpreter in a process that may take 8 seconds; `allow` counts where it is true to "
+        "Python, other files of the folder are not read",
+        met=None,
+        numbers={"admitted": admitted},
+    )
 
 
 def _each(call: Callable[[], object], questions: int = _QUESTIONS) -> list[float]:

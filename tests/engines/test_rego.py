@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +55,8 @@ def test_one_process_answers_question_after_question(engine):
 def test_what_was_asked_before_does_not_answer_the_next_question(engine):
     assert engine.evaluate(question()).allow
     answer = engine.evaluate(question(evidence=[]))
-    assert answer.reasons == ("lock-entry was not shown for model.safetensors", "not shown: lock-entry")
+    assert answer.reasons == ("lock-entry was not shown for model.safetensors",)
+    assert answer.remedy == f"show what the rules in {engine._path} require"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_timeout", 0.0)
         assert not engine.evaluate(question()).allow
@@ -157,6 +161,22 @@ def test_a_child_of_a_fork_starts_its_own_worker_while_another_thread_asks(engin
     assert os.waitpid(child, 0)[1] == 0
     assert engine.evaluate(question()).allow
     assert pid(engine) == first
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc to look into")
+def test_no_worker_outlives_a_program_that_was_killed(policy):
+    script = (
+        "import os, sys; from weighlock.engines.rego import Rego; from weighlock.engines.interface import Question\n"
+        f"engine = Rego({str(policy)!r}, {QUERY!r}, 10); engine.evaluate(Question(document={question().document!r}))\n"
+        "print(engine._process._process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    worker = int(done.stdout)
+    for _ in range(500):
+        if not os.path.exists(f"/proc/{worker}") or " Z " in Path(f"/proc/{worker}/stat").read_text(encoding="utf-8"):
+            return
+        time.sleep(0.01)
+    pytest.fail("it is still there")
 
 
 def test_threads_get_the_answers_to_their_own_questions(engine):

@@ -87,7 +87,7 @@ class Opa:
             allow=decided.allow,
             stamp=stamp,
             reasons=decided.reasons,
-            remedy=decided.remedy,
+            remedy=None if decided.allow else decided.remedy or f"show what the rules at {self._url} require",
             reference=None if reply is None else reply.reference,
         )
 

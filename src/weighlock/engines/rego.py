@@ -67,7 +67,8 @@ class Rego:
                 decided = self._decide(self._running(policy), data)
             except EngineError as error:
                 return Answer(allow=False, stamp=stamp, reasons=(str(error),), remedy=error.hint)
-            return Answer(allow=decided.allow, stamp=stamp, reasons=decided.reasons, remedy=decided.remedy)
+            remedy = None if decided.allow else decided.remedy or f"show what the rules in {self._path} require"
+            return Answer(allow=decided.allow, stamp=stamp, reasons=decided.reasons, remedy=remedy)
 
     def close(self) -> None:
         """End its process."""

@@ -76,7 +76,7 @@ def ruling(value: Any) -> Ruling:
         raise EngineError(f"its remedy is {_kind(remedy)} and not a string", hint=_STYLE)
     reasons = _strings(value, "reasons")
     if "required" in value or "passed" in value:
-        reasons += _missing(_strings(value, "required"), _strings(value, "passed"), allow=allow)
+        reasons = reasons or _missing(_strings(value, "required"), _strings(value, "passed"), allow=allow)
     if allow and reasons:
         raise EngineError(f"it allows and says why not: {reasons[0]}", hint=_STYLE)
     if not allow and not reasons:
