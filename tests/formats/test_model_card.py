@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from huggingface_hub import DatasetCard, DatasetCardData, ModelCard
+from huggingface_hub import ModelCardData as CardData
 
 from tests.bom.folders import CARD
 from weighlock.errors import FormatError, OverBudgetError
@@ -33,6 +35,49 @@ def test_what_a_template_left_there_is_nothing():
     assert "environment" not in model_card.parse(CARD.encode()).sections
     text = "## Limitations\n\n<!-- This section is meant to convey\nlimitations -->\n\n[More Information Needed]\n"
     assert card("a: b", text).sections == {}
+
+
+@pytest.mark.parametrize("kind", [ModelCard, DatasetCard])
+def test_a_template_of_the_hub_that_nobody_filled_in_says_nothing(kind):
+    data = CardData(license="mit") if kind is ModelCard else DatasetCardData(license="mit")
+    found = model_card.parse(str(kind.from_template(data)).encode())
+    assert found.all("license") == ("mit",)
+    assert (found.sections, found.developer) == ({}, None)
+
+
+def test_a_template_of_the_hub_that_was_filled_in_says_what_was_filled_in():
+    words = {
+        "developers": "A Team",
+        "direct_use": "Reviews.",
+        "bias_risks_limitations": "No irony.",
+        "hardware_type": "T4",
+    }
+    data = CardData(license="mit")
+    found = model_card.parse(str(ModelCard.from_template(data, model_description="It reads.", **words)).encode())
+    assert found.developer == "A Team"
+    assert found.sections["description"].startswith("It reads.")
+    assert (found.sections["uses"], found.sections["risks"]) == ("Reviews.", "No irony.")
+    assert found.sections["limitations"] == "No irony."
+    assert "T4" in found.sections["hardware"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Uses", {"uses"}),
+        ("Intended uses & limitations", {"uses", "limitations"}),
+        ("Bias, Risks, and Limitations", {"risks", "limitations"}),
+        ("Ethical considerations", {"risks"}),
+        ("Causes of failure", set()),
+        ("How to use", set()),
+        ("Evaluation dataset", {"evaluation"}),
+        ("Training Data", {"training-data"}),
+        ("Misuse and Out-of-scope Use", {"out-of-scope"}),
+    ],
+)
+def test_a_section_is_known_by_the_words_of_its_heading(heading: str, names: set[str]):
+    found = model_card.parse(f"# A\n\n# B\n\n## {heading}\nText.\n".encode())
+    assert set(found.sections) == names
 
 
 @pytest.mark.parametrize(

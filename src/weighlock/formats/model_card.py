@@ -17,7 +17,7 @@ from weighlock.formats import yaml_text
 from weighlock.formats.json_text import JsonObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 LARGEST = 8 << 20
 """Bytes of a card; those with every result of a benchmark have some 2 MB."""
@@ -26,13 +26,22 @@ MOST_RESULTS = 500
 _MOST_ITEMS = 200
 _MOST_CHARACTERS = 4000
 _MOST_LINES = 200_000
+_LONGEST_VALUE = 200
 _FENCE = "---"
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.{1,200})")
-_DEVELOPER = re.compile(r"[-*]? ?\*\*Developed by(?: \[optional\])?:?\*\*:? *(.{1,200})", re.IGNORECASE)
-_NOTHING = ("more information needed", "needs more information", "[needs more information]", "n/a", "tbd", "none")
+_LABELLED = re.compile(r"(?:[-*] )?\*\*([^*]{1,60}?)(?: \[optional\])?:?\*\*:?(.*)")
+_DEVELOPER = frozenset({"developed by", "curated by"})
+_REPEATED = frozenset({"license", "language(s) (nlp)", "language(s)", "language"})
+"""Labels under which a template repeats what the front matter says."""
+
+_NOTHING = frozenset({"", "n/a", "tbd", "none", "needs more information"})
+
+# What the templates of huggingface_hub say by themselves, for every model alike.
+_TEMPLATE = ("more information needed", "carbon emissions can be estimated using")
 _MARKS = str.maketrans("", "", "*_`[]<>#|-. \t\n")
 
-_BOTH = "uses+limitations"
+_TOGETHER = ("uses", "risks", "limitations")
+"""Sections that many cards have under one heading, which then stands for each of them."""
 
 # Sections are known by words in their headings; the first row that fits counts.
 _SECTIONS = (
@@ -40,16 +49,17 @@ _SECTIONS = (
     ("personal", ("personal and sensitive", "personal information")),
     ("collection", ("collection", "curation", "source data", "annotation")),
     ("out-of-scope", ("out-of-scope", "out of scope", "misuse", "malicious use")),
-    ("risks", ("bias", "ethic", "fairness", "harm", "safety", "responsib")),
+    ("risks", ("bias", "ethic", "fairness", "harmful", "safety", "responsib")),
     ("limitations", ("limitation", "caveat", "known issue", "weakness")),
     ("tradeoffs", ("trade-off", "tradeoff", "trade off")),
     ("users", ("intended user", "users")),
     ("environment", ("environmental impact", "carbon", "energy", "co2", "emission")),
     ("hardware", ("hardware", "compute infrastructure", "infrastructure")),
-    ("training-data", ("training data", "training dataset", "pretraining data", "pre-training data", "dataset")),
+    ("training-data", ("training data", "training dataset", "pretraining data", "pre-training data")),
     ("training", ("training procedure", "training detail", "training hyperparameter", "preprocessing", "pretraining")),
     ("evaluation", ("evaluation", "results", "performance", "benchmark")),
-    ("uses", ("intended use", "direct use", "downstream use", "uses", "use case", "intended for")),
+    ("training-data", ("dataset",)),
+    ("uses", ("intended use", "direct use", "downstream use", "model uses", "use case", "intended for")),
     ("architecture", ("model architecture", "technical specification")),
     ("description", ("model description", "model summary", "model detail", "overview", "introduction")),
 )
@@ -128,7 +138,7 @@ def parse(data: bytes) -> Card:
     if len(lines) > _MOST_LINES:
         raise OverBudgetError("the card has more lines than anybody writes")
     end = _end_of_front_matter(lines)
-    text_only = Card(sections=_sections(lines[end:]), developer=_developer(lines[end:]))
+    text_only = Card(sections=_sections(lines[end:]), developer=_labelled(lines[end:], _DEVELOPER))
     if not end:
         return text_only
     try:
@@ -228,15 +238,21 @@ def _emissions(front: JsonObject) -> Iterator[tuple[str, str]]:
                     yield key, one
 
 
-def _developer(lines: list[str]) -> str | None:
+def _labelled(lines: list[str], labels: Container[str]) -> str | None:
+    """Return the first value behind a label, as in ``- **Developed by:** somebody``."""
     for line in lines:
-        if (found := _DEVELOPER.match(line.lstrip()[:_MOST_CHARACTERS])) and not _says_nothing(found[1]):
-            return found[1].strip()
+        found = _LABELLED.match(line.strip()[:_MOST_CHARACTERS])
+        if found and found[1].strip(" :").lower() in labels and not _says_nothing(found[2]):
+            return found[2].strip()[:_LONGEST_VALUE]
     return None
 
 
 def _says_nothing(text: str) -> bool:
-    return text.strip().strip("[]*_ .").lower() in _NOTHING
+    """Say whether a line is what a template left there, a label without a value, or what the front matter says, too."""
+    lowered = text.strip().strip("[]*_ .").lower()
+    found = _LABELLED.match(text.strip()[:_MOST_CHARACTERS])
+    empty = found is not None and (not found[2].strip() or found[1].strip(" :").lower() in _REPEATED)
+    return lowered in _NOTHING or empty or any(each in lowered for each in _TEMPLATE)
 
 
 def _sections(lines: list[str]) -> dict[str, str]:
@@ -263,9 +279,11 @@ def _sections(lines: list[str]) -> dict[str, str]:
         elif headings == 1:
             opening.append(line)
     texts = {name: _tidy(parts) for name, parts in found.items()}
-    for name in _BOTH.split("+"):  # one heading for two things, as many cards have it
-        texts[name] = texts.get(name) or texts.get(_BOTH, "")
-    texts.pop(_BOTH, None)
+    for together in [name for name in texts if "+" in name]:
+        text = texts.pop(together)
+        for name in together.split("+"):
+            texts[name] = texts.get(name) or text
+    texts["hardware"] = texts.get("hardware") or _labelled(lines, {"hardware type", "hardware"}) or ""
     texts["description"] = texts.get("description") or _opening(opening)
     return {name: text for name, text in texts.items() if text}
 
@@ -278,9 +296,13 @@ def _opening(lines: list[str]) -> str:
 
 def _section(heading: str) -> str | None:
     lowered = heading.lower()
-    if "intended use" in lowered and "limitation" in lowered:
-        return _BOTH
-    return next((name for name, words in _SECTIONS if any(word in lowered for word in words)), None)
+    if lowered.startswith(("model card", "dataset card")):
+        return None  # the title of the whole
+    if lowered.strip(" #*:") == "uses":
+        return "uses"
+    names = [name for name, words in _SECTIONS if any(word in lowered for word in words)]
+    together = [name for name in _TOGETHER if name in names]
+    return "+".join(together) if len(together) > 1 and names[0] in together else next(iter(names), None)
 
 
 def _without_comment(inside: bool, line: str) -> tuple[bool, str]:  # noqa: FBT001 - the state of a scanner
@@ -299,7 +321,7 @@ def _without_comment(inside: bool, line: str) -> tuple[bool, str]:  # noqa: FBT0
 
 def _tidy(lines: list[str]) -> str:
     text = "\n".join(line.rstrip() for line in lines).strip("\n")[: 4 * _MOST_CHARACTERS]
-    kept = [line for line in text.split("\n") if not _says_nothing(line)]
+    kept = [line for line in text.split("\n") if not line.strip() or not _says_nothing(line)]
     text = "\n".join(kept).strip()
     if not text.translate(_MARKS):
         return ""
