@@ -12,7 +12,7 @@ import pytest
 import weighlock
 from weighlock._cli import main
 from weighlock.errors import GuardError, PolicyError
-from weighlock.gates.load_settings import find_policy, find_settings
+from weighlock.gates.load_settings import find_policy, find_settings, read_locked
 from weighlock.gates.project import find_project
 from weighlock.runtime import _site
 
@@ -197,6 +197,49 @@ def test_options_of_commands_cannot_loosen(site, project, capsys):
     assert main(["scan", "data.pkl"]) == 0
     site.write_text('delegate = ["profiles"]\n')
     assert main(["scan", "data.pkl", "--profile", "scikit-learn"]) == 0
+
+
+LOCKED_CODE = """\
+lock-version = "1.0"
+created-by = "weighlock"
+
+[[models]]
+name = "corp/ok"
+source = { hf = "%s", ref = "main", revision = "86b5e0934494bd15c9632b12f734a8a67f723594" }
+remote-code = true
+
+[[models.files]]
+path = "modeling.py"
+size = 3
+sha256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "repo", "admitted"),
+    [
+        ("", "corp/ok", False),
+        ('[models]\n"corp/ok" = "main"\n', "corp/ok", False),
+        ('[models]\n"corp/ok" = { remote-code = true }\n', "corp/ok", True),
+        ('[models]\n"corp/ok" = { remote-code = true }\n', "evil/model", False),
+        ('delegate = ["models.remote-code"]\n', "evil/model", True),
+    ],
+)
+def test_a_lockfile_cannot_admit_code_that_the_organisation_does_not(site, project, policy, repo, admitted):
+    site.write_text(policy)
+    (project / "models.lock").write_text(LOCKED_CODE % repo)
+    settings = find_settings(environ(project))
+    if admitted:
+        assert read_locked(settings, environ(project)) is not None
+    else:
+        with pytest.raises(GuardError, match=f"models.lock admits the code of {repo}"):
+            read_locked(settings, environ(project))
+
+
+def test_an_option_cannot_admit_code_that_the_organisation_does_not(site, project, capsys):
+    site.write_text("")
+    assert main(["lock", "corp/ok", "--remote-code", "--offline"]) == 2
+    assert "--remote-code admits the code of corp/ok, and the organisation's policy" in capsys.readouterr().err
 
 
 def _start(project, code: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,11 @@ def command(
     \b
     Exit codes: 0 locked, 1 a file is refused or the lockfile is stale, 2 could not decide.
     """
+    from weighlock.gates.organisation import require_code_of
     from weighlock.gates.request import parse_request
 
+    if remote_code:
+        require_code_of(models, "--remote-code", os.environ)
     project = project_of(lockfile)
     old = project.read(required=False) if check else project.unsafe_read()
     requests = [

@@ -65,7 +65,12 @@ def read_locked(settings: Settings, environ: Mapping[str, str]) -> Lockfile | No
     """
     evidence = settings.policy.evidence
     if settings.lock_path:
-        return read_signed(settings.lock_path, evidence, settings.policy_path)
+        lockfile = read_signed(settings.lock_path, evidence, settings.policy_path)
+        if settings.mode != "off" and organisation_files(environ):
+            from weighlock.gates.organisation import require_code
+
+            require_code(lockfile.models, settings.lock_path, environ)
+        return lockfile
     if evidence.require_signature:  # whoever can remove a lockfile could else remove the requirement
         raise GuardError(
             f"there is no {LOCKFILE} in {root_of(environ)} or above it, and the policy requires a signed one",

@@ -22,12 +22,14 @@ from weighlock.gates.policy_files import (
     root_of,
     table_of,
 )
+from weighlock.lockfile import HubSource, UrlSource
 from weighlock.policy import MODES
 from weighlock.policy_layers import Layer, combine, organisation_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from weighlock.lockfile import LockedModel, ModelSource
     from weighlock.policy import Policy
 
 
@@ -144,6 +146,51 @@ def require_profiles(profiles: Sequence[str], environ: Mapping[str, str]) -> Non
                 f"--profile {refused[0]} is not among the profiles of the organisation's policy {path}",
                 hint=f'leave it out, or ask whoever writes {path} to add it, or "profiles" to its `delegate`',
             )
+
+
+def require_code(models: Iterable[LockedModel], lock: str, environ: Mapping[str, str]) -> None:
+    """Refuse a lockfile that admits the code of a model whose code the organisation does not admit.
+
+    Args:
+        models: Of the lockfile. They are known by where they come from, for a lockfile may call them anything.
+        lock: Its path.
+        environ: Says where the organisation's policy is.
+
+    Raises:
+        PolicyError: An organisation's policy cannot be read.
+        GuardError: It admits more.
+    """
+    require_code_of((_origin(model.source) for model in models if model.remote_code), lock, environ)
+
+
+def require_code_of(names: Iterable[str], asker: str, environ: Mapping[str, str]) -> None:
+    """Refuse the code of models that the organisation does not admit.
+
+    Args:
+        names: Of the models, as a policy has them.
+        asker: Who wants it: a lockfile or an option.
+        environ: As for `require_code`.
+
+    Raises:
+        PolicyError: As for `require_code`.
+        GuardError: As for `require_code`.
+    """
+    wanted, above = set(names), organisations(environ)
+    for depth, layer in enumerate(above, 1):
+        admitted = {model.name for model in combined(above[:depth]).models if model.remote_code}
+        refused = sorted(wanted - admitted)
+        if refused and "models.remote-code" not in layer.delegate:
+            raise GuardError(
+                f"{asker} admits the code of {refused[0]}, and the organisation's policy {layer.path} does not",
+                hint=f"lock it without its code, or ask whoever writes {layer.path} to name it with "
+                '`remote-code = true`, or to add "models.remote-code" to its `delegate`',
+            )
+
+
+def _origin(source: ModelSource) -> str:
+    if isinstance(source, HubSource):
+        return source.repo
+    return source.url if isinstance(source, UrlSource) else source.path
 
 
 def require_option(option: str, key: str, value: Any, environ: Mapping[str, str]) -> None:
