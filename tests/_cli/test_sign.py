@@ -232,6 +232,17 @@ def test_an_option_does_not_lower_what_the_policy_demands(project, capsys):
     assert verify(capsys, "models.lock", "--threshold", "1")[0] == 1
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data + b"\n= broken", lambda data: data[:-20], lambda data: b"\xff" + data]
+)
+def test_a_change_that_breaks_a_lockfile_is_found_as_a_change(project, capsys, spoil):
+    run(capsys, "sign", "models.lock", "--key", "alice")
+    place = project / "models.lock"
+    place.write_bytes(spoil(place.read_bytes()))
+    code, out, _ = verify(capsys, "models.lock", "--key", "alice.pub")
+    assert (code, out.startswith("NOT VERIFIED")) == (1, True)
+
+
 def test_a_named_pipe_in_place_of_a_file_is_not_waited_for(project, capsys):
     os.mkfifo(project / "pipe")
     assert run(capsys, "sign", "pipe", "--key", "alice")[0] == 2

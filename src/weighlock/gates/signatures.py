@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
-from weighlock.errors import ForgedError, UnsupportedError, UsageError, WeighlockError
+from weighlock.errors import ForgedError, FormatError, LockfileError, UnsupportedError, UsageError, WeighlockError
 from weighlock.evidence import Signature
 from weighlock.files import read_regular
 from weighlock.gates.signing import SUFFIX, default_place, document_at
 from weighlock.signing.bundle import LARGEST, read_bundle
-from weighlock.signing.documents import MODEL, Document, read_document
+from weighlock.signing.documents import BOM, LOCKFILE, MODEL, Document, broken_document, read_document
+from weighlock.signing.documents import LARGEST as LARGEST_DOCUMENT
 from weighlock.signing.oms import OLD_PREDICATE, PREDICATE
 from weighlock.signing.statement import read_statement
 from weighlock.signing.trust import Trust, TrustedIdentity, TrustedSigner
@@ -78,9 +79,18 @@ def verify_document(
     Raises:
         WeighlockError: It cannot be read, there is no bundle, or the keys to verify with are broken.
     """
-    document = document_at(place, name=name)
     paths = list(bundles) or bundles_beside(place)
-    return _report(document, ((path.name, read_bundle_file(path)) for path in paths), trust, now)
+    read = [(path.name, read_bundle_file(path)) for path in paths]
+    try:
+        document = document_at(place, name=name)
+    except (LockfileError, FormatError) as error:  # a changed byte may break it, and is to be found as a change
+        kind = LOCKFILE if isinstance(error, LockfileError) else BOM
+        data = _read(place, LARGEST_DOCUMENT, "the document")
+        report = _report(broken_document(data, place.name, kind), read, trust, now)
+        if report.tally.reached:
+            raise
+        return report
+    return _report(document, read, trust, now)
 
 
 def verify_data(

@@ -123,6 +123,11 @@ def read_document(data: bytes, name: str) -> Document | None:
     return Document(kind=LOCKFILE, name=name, subjects=signed.subjects, predicate=signed.predicate)
 
 
+def broken_document(data: bytes, name: str, kind: str) -> Document:
+    """Return what is known of a document that cannot be read any more: its digest, which is not the signed one."""
+    return _document(kind, data, name, ())
+
+
 def model_document(name: str, files: Iterable[tuple[str, str]]) -> Document:
     """Return what is signed about a model.
 
