@@ -297,3 +297,10 @@ def test_a_line_that_ends_for_some_readers_only_is_not_read():
     with pytest.raises(FormatError, match="carriage return"):
         parse(TAGS.format(sha=SHA).replace("# a comment", "# a comment\rA: <text>").encode())
     assert parse(TAGS.format(sha=SHA).replace("\n", "\r\n").encode()).components
+
+
+def test_a_list_of_the_one_context_is_that_context():
+    alone = ["https://spdx.org/rdf/3.0.1/spdx-context.jsonld"]
+    assert [one.name for one in parse(spdx3(package3(), context=alone)).components] == ["demo"]
+    with pytest.raises(FormatError):
+        parse(spdx3(package3(), context=[]))

@@ -67,6 +67,8 @@ def parse(document: dict[str, Any]) -> Inventory:
         OverBudgetError: It lists too much.
     """
     context = document.get("@context")
+    if isinstance(context, list) and len(context) == 1:
+        (context,) = context
     if not isinstance(context, str) or not _CONTEXT.match(context):
         # A context of one's own can give any name any meaning: what stands here could be called otherwise.
         raise FormatError("is not the context of SPDX 3.0 by its URL", where="@context")
