@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import tomllib
 from pathlib import Path
 
@@ -297,3 +298,45 @@ def test_a_case_of_json_with_a_key_twice_is_broken(project, capsys):
     )
     assert main(["policy", "test", "cases"]) == 2
     assert "a key stands twice" in capsys.readouterr().err
+
+
+REGO = """
+package weighlock
+
+import rego.v1
+
+default decision := {"allow": false, "reasons": ["no positive evidence"]}
+
+decision := {"allow": true, "reasons": []} if endswith(input.artifact.name, ".pkl")
+"""
+
+
+def test_cases_are_put_to_the_engines_of_the_policy_after_the_built_in_one(project, capsys):
+    pytest.importorskip("regopy")
+    (project / "policies").mkdir()
+    (project / "policies" / "decision.rego").write_text(REGO)
+    (project / "weighlock.toml").write_text('unlocked = "inspect"\n[[evidence.engines]]\nrego = "policies"\n')
+    (project / "cases").mkdir()
+    denied = CASE.replace('"not-in-lock"', '"rego"')
+    (project / "cases" / "a.toml").write_text(denied)
+    (project / "cases" / "b.toml").write_text(
+        denied.replace("model.bin", "model.pkl").replace("DENY", "ALLOW").replace('"rego"', '"data-only"')
+    )
+    (project / "cases" / "c.toml").write_text(denied.replace("data-only", "refused").replace('"rego"', '"refused"'))
+    assert main(["policy", "test", "cases", "--format", "json"]) == 0, capsys.readouterr().out
+    report = json.loads(capsys.readouterr().out)
+    assert [len(case["engines"]) for case in report] == [2, 2, 1]
+    (project / "data.bin").write_bytes(pickle.dumps({}))
+    assert main(["policy", "explain", "data.bin", "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["decided_by"] == ["rego"]
+    assert document["steps"][-1]["message"] == "no positive evidence"
+
+
+def test_an_engine_that_is_broken_denies_every_case(project, capsys):
+    pytest.importorskip("regopy")
+    (project / "decision.rego").write_text("package weighlock\n\ndecision := {\n")
+    (project / "weighlock.toml").write_text('unlocked = "inspect"\n[[evidence.engines]]\nrego = "decision.rego"\n')
+    (project / "cases").mkdir()
+    (project / "cases" / "a.toml").write_text(CASE.replace("DENY", "ALLOW").replace('rules = ["not-in-lock"]', ""))
+    assert main(["policy", "test", "cases"]) in {1, 2}
