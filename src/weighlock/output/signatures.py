@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from weighlock.gates.verify import GOOD
 from weighlock.output.escape import encodable, printable
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ def signed_model_text(model: SignedModel, trusted_by: str) -> str:
         model: What was verified.
         trusted_by: As for `verified_text`.
     """
+    from weighlock.gates.verify import GOOD  # it brings what signing does without
+
     word = "NOT AS SIGNED" if model.report.exit_code else "VERIFIED"
     by = f"{model.tally.signers} of {model.tally.threshold} signers"
     lines = [f"{word} model {model.manifest.name}: {by}", *_signers(model.tally), _trusted_by(trusted_by)]
