@@ -68,8 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 admitted, 1 refused by policy, 2 could not decide.
     """
+    code = _explained(list(sys.argv[1:] if arguments is None else arguments))
+    sealed = _sealed()
+    return code or sealed
+
+
+def _explained(arguments: list[str]) -> int:
+    """Run one command, and say what went wrong in a line."""
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
@@ -86,6 +93,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refusal.exit_code
     except Exception as error:  # noqa: BLE001 - the last door: a person gets a line, not a traceback
         return _unexpected(error)
+    return code
+
+
+def _sealed() -> int:
+    """Seal what the command recorded, and say where that failed; it counts where a policy requires the ledger."""
+    recording = sys.modules.get("weighlock.gates.recording")
+    used = recording.take_used() if recording is not None else ()
+    required = {recorder.place for recorder in used if recorder.required}
+    code = 0
+    for place in {recorder.place: None for recorder in used}:
+        from datetime import UTC, datetime
+
+        from weighlock.gates.ledger import seal
+
+        try:
+            seal(place, os.environ, datetime.now(UTC))
+        except (WeighlockError, OSError) as error:
+            _say(f"warning: what was decided is recorded and not sealed: {error}")
+            code = _UNDECIDED if place in required else code
     return code
 
 

@@ -183,7 +183,9 @@ def key(*, origin: str | None, place: str | None, output: str | None) -> int:
     Exit codes: 0 printed, 2 it cannot be read or made.
     """
     require_place(output)
-    emit(f"{_open(place, absorbs=False).key.make(origin, _host()).vkey}\n", output)
+    from weighlock.gates.ledger import host_name
+
+    emit(f"{_open(place, absorbs=False).key.make(origin, host_name()).vkey}\n", output)
     return 0
 
 
@@ -204,7 +206,7 @@ def verifier(*, output: str | None) -> int:
 def _open(place: str | None, *, absorbs: bool) -> FileLedger:
     from weighlock.gates.ledger import absorb_spools, open_ledger
 
-    ledger = open_ledger(os.environ, place, _host())
+    ledger = open_ledger(os.environ, place)
     if absorbs:
         done = absorb_spools(ledger, datetime.now(UTC))
         if done.broken:
@@ -212,10 +214,6 @@ def _open(place: str | None, *, absorbs: bool) -> FileLedger:
         if done.unreadable:
             click.echo(f"warning: {done.unreadable} spools of others cannot be read", err=True)
     return ledger
-
-
-def _host() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else "host"
 
 
 def _print(entries: Iterable[Numbered], kind: str, after: int) -> int:

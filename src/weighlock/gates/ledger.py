@@ -97,13 +97,17 @@ class Query:
         return f"sha256:{value}" in entry.evidence or (entry.digest is not None and entry.digest.value == value)
 
 
-def open_ledger(environ: Mapping[str, str], place: str | None = None, host: str = "host") -> FileLedger:
+def host_name() -> str:
+    """Return the name of this machine."""
+    return os.uname().nodename if hasattr(os, "uname") else "host"
+
+
+def open_ledger(environ: Mapping[str, str], place: str | None = None) -> FileLedger:
     """Return the ledger of this folder.
 
     Args:
         environ: ``WEIGHLOCK_LEDGER`` and ``WEIGHLOCK_LEDGER_KEY``, or what says where state is kept.
         place: A folder that was named instead.
-        host: The name of this machine.
 
     Raises:
         LedgerError: Nothing says where it is.
@@ -120,12 +124,29 @@ def open_ledger(environ: Mapping[str, str], place: str | None = None, host: str 
         raise LedgerError(
             "nothing says where the ledger is", hint="set WEIGHLOCK_LEDGER to a folder that is yours alone"
         )
-    return FileLedger(folder, key_of(folder, environ), host)
+    return FileLedger(folder, key_of(folder, environ), host_name())
 
 
 def absorb_spools(ledger: FileLedger, now: datetime) -> Absorbed:
     """Move what processes recorded into the ledger."""
     return absorb(ledger, spool_of(ledger.folder), now)
+
+
+def seal(place: str, environ: Mapping[str, str], now: datetime) -> None:
+    """Move what was recorded into a ledger, and seal it, so that a command leaves nothing behind that is not.
+
+    Args:
+        place: Of the ledger, a folder or a database.
+        environ: Says where its key is.
+        now: The time.
+
+    Raises:
+        TamperedError: It is not what was sealed before.
+        LedgerError: It cannot be written; what was recorded waits in the spool.
+    """
+    ledger = open_ledger(environ, place)
+    absorb_spools(ledger, now)
+    ledger.checkpoint()
 
 
 def status(ledger: FileLedger) -> dict[str, Any]:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _STATE = "set WEIGHLOCK_LEDGER to a folder that is yours alone"
 
 
+_used: list[Recorder] = []
+"""Those by which this process recorded something."""
+
+
 class Recorder:
     """Records what the gates of this process decide.
 
@@ -36,9 +40,10 @@ class Recorder:
     """
 
     def __init__(self, environ: Mapping[str, str], policy: LedgerPolicy, beside: str | None = None) -> None:
-        self._required = policy.required
+        self.required = policy.required
         self._actor = actor(environ)
         folder = ledger_folder(environ, policy, beside)
+        self.place = _database(environ, policy) or folder
         self._spool = Spool(spool_of(folder)) if folder else None
         self._told = False
 
@@ -84,15 +89,36 @@ class Recorder:
             return
         try:
             self._spool.add(make)
+            if self not in _used:
+                _used.append(self)
         except OSError as error:
             self._failed(f"the ledger cannot be written: {error.strerror or error}")
 
+    def close(self) -> None:
+        """End the file of this process; what is recorded afterwards goes into another one."""
+        if self._spool is not None:
+            self._spool.close()
+
     def _failed(self, why: str) -> None:
-        if self._required:
+        if self.required:
             raise LedgerError(f"{why}, and the policy requires it", hint=_STATE)
         if not self._told and sys.stderr is not None:
             self._told = True
             sys.stderr.write(f"{printable(f'weighlock: verdicts are not recorded: {why}')}\n{f'hint: {_STATE}'}\n")
+
+
+def take_used() -> tuple[Recorder, ...]:
+    """Return the recorders by which this process recorded something since it was asked last, and end their files."""
+    taken = tuple(_used)
+    _used.clear()
+    for recorder in taken:
+        recorder.close()
+    return taken
+
+
+def _database(environ: Mapping[str, str], policy: LedgerPolicy) -> str | None:
+    place = environ.get("WEIGHLOCK_LEDGER") or policy.place or ""
+    return place if place.startswith("postgresql://") else None
 
 
 def ledger_folder(environ: Mapping[str, str], policy: LedgerPolicy, beside: str | None = None) -> str | None:
@@ -103,9 +129,9 @@ def ledger_folder(environ: Mapping[str, str], policy: LedgerPolicy, beside: str 
         policy: Names a place next.
         beside: The folder of the policy file.
     """
-    place = environ.get("WEIGHLOCK_LEDGER") or policy.place
+    named = environ.get("WEIGHLOCK_LEDGER")
+    place = named or policy.place
     if place and not place.startswith("postgresql://"):
-        named = environ.get("WEIGHLOCK_LEDGER")
         return os.path.abspath(named) if named else os.path.join(beside or os.curdir, place)
     state = state_folder(environ)
     return os.path.join(state, "ledger") if state else None
