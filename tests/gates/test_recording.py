@@ -1,16 +1,19 @@
-"""What commands decide and write is in the spool of the ledger, with the digests of what they wrote."""
+"""What commands decide and write is sealed in the ledger when they end, with the digests of what they wrote."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
+import shutil
 import struct
 
 import pytest
 
 from weighlock._cli import main
 from weighlock.entry import Entry
+from weighlock.gates.ledger import open_ledger
 
 
 @pytest.fixture
@@ -18,6 +21,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEIGHLOCK_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setenv("WEIGHLOCK_ROOT", str(tmp_path))
+    monkeypatch.setenv("WEIGHLOCK_STATE", str(tmp_path / "state"))
     (tmp_path / "weights").mkdir()
     header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
     (tmp_path / "weights" / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
@@ -25,10 +29,11 @@ def project(tmp_path, monkeypatch):
 
 
 def recorded(project, gate: str) -> list[Entry]:
-    """Return what was recorded by one gate, in the order of its events."""
-    lines = [line for file in (project / "ledger" / "spool").iterdir() for line in file.read_bytes().splitlines()]
-    entries = [entry for entry in map(Entry.from_bytes, lines) if entry.gate == gate]
-    return sorted(entries, key=lambda entry: entry.time)
+    """Return what is sealed of one gate."""
+    ledger = open_ledger(os.environ)
+    assert ledger.sealed() == ledger.size()
+    entries = map(Entry.from_bytes, ledger.read(0, ledger.size()))
+    return [entry for entry in entries if entry.gate == gate]
 
 
 def test_lock_records_every_file_and_the_lockfile(project, capsys):
@@ -85,3 +90,16 @@ def test_a_ledger_that_is_required_and_cannot_be_written_stops_lock_before_it_wr
     assert main(["lock", "./weights"]) == 2
     assert "the policy requires it" in capsys.readouterr().err
     assert not (project / "models.lock").exists()
+
+
+def test_a_ledger_that_was_rolled_back_is_said_and_stops_what_requires_it(project, capsys):
+    assert main(["scan", "weights"]) == 0
+    kept = project / "kept"
+    shutil.copytree(project / "ledger", kept)
+    assert main(["scan", "weights"]) == 0
+    shutil.rmtree(project / "ledger")
+    kept.rename(project / "ledger")
+    assert main(["scan", "weights"]) == 0
+    assert "recorded and not sealed" in capsys.readouterr().err
+    (project / "weighlock.toml").write_text("[evidence.ledger]\nrequired = true\n")
+    assert main(["lock", "./weights"]) == 2

@@ -479,10 +479,25 @@ def verify_folder(folder: str, key: Key, since: bytes | None = None) -> Checkpoi
     return now
 
 
+def _require_same_beginnings(folder: str, level: int | str, number: int, width: int) -> None:
+    """Demand that what a tile was when it was narrower, as readers with older checkpoints take it, is its beginning."""
+    path, whole = tile_path(level, number), _tile(folder, level, number, width)
+    beside = os.path.join(folder, f"{path}.p")
+    for name in sorted(os.listdir(beside)) if os.path.isdir(beside) else ():
+        if not name.isdecimal() or int(name) >= width:  # not sealed yet, or being written
+            continue
+        data = read_regular(os.path.join(beside, name), TILE_WIDTH * (LARGEST_ENTRY + 2))
+        entries = len(split_bundle(data, int(name), name)) if level == "entries" else len(data) // HASH_SIZE
+        if entries != int(name) or not whole.startswith(data):
+            raise VerificationError(f"edited: {path}.p/{name} is not how {path} began")
+
+
 def _leaves(folder: str, number: int, width: int) -> list[bytes]:
     """Return the hashes of the entries of one bundle, which its tile has to hold, too."""
     hashes = read_hashes(folder, 0, number, width)
     leaves = [leaf_hash(entry) for entry in read_bundle(folder, number, width)]
+    for level in (0, "entries"):
+        _require_same_beginnings(folder, level, number, width)
     for place, (leaf, expected) in enumerate(zip(leaves, hashes, strict=True)):
         if leaf == expected:
             continue
@@ -503,6 +518,7 @@ def _verify_upper_tiles(folder: str, hashes: list[bytes]) -> None:
             if read_hashes(folder, level, number, len(expected)) != expected:
                 place = tile_path(level, number, len(expected))
                 raise VerificationError(f"edited: {place} does not hold the hashes of the tiles below it")
+            _require_same_beginnings(folder, level, number, len(expected))
         full = range(0, len(hashes) - TILE_WIDTH + 1, TILE_WIDTH)
         hashes, level = [root_of(hashes[start : start + TILE_WIDTH]) for start in full], level + 1
 
