@@ -218,6 +218,12 @@ def test_services_builds_and_incompleteness_are_told():
     assert found.incomplete
 
 
+def test_parts_that_another_document_has_are_told():
+    elsewhere = [{"type": "bom", "url": "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b79/1"}]
+    found = parse(cyclonedx(library(externalReferences=elsewhere), externalReferences=elsewhere))
+    assert found.beside == (("other documents that it refers to", 2),)
+
+
 def test_hostile_bytes_are_refused_with_an_error_of_ours():
     whole = cyclonedx(library(), vulnerabilities=[{"id": "CVE-1", "affects": [{"ref": "x"}]}])
     for cut in range(0, len(whole) - 1, 7):

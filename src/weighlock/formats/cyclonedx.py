@@ -187,3 +187,17 @@ def _beside(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
     )
     if built:
         yield "components of a build", built
+    others = sum(
+        text(item, "type", f"{where}.externalReferences[{index}]") == "bom"
+        for where, holder in _holders(document)
+        for index, item in enumerate(tables(holder.get("externalReferences"), f"{where}.externalReferences"))
+    )
+    if others:
+        yield "other documents that it refers to", others
+
+
+def _holders(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the document and its outermost components, which may refer to documents of their parts."""
+    yield "", document
+    for index, item in enumerate(tables(document.get("components"), "components")):
+        yield f"components[{index}]", item
