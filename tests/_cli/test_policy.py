@@ -178,12 +178,12 @@ def test_what_accepts_nothing_is_told(project, capsys, text, kind, message):
 
 def test_files_that_a_policy_names_and_that_are_not_there_are_told(project, capsys):
     (project / "weighlock.toml").write_text(
-        'lock = "x.lock"\n[[evidence.signers]]\nname = "a"\nkey = "a.pub"\n[[evidence.engines]]\nrego = "p"\n'
+        'lock = "x.lock"\n[[evidence.signers]]\nname = "a"\nkey = "a.pub"\n[[evidence.engines]]\nrego = "p.rego"\n'
     )
     code, problems = _checked(capsys, "weighlock.toml")
     assert (code, {problem["kind"] for problem in problems}, len(problems)) == (1, {"missing-file"}, 3)
-    for name in ("x.lock", "a.pub", "p"):
-        (project / name).write_text("")
+    for name in ("x.lock", "a.pub", "p.rego"):
+        (project / name).write_text("package weighlock")
     assert _checked(capsys, "weighlock.toml") == (0, [])
 
 
@@ -340,3 +340,20 @@ def test_an_engine_that_is_broken_denies_every_case(project, capsys):
     (project / "cases").mkdir()
     (project / "cases" / "a.toml").write_text(CASE.replace("DENY", "ALLOW").replace('rules = ["not-in-lock"]', ""))
     assert main(["policy", "test", "cases"]) in {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("package weighlock\n\ndecision := {", "model.rego:3: the policy cannot be compiled"),
+        ('package weighlock\ndecision := {"allow": true, "reasons": []}', "allows a question without any evidence"),
+        ("decision := 1", "does not begin with a package"),
+    ],
+)
+def test_rules_that_would_deny_everything_are_told(project, capsys, rules, message):
+    pytest.importorskip("regopy", reason="regopy is not installed")
+    (project / "model.rego").write_text(rules)
+    (project / "weighlock.toml").write_text('[[evidence.engines]]\nrego = "model.rego"\n')
+    code, (problem,) = _checked(capsys, "weighlock.toml")
+    assert (code, problem["kind"]) == (1, "denies-everything")
+    assert message in problem["message"]

@@ -70,6 +70,17 @@ class Rego:
             remedy = None if decided.allow else decided.remedy or f"show what the rules in {self._path} require"
             return Answer(allow=decided.allow, stamp=stamp, reasons=decided.reasons, remedy=remedy)
 
+    def prove(self) -> str:
+        """Compile the policy, ask it about nothing, and return its digest.
+
+        Raises:
+            EngineError: It cannot be read or compiled, or allows what says nothing.
+        """
+        with self._lock:
+            policy = self._current()
+            self._running(policy)
+            return policy.digest
+
     def close(self) -> None:
         """End its process."""
         with self._lock:

@@ -17,6 +17,7 @@ from weighlock.engines._rego_worker import TOO_MUCH_MEMORY
 from weighlock.errors import EngineError, PolicyError
 
 _WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_rego_worker.py")
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 _LARGEST = 4 << 20
 _STEP = 1 << 16
 
@@ -136,8 +137,8 @@ def _wait(descriptor: int, event: int, end: float, seconds: float) -> None:
 
 
 def _environment() -> dict[str, str]:
-    # opa.runtime() shows a policy all of it. Windows starts nothing without the name of its own folder.
-    return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
+    # opa.runtime() shows a policy all of it. These say where this interpreter finds its own libraries, and no secret.
+    return {name: os.environ[name] for name in _LIBRARIES if name in os.environ}
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:

@@ -1,7 +1,8 @@
 """``weighlock policy check``: whether policy files are valid, hold, and say nothing that has no effect.
 
 1. read the file; 2. look for unknown keys, all of them; 3. parse it; 4. compare it with the organisation's policy;
-5. look for what has expired, what can accept nothing, and for files that it names and that are not there.
+5. look for what has expired, what can accept nothing, and for files that it names and that are not there;
+6. compile the Rego that it names, and ask it about nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from weighlock.errors import PolicyError
+from weighlock.errors import EngineError, PolicyError
 from weighlock.gates.organisation import combined, read_organisation, read_project
 from weighlock.gates.policy_files import known_checks, organisation_files
 from weighlock.gates.profiles import known_profiles
@@ -31,6 +32,7 @@ LOOSENS = "loosens"
 EXPIRED = "expired"
 WITHOUT_EFFECT = "without-effect"
 MISSING = "missing-file"
+DENIES = "denies-everything"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,12 @@ def check_file(path: str, environ: Mapping[str, str], now: datetime, *, organisa
         policy = combined([layer])
     except PolicyError as error:
         return FileReport(path=path, problems=(_broken(error, path),))
-    problems = [*_loosening([*above, layer]), *_stale(policy, now.date()), *_missing(policy, path)]
+    problems = [
+        *_loosening([*above, layer]),
+        *_stale(policy, now.date()),
+        *_missing(policy, path),
+        *_rules(policy, path),
+    ]
     return FileReport(path=path, problems=tuple(problems))
 
 
@@ -186,3 +193,23 @@ def _missing(policy: Policy, path: str) -> Iterator[Problem]:
             message = f"{place} is not there"
             hint = f"paths begin at {folder}"
             yield Problem(kind=MISSING, message=message, where=f"tool.weighlock.{where}", hint=hint)
+
+
+def _rules(policy: Policy, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with the Rego that a policy names: with such rules everything is denied."""
+    from weighlock.engines.rego import Rego
+
+    folder = os.path.dirname(os.path.abspath(path))
+    for number, choice in enumerate(policy.evidence.engines):
+        place = os.path.join(folder, choice.rego or "")
+        if choice.rego is None or not os.path.exists(place):
+            continue
+        try:
+            engine = Rego(place, choice.query, choice.timeout)
+            try:
+                engine.prove()
+            finally:
+                engine.close()
+        except (EngineError, PolicyError) as error:
+            where = f"tool.weighlock.evidence.engines[{number}].rego"
+            yield Problem(kind=DENIES, message=str(error), where=where, hint=error.hint)
