@@ -31,6 +31,7 @@ PARTS = (
     "bom",
     "signed_models",
     "engines",
+    "ledger",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

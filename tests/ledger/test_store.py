@@ -457,3 +457,68 @@ def test_the_verifier_on_the_command_line_says_which(place):
     code, text = run("--since", str(place / "old"))
     assert (code, text.startswith("does not verify: rollback")) == (1, True)
     assert run("--since", str(place / "nowhere"))[0] == 2
+
+
+def test_a_full_disk_leaves_no_half_of_an_entry(tmp_path):
+    script = """
+import resource, sys
+from weighlock.errors import LedgerError
+from weighlock.ledger.keys import LedgerKey
+from weighlock.ledger.store import FileLedger
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+ledger = FileLedger(sys.argv[1] + "/ledger", LedgerKey(sys.argv[1] + "/key"))
+try:
+    for count in range(100):
+        ledger.append([b"x" * 99])
+except LedgerError as error:
+    print(count, error.message)
+    print(ledger.append([b""]).start)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    count = int(done.stdout.split()[0])
+    assert done.stdout.endswith(f"cannot be written: File too large\n{count}\n")
+    assert list(make(tmp_path).read(0, make(tmp_path).size())) == [b"x" * 99] * count + [b""]
+    assert make(tmp_path).append([b"more"]).start == count + 1
+
+
+def test_threads_of_one_process_lose_nothing(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    ledger = make(tmp_path)
+
+    def write(number):
+        if number % 10 == 9:
+            ledger.checkpoint()
+        return ledger.append([entry(number)]).start
+
+    with ThreadPoolExecutor(4) as pool:
+        indices = list(pool.map(write, range(100)))
+    found = list(ledger.read(0, 100))
+    assert sorted(indices) == list(range(100))
+    assert all(found[index] == entry(number) for number, index in enumerate(indices))
+
+
+def test_a_ledger_needs_no_library_beyond_the_core(tmp_path):
+    script = """
+import sys
+for name in ("cryptography", "nacl", "sigstore"):
+    sys.modules[name] = None
+from weighlock.ledger import verifier
+from weighlock.ledger.keys import LedgerKey
+from weighlock.ledger.store import FileLedger
+
+ledger = FileLedger(sys.argv[1] + "/ledger", LedgerKey(sys.argv[1] + "/key"))
+ledger.append([b"entry"])
+ledger.checkpoint()
+verifier.verify_folder(ledger.folder, ledger.key.read().public)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+
+
+def test_importing_the_verifier_costs_a_guarded_program_nothing_that_shows(tmp_path):
+    script = "import sys; before = set(sys.modules); import verifier; print(*(set(sys.modules) - before))"
+    place = str(Path(verifier.__file__).parent)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {place!r}); {script}"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert not {"typing", "dataclasses", "json", "argparse", "weighlock"} & set(done.stdout.split())

@@ -308,3 +308,76 @@ def test_the_verifier_is_one_file_that_runs_alone(tmp_path):
     command[-1] = str(RECORDED / "log2025-1.rekor.sigstore.dev.pem")
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
     assert subprocess.run([*command[:-1], "nowhere"], capture_output=True, check=False).returncode == 2
+
+
+def encoded(data):
+    return base64.b64encode(data).decode()
+
+
+def logged(kind, version, spec, **more):
+    """Return a bundle with an entry in a log of one entry, and that log's key."""
+    from weighlock.ledger.note import SigningKey
+
+    log = SigningKey(name="log.example", seed=bytes(range(32)))
+    body = json.dumps({"apiVersion": version, "kind": kind, "spec": spec}).encode()
+    checkpoint = log.checkpoint(1, verifier.leaf_hash(body)).decode()
+    proof = {"treeSize": "1", "checkpoint": {"envelope": checkpoint}}
+    entry = {"canonicalizedBody": encoded(body), "inclusionProof": proof}
+    return {"verificationMaterial": {"tlogEntries": [entry]}} | more, verifier.parse_key(log.vkey)
+
+
+CONTENT, SIGNED = b"content", "c2lnbmF0dXJl"
+DIGEST = hashlib.sha256(CONTENT).digest()
+DSSE = {"dsseEnvelope": {"payloadType": "text/plain", "payload": encoded(CONTENT), "signatures": [{"sig": SIGNED}]}}
+BLOB = {"messageSignature": {"messageDigest": {"digest": encoded(DIGEST)}, "signature": SIGNED}}
+
+
+def specs(digest, signature):
+    of_envelope = hashlib.sha256(b"DSSEv1 10 text/plain 7 content").digest() if digest == DIGEST else digest
+    hashed, of_v2 = {"algorithm": "sha256", "value": digest.hex()}, {"algorithm": "SHA2_256", "digest": encoded(digest)}
+    return [
+        ("dsse", "0.0.1", {"payloadHash": hashed, "signatures": [{"signature": signature}]}, DSSE),
+        ("dsse", "0.0.2", {"dsseV002": {"payloadHash": of_v2, "signatures": [{"content": signature}]}}, DSSE),
+        ("hashedrekord", "0.0.1", {"data": {"hash": hashed}, "signature": {"content": signature}}, BLOB),
+        ("hashedrekord", "0.0.2", {"hashedRekordV002": {"data": of_v2, "signature": {"content": signature}}}, BLOB),
+        (
+            "hashedrekord",
+            "0.0.2",
+            {
+                "hashedRekordV002": {
+                    "data": {"algorithm": "SHA2_256", "digest": encoded(of_envelope)},
+                    "signature": {"content": signature},
+                }
+            },
+            DSSE,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_entries_of_each_kind_are_bound_to_content_and_signature(case):
+    def verify(digest, signature):
+        kind, version, spec, bundle = specs(digest, signature)[case]
+        document, key = logged(kind, version, spec, **bundle)
+        verifier.verify_rekor(json.dumps(document).encode(), key)
+
+    verify(DIGEST, SIGNED)
+    for other in ((bytes(32), SIGNED), (DIGEST, "b3RoZXI=")):
+        with pytest.raises(VerificationError, match="another content or signature"):
+            verify(*other)
+
+
+@pytest.mark.parametrize("kind", [("intoto", "0.0.2"), ("dsse", "0.0.3"), (None, None)])
+def test_an_entry_of_an_unknown_kind_is_undecided(kind):
+    document, key = logged(*kind, {}, **DSSE)
+    with pytest.raises(UndecidedError, match="not known"):
+        verifier.verify_rekor(json.dumps(document).encode(), key)
+
+
+def test_a_bundle_with_a_promise_and_no_proof_is_undecided():
+    document, key = logged(*specs(DIGEST, SIGNED)[0][:3], **DSSE)
+    for remove in ("inclusionProof", None):
+        entries = document["verificationMaterial"]["tlogEntries"]
+        entries[0].pop(remove) if remove else entries.clear()
+        with pytest.raises(UndecidedError):
+            verifier.verify_rekor(json.dumps(document).encode(), key)

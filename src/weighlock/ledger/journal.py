@@ -218,7 +218,7 @@ class Journal:
 
     def _sync(self, stop: int) -> None:
         """Return when everything before `stop` is durable, by this sync or another's."""
-        with self._locked("sync"):
+        with self._turn, self._locked("sync"):
             written, acknowledged = self._get()
             if acknowledged >= stop:
                 return

@@ -656,33 +656,39 @@ def verify_rekor(document: bytes, key: Key) -> list[Checkpoint]:
         raise UndecidedError(f"the document is not built as it has to be: {type(error).__name__}") from None
 
 
-def _logged(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, list[str]]]:
-    """Yield each entry of a log with what it has to be about: the digest of a content, and signatures of it."""
+def _logged(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, str], list[str]]]:
+    """Yield each entry of a log with what it has to be about: the digest of a content by kind, and signatures of it."""
     bundles = document.get("attestation_bundles")
     attestations = [one for bundle in bundles for one in bundle["attestations"]] if bundles else [document]
     for one in attestations:
         if "envelope" in one:  # PEP 740
             material, entries = one["verification_material"], "transparency_entries"
-            digest, signatures = _sha256(one["envelope"]["statement"]), [one["envelope"]["signature"]]
+            digests = _signed("application/vnd.in-toto+json", one["envelope"]["statement"])
+            signatures = [one["envelope"]["signature"]]
         elif "dsseEnvelope" in one:
             material, entries = one["verificationMaterial"], "tlogEntries"
             envelope = one["dsseEnvelope"]
-            digest, signatures = _sha256(envelope["payload"]), [signed["sig"] for signed in envelope["signatures"]]
+            digests = _signed(envelope["payloadType"], envelope["payload"])
+            signatures = [signed["sig"] for signed in envelope["signatures"]]
         else:
             material, entries = one["verificationMaterial"], "tlogEntries"
             message = one["messageSignature"]
-            digest, signatures = _decoded(message["messageDigest"]["digest"]).hex(), [message["signature"]]
+            digests = {"hashedrekord": _decoded(message["messageDigest"]["digest"]).hex()}
+            signatures = [message["signature"]]
         if not material.get(entries):
             raise UndecidedError("an attestation has no entry of a log")
         for entry in material[entries]:
-            yield entry, digest, signatures
+            yield entry, digests, signatures
 
 
-def _sha256(encoded: str) -> str:
-    return hashlib.sha256(_decoded(encoded)).hexdigest()
+def _signed(kind: str, encoded: str) -> dict[str, str]:
+    """Return the digests of a payload, and of what is signed in its place (DSSE), which Rekor v2 logs."""
+    payload, name = _decoded(encoded), kind.encode()
+    signed = b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
+    return {"dsse": hashlib.sha256(payload).hexdigest(), "hashedrekord": hashlib.sha256(signed).hexdigest()}
 
 
-def _verify_logged(entry: dict[str, Any], digest: str, signatures: list[str], key: Key) -> Checkpoint:
+def _verify_logged(entry: dict[str, Any], digests: dict[str, str], signatures: list[str], key: Key) -> Checkpoint:
     proof = entry.get("inclusionProof")
     if not proof:
         raise UndecidedError("an entry has no inclusion proof, but a promise at most")
@@ -693,7 +699,8 @@ def _verify_logged(entry: dict[str, Any], digest: str, signatures: list[str], ke
         raise VerificationError("forged: the index of an entry is no number")
     siblings = _siblings(proof.get("hashes", []))
     verify_inclusion(leaf_hash(body), int(index), checkpoint.size, siblings, checkpoint.root)
-    if _about(_parsed(body)) != (digest, sorted(signatures)):
+    logged = _parsed(body)
+    if _about(logged) != (digests.get(logged["kind"]), sorted(signatures)):
         raise VerificationError("forged: the logged entry is about another content or signature")
     return checkpoint
 
