@@ -49,7 +49,7 @@ class Journal:
     def __init__(self, folder: str, sealed: Callable[[], int]) -> None:
         self._folder, self._sealed = folder, sealed
         self._path = os.path.join(folder, "journal")
-        self._process, self._turn = 0, threading.RLock()
+        self._process, self._turn, self._locks = os.getpid(), threading.RLock(), dict[str, int]()
         self._file = self._state = -1
         self.base = self._count = self._offset = 0
 
@@ -123,22 +123,47 @@ class Journal:
 
     @contextlib.contextmanager
     def sealing(self) -> Iterator[None]:
-        """Keep all others from sealing."""
-        with self._locked("seal"):
-            yield
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+        """Keep all others from sealing, other threads included: the file is opened anew."""
+        descriptor = self._open_lock("seal")
         try:
-            import fcntl
-        except ImportError:
-            raise UnsupportedError("this system has no locks that a ledger could rely on") from None
-        descriptor = os.open(os.path.join(self._folder, f".{name}.lock"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _flock(descriptor, "LOCK_EX")
             yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Hold one of the two locks of writers; the caller has the turn of this process's threads."""
+        descriptor = self._lock(name)
+        _flock(descriptor, "LOCK_EX")
+        try:
+            yield
+        finally:
+            _flock(descriptor, "LOCK_UN")
+
+    def _lock(self, name: str) -> int:
+        self._forget_parent()
+        if name not in self._locks:
+            self._locks[name] = self._open_lock(name)
+        return self._locks[name]
+
+    def _open_lock(self, name: str) -> int:
+        return os.open(os.path.join(self._folder, f".{name}.lock"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+
+    def _forget_parent(self) -> None:
+        """Close what a parent opened: in a child of fork its locks would be shared, and exclude nobody."""
+        if self._process != os.getpid():
+            self._close()
+            self._process = os.getpid()
+
+    def _close(self) -> None:
+        for descriptor in {self._file, self._state, *self._locks.values()} - {-1}:
+            os.close(descriptor)
+        self._file = self._state = -1
+        self._locks.clear()
+
+    def __del__(self) -> None:
+        self._close()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -157,16 +182,15 @@ class Journal:
 
     def _open(self) -> None:
         """Open the file that has the name now; a copy of a parent's descriptors is of no use to a child."""
-        status = os.stat(self._path, follow_symlinks=False)
-        if self._process == os.getpid() and self._file >= 0:
-            mine = os.fstat(self._file)
+        self._forget_parent()
+        if self._file >= 0:
+            status, mine = os.stat(self._path, follow_symlinks=False), os.fstat(self._file)
             if (status.st_dev, status.st_ino) == (mine.st_dev, mine.st_ino):
                 return
-        for descriptor in {self._file, self._state} - {-1}:
-            os.close(descriptor)
+            os.close(self._file)
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | _FLAGS)
-        self._state = os.open(os.path.join(self._folder, ".journal.state"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-        self._process = os.getpid()
+        if self._state < 0:
+            self._state = os.open(os.path.join(self._folder, ".journal.state"), os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         self.base = self._count = self._begin(os.pread(self._file, _HEADER.size, 0))
         self._offset = _HEADER.size
 
@@ -217,13 +241,25 @@ class Journal:
         self._set(self._count, None)
 
     def _sync(self, stop: int) -> None:
-        """Return when everything before `stop` is durable, by this sync or another's."""
-        with self._turn, self._locked("sync"):
-            written, acknowledged = self._get()
-            if acknowledged >= stop:
-                return
-            _sync_data(self._file)
-            self._set(None, max(written, stop))
+        """Return when everything before `stop` is durable, by this sync or another's.
+
+        Who finds another one syncing waits for it together with all others who do (a shared lock), and mostly finds its
+        own entries covered.
+        """
+        with self._turn:
+            descriptor = self._lock("sync")
+            while self._get()[1] < stop:
+                if not _flock(descriptor, "LOCK_EX", wait=False):
+                    _flock(descriptor, "LOCK_SH")
+                    _flock(descriptor, "LOCK_UN")
+                    continue
+                try:
+                    written, acknowledged = self._get()
+                    if acknowledged < stop:
+                        _sync_data(self._file)
+                        self._set(None, max(written, stop))
+                finally:
+                    _flock(descriptor, "LOCK_UN")
 
     def _get(self) -> tuple[int, int]:
         data = os.pread(self._state, _STATE.size, 0)
@@ -233,6 +269,18 @@ class Journal:
         for place, value in enumerate((written, acknowledged)):
             if value is not None:
                 os.pwrite(self._state, value.to_bytes(8, "little"), 8 * place)
+
+
+def _flock(descriptor: int, how: str, *, wait: bool = True) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        raise UnsupportedError("this system has no locks that a ledger could rely on") from None
+    try:
+        fcntl.flock(descriptor, getattr(fcntl, how) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _frame(index: int, entry: bytes) -> bytes:

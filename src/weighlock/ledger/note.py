@@ -1,7 +1,8 @@
 """Signing checkpoints: Ed25519 in Python alone, since a ledger has to work where nothing else is installed.
 
 Some milliseconds for each checkpoint, and no protection against somebody who can measure this process to the
-microsecond: who can do that on this machine can read the key, too (``docs/adr/0016-the-ledger-is-files-with-one-verifier.md``).
+microsecond: who can do that on this machine can read the key, too. The decision is in
+``docs/adr/0016-the-ledger-is-files-with-one-verifier.md``.
 
 Source:
     RFC 8032, section 5.1; C2SP ``signed-note`` (the form of the key is that of Go's ``note`` package) and
