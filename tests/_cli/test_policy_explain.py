@@ -137,9 +137,9 @@ def test_nothing_of_it_runs_and_nothing_is_recorded(project, capsys, monkeypatch
     assert not (project / "ledger").exists()
 
 
-@pytest.mark.parametrize("artifact", ["missing.pkl", ".", "missing.whl"])
+@pytest.mark.parametrize("artifact", ["missing.pkl", ".", "missing.whl", "a==1\n-r /etc/passwd", "a>=1,==1", "-r x=="])
 def test_what_cannot_be_read_is_not_explained(capsys, artifact):
-    assert main(["policy", "explain", artifact, "--offline"]) == 2
+    assert main(["policy", "explain", "--offline", "--", artifact]) == 2
 
 
 def test_a_lockfile_that_is_broken_is_no_lockfile_that_is_missing(project, capsys):
@@ -182,8 +182,9 @@ def test_a_young_release_names_the_age_that_is_required(index, capsys):
 
 def test_a_wheel_is_explained_by_its_contents_too(project, index, capsys):
     made = wheel("gantry", "1.0", {"gantry.py": "", "gantry.pth": "import os\n"})
-    (project / made.filename).write_bytes(made.data)
-    document = _explained(capsys, made.filename, "--offline")
+    (project / "a b #1 ${HOME}").mkdir()
+    (project / "a b #1 ${HOME}" / made.filename).write_bytes(made.data)
+    document = _explained(capsys, f"a b #1 ${{HOME}}/{made.filename}", "--offline")
     assert document["verdict"] == "DENY"
     assert "startup-files" in document["decided_by"]
     assert document["digest"].startswith("sha256:")

@@ -95,12 +95,12 @@ def explain(*, artifact: str, python: str | None, offline: bool, kind: str, outp
     \b
     Exit codes: 0 it is ALLOW, 1 it is DENY, 2 it cannot be judged.
     """
-    from weighlock.gates import policy_explain
+    from weighlock.gates import policy_explain, policy_explain_package
     from weighlock.output import policy_explanation
 
     if ("==" in artifact and not os.path.exists(artifact)) or artifact.endswith(".whl"):
         with Stage() as stage:
-            found = policy_explain.explain_package(
+            found = policy_explain_package.explain_package(
                 artifact,
                 os.environ,
                 python=interpreter(python),

@@ -9,21 +9,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest, ModelFile
 from weighlock.digests import sha256_file
-from weighlock.errors import AdmissionError, UsageError, WeighlockError
+from weighlock.errors import WeighlockError
 from weighlock.evidence import Approval, LockEntry, OwnSave
-from weighlock.evidence_policy import EvidencePolicy
 from weighlock.finding import Inspection, Outcome, unverifiable
 from weighlock.formats.source import FileSource
 from weighlock.gates.deciding import Decider
 from weighlock.gates.load_settings import find_settings, project_of, read_locked
-from weighlock.gates.packages import JudgedPackage, PackageReport
 from weighlock.gates.policy_view import PolicyView, Value, view
 from weighlock.gates.profiles import names_of
 from weighlock.own_saves import OwnSaves
@@ -31,13 +28,10 @@ from weighlock.sources.directory import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from weighlock.evidence import Evidence
-    from weighlock.finding import Finding
     from weighlock.gates.load_settings import Settings
     from weighlock.lockfile import Located, Lockfile
-    from weighlock.sources.interface import Progress
     from weighlock.verdict import Reason, Verdict
 
 PASSES = "passes"
@@ -47,7 +41,7 @@ NOT_ASKED = "not asked"
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _MODEL_RULES = ("not-in-lock", "needs-approval", "unverifiable", "refused")
-_RESTS_ON = {
+RESTS_ON = {
     "not-in-lock": ("unlocked", "trust-saved", "lock"),
     "needs-approval": ("profiles",),
     "advisory": ("install.fail-on", "install.ignore-advisories"),
@@ -127,9 +121,9 @@ def explain_model(path: str, environ: Mapping[str, str]) -> Explanation:
     saved = settings.policy.trust_saved and OwnSaves(environ, project_of(settings, environ)).holds(size, sha256)
     inspection, evidence, more = _evidence(lockfile.by_digest(sha256) if lockfile else (), inspection, saved=saved)
     artifact = ModelFile(path=path, size=size, digest=Digest.sha256(sha256), format=inspection.format)
-    decider = _decider("load", settings)
+    decider = decider_of("load", settings)
     verdict = decider.decide(artifact, inspection, evidence, profile_names=names_of(settings.policy.profiles))
-    steps = (*_model_steps(shown, verdict, inspection, evidence), *_engine_steps(shown, verdict))
+    steps = (*_model_steps(shown, verdict, inspection, evidence), *engine_steps(shown, verdict))
     return Explanation(
         subject=path,
         digest=f"sha256:{sha256}",
@@ -142,48 +136,8 @@ def explain_model(path: str, environ: Mapping[str, str]) -> Explanation:
     )
 
 
-def explain_package(
-    requirement: str,
-    environ: Mapping[str, str],
-    *,
-    python: str,
-    now: datetime,
-    progress: Progress,
-    offline: bool = False,
-) -> Explanation:
-    """Explain the verdict about a package.
-
-    Args:
-        requirement: ``name==version``, or the path of a wheel.
-        environ: Says which policy holds.
-        python: The interpreter that it would be installed for.
-        now: The time, with a time zone.
-        progress: Is told what is fetched.
-        offline: Ask no server.
-
-    Raises:
-        WeighlockError: Something cannot be read or asked, so that nothing can be decided.
-    """
-    shown, settings = view(environ), find_settings(environ)
-    judged = _collected(requirement, settings, environ, python=python, now=now, progress=progress, offline=offline)
-    notes = () if requirement.endswith(".whl") else ("the contents of its files are judged when it is installed",)
-    steps = tuple(_package_steps(shown, judged, now))
-    decider, install = _decider("install", settings), settings.policy.install
-    judged = replace(judged, verdict=install.decide(judged.release.artifact, judged.findings, now))
-    verdict = decider.settle(PackageReport(command="policy", packages=(judged,))).packages[0].verdict
-    return Explanation(
-        subject=judged.title,
-        digest=str(judged.release.artifact.digest) if judged.release.artifact.digest else None,
-        gate="install",
-        mode="enforce",
-        steps=(*steps, *_engine_steps(shown, verdict)),
-        verdict=verdict,
-        policy=shown.digest,
-        notes=notes,
-    )
-
-
-def _decider(gate: str, settings: Settings) -> Decider:
+def decider_of(gate: str, settings: Settings) -> Decider:
+    """Return what decides as a gate does, and records nothing."""
     beside = os.path.dirname(os.path.abspath(settings.policy_path)) if settings.policy_path else None
     return Decider(gate, settings.policy, beside=beside)
 
@@ -238,7 +192,7 @@ def _model_steps(
     message = "a person accepted exactly these bytes, whatever they do" if unsafe else "nobody accepted it unsafely"
     yield Step(rule="unsafe", answer=ACCEPTED if unsafe else PASSES, message=message)
     for rule in _MODEL_RULES[1:]:
-        values = tuple(shown.value(name) for name in _RESTS_ON.get(rule, ()))
+        values = tuple(shown.value(name) for name in RESTS_ON.get(rule, ()))
         reason = reasons.get(rule)
         if unsafe:
             yield Step(rule=rule, answer=NOT_ASKED, message="it was accepted as it is")
@@ -251,7 +205,7 @@ def _model_steps(
 def _first_step(shown: PolicyView, reasons: Mapping[str, Reason], evidence: Sequence[Evidence]) -> Step:
     entries = [item for item in evidence if isinstance(item, LockEntry)]
     saved = any(isinstance(item, OwnSave) for item in evidence)
-    values = tuple(shown.value(name) for name in _RESTS_ON["not-in-lock"])
+    values = tuple(shown.value(name) for name in RESTS_ON["not-in-lock"])
     reason = reasons.get("not-in-lock")
     if reason is not None:
         return Step(rule="not-in-lock", answer=DENIES, message=reason.message, values=values, remedy=reason.remedy)
@@ -270,31 +224,8 @@ def _why_passed(rule: str, inspection: Inspection) -> str:
     return f"its outcome is {inspection.outcome}"
 
 
-def _package_steps(shown: PolicyView, judged: JudgedPackage, now: datetime) -> Iterator[Step]:
-    """Yield what becomes of each finding by itself: the policy judges them one by one."""
-    for finding in judged.findings:
-        alone = shown.policy.install.decide(judged.release.artifact, [finding], now)
-        reason = alone.reasons[0] if alone.reasons else None
-        names = _RESTS_ON.get(finding.check, ("install.accept",))
-        if finding.check == "advisory" and finding.advisory is None:
-            names = ("install.advisory-max-age",)
-        answer = PASSES if reason is None else ACCEPTED if alone.allowed else DENIES
-        yield Step(
-            rule=finding.check if reason is None else reason.rule,
-            answer=answer,
-            message=_package_message(finding, reason),
-            values=tuple(shown.value(name) for name in names),
-            remedy=None if reason is None else reason.remedy,
-        )
-
-
-def _package_message(finding: Finding, reason: Reason | None) -> str:
-    if reason is None:
-        return f"{finding.message} (severity {finding.severity}, which does not count)"
-    return reason.message
-
-
-def _engine_steps(shown: PolicyView, verdict: Verdict) -> Iterator[Step]:
+def engine_steps(shown: PolicyView, verdict: Verdict) -> Iterator[Step]:
+    """Yield what each further engine of the policy came to."""
     asked = dict(enumerate(verdict.engines[1:]))
     last = len(asked) - 1
     for number, choice in enumerate(shown.policy.evidence.engines):
@@ -308,44 +239,3 @@ def _engine_steps(shown: PolicyView, verdict: Verdict) -> Iterator[Step]:
                 yield Step(rule=reason.rule, answer=DENIES, message=reason.message, values=values, remedy=reason.remedy)
         else:
             yield Step(rule=stamp.engine, answer=PASSES, message=f"{name} allows it", values=values)
-
-
-def _collected(requirement: str, settings: Settings, environ: Mapping[str, str], **how: Any) -> JudgedPackage:
-    """Return the package with all that `weighlock check` finds, and of a wheel all that is in it."""
-    from weighlock.gates.check_inputs import Inputs
-    from weighlock.gates.checking import run
-
-    wheel = os.path.abspath(requirement) if requirement.endswith(".whl") else None
-    with tempfile.TemporaryDirectory(prefix="weighlock-") as folder:
-        listed = os.path.join(folder, "requirements.txt")
-        with open(listed, "w", encoding="utf-8") as file:
-            file.write(f"{wheel or requirement}\n")
-        progress = how.pop("progress")
-        decider = Decider("check", replace(settings.policy, evidence=EvidencePolicy()))  # engines are asked at the end
-        report = run(
-            Inputs(requirements=((listed,),)),
-            decider,
-            environ=environ,
-            progress=progress,
-            say=lambda _line: None,
-            complete=True,
-            **how,
-        )
-    if len(report.packages) != 1:
-        raise UsageError("is not one package", where=requirement, hint="name it as name==version, or a wheel")
-    judged = report.packages[0]
-    return judged if wheel is None else _with_contents(judged, wheel)
-
-
-def _with_contents(judged: JudgedPackage, wheel: str) -> JudgedPackage:
-    from weighlock.inspector.packages import inspect_wheel
-
-    with opened(Path(wheel)) as (descriptor, size):
-        source = FileSource(descriptor, size)
-        found = inspect_wheel(source, os.path.basename(wheel)).findings
-        digest = Digest.sha256(sha256_file(descriptor, size))
-    if judged.release.artifact.digest not in {None, digest}:
-        raise AdmissionError("the file was changed while it was judged", where=wheel)
-    artifact = replace(judged.release.artifact, digest=digest, size=size)
-    told = [finding for finding in found if finding not in judged.findings]
-    return replace(judged, release=replace(judged.release, artifact=artifact), findings=(*judged.findings, *told))
