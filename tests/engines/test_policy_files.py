@@ -121,3 +121,12 @@ def test_two_files_of_data_about_one_place(folder):
 @pytest.mark.parametrize(("name", "match"), [("missing.rego", "No such file"), ("policy.txt", "ends in .rego")])
 def test_a_policy_that_is_not_there(tmp_path, name, match):
     refused(tmp_path / name, match)
+
+
+@pytest.mark.parametrize(
+    ("end", "count", "match"), [(".rego", 201, "more than 200 files"), ("", 5001, "more than 5000")]
+)
+def test_a_folder_that_is_no_folder_of_policies(folder, end, count, match):
+    for number in range(count):
+        (folder / f"{number}{end}").touch()
+    refused(folder, match)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_FILES = 200
+_MOST_SEEN = 5000
 _LARGEST_FILE = 4 << 20
 _LARGEST = 16 << 20
 _DATA = ("data.json", "data.yaml", "data.yml")
@@ -97,8 +98,11 @@ def _files(path: str) -> Iterator[tuple[str, str]]:
             raise EngineError("must be a file that ends in .rego, or a folder with some", where=path)
         yield os.path.basename(path), path
         return
-    root, found = os.path.realpath(path), list[tuple[str, str]]()
+    root, found, seen = os.path.realpath(path), list[tuple[str, str]](), 0
     for folder, folders, files in os.walk(path, onerror=_raise):
+        seen += len(files) + len(folders)
+        if seen > _MOST_SEEN:
+            raise EngineError(f"holds more than {_MOST_SEEN} files", where=path, hint="give policies their own folder")
         # What begins with a dot belongs to editors, to version control, and to mounted volumes.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for linked in folders:
