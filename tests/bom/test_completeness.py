@@ -130,6 +130,13 @@ def test_whether_there_are_datasets_at_all_can_be_unknown():
     assert answers(cyclonedx(model(**marked), model()))["dataset-license"].status is Status.MISSING
 
 
+def test_hardware_counts_wherever_a_generator_puts_it():
+    told = [{"name": "x:co2HardwareUsed", "value": "1 x A100"}]
+    energy = {"modelCard": {"considerations": {"environmentalConsiderations": {"properties": told}}}}
+    for more in (energy, {"properties": told}, {"modelCard": {"properties": told}}):
+        assert status(cyclonedx(model(**more)), "infrastructure-hardware") is Status.FILLED
+
+
 def test_names_of_properties_are_found_however_they_are_spelled():
     for name in ("context_length", "x:Context Length", "CONTEXT-LENGTH", "contextWindow"):
         found = cyclonedx(model(properties=[{"name": name, "value": "512"}]))

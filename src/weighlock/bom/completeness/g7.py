@@ -225,6 +225,7 @@ INF-02 document infrastructure-hardware: Infrastructure hardware
     metadata.component.modelCard.properties[name*hardware|gpu|accelerator].value
     components[type=machine-learning-model].properties[name*hardware|gpu|accelerator].value
     components[type=machine-learning-model].modelCard.properties[name*hardware|gpu|accelerator].value
+    components[].modelCard.considerations.environmentalConsiderations.properties[name*hardware].value
 SP-01 document security-controls: Security controls
     write declarations.claims, externalReferences of type threat-model, or a property about controls
     marks security-controls
