@@ -89,6 +89,9 @@ def test_the_whole_story_comes_out_as_it_should(tmp_path: Path):
     _assert_all_rows(done.stdout)
     assert "weighlock refused torch.load of" in done.stdout
     assert "builtins.exec" in done.stdout
+    assert "chain     9 links intact" in done.stdout
+    assert "- the ledger: ledger -> checkpoint" in done.stdout
+    assert "nothing is found" not in done.stdout
     assert list(Path(environ["TMPDIR"]).iterdir()) == []
 
 

@@ -8,7 +8,8 @@
 6. Approve one class by its name.
 7. Compare.
 
-Then packages are installed, which `weighlock.demo.installs` plays.
+Then packages are installed, which `weighlock.demo.installs` plays, and what was decided becomes evidence for others,
+which `weighlock.demo.evidence` does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from weighlock.demo.attempts import (
     Outcome,
     refusal_of,
 )
+from weighlock.demo.evidence import Evidence
 from weighlock.demo.installs import Installs
 from weighlock.demo.models import ORGANISATION, marker
 from weighlock.demo.stage import Command, Ended
@@ -91,6 +93,8 @@ class Story:
             self._approve()
             self._compare()
             self._wrong += Installs(self._stage, self._screen).play()
+            weights = self._stage.path("models", ORGANISATION, "barge", "model.safetensors")
+            self._wrong += Evidence(self._stage, self._screen, weights).play()
         good = not self._wrong
         self._screen.heading(
             f"Everything came out as it should, in {time.monotonic() - start:.0f} seconds."
