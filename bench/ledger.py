@@ -86,7 +86,9 @@ def _release(worker: subprocess.Popen[bytes]) -> None:
 
 def _appending(folder: Path) -> list[Row]:
     rates: dict[int, list[float]] = {1: [], 4: []}
+    bare = []
     for run in range(_RUNS):
+        bare.append(_bare(folder / f"bare-{run}"))
         for processes, measured in rates.items():
             place = folder / f"append-{run}-{processes}"
             workers = [_start(place, f"{number}", _EACH) for number in range(processes)]
@@ -108,6 +110,16 @@ def _appending(folder: Path) -> list[Row]:
         Row(part=PART, name="fsync'ed appends per second, 1 process", bar=NO_BAR, measured=f"{one:,.0f}",
             method=method, met=None, numbers=spread(rates[1])),
     ]  # fmt: skip
+
+
+def _bare(path: Path) -> float:
+    """Return how many writes of 400 bytes per second this disk makes durable, one after the other."""
+    with path.open("ab", buffering=0) as file:
+        began = time.perf_counter()
+        for _ in range(_EACH):
+            file.write(bytes(400))
+            os.fdatasync(file.fileno())
+    return _EACH / (time.perf_counter() - began)
 
 
 def _sealing(folder: Path) -> list[Row]:
