@@ -101,7 +101,8 @@ def _appending(folder: Path) -> list[Row]:
             if _open(place).size() != processes * _EACH:
                 raise SystemExit("error: entries are missing")
     method = (
-        f"{_EACH} appends of one entry of 400 bytes each, every one durable before the next; median of {_RUNS} runs"
+        f"{_EACH} appends of one entry of 400 bytes each, every one durable before the next; median of {_RUNS} "
+        f"runs, in which the disk took {statistics.median(bare):,.0f} bare writes and syncs of one process per second"
     )
     one, four = (statistics.median(rates[processes]) for processes in (1, 4))
     return [
