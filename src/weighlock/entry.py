@@ -81,9 +81,7 @@ class Entry:
             "verdict": str(self.verdict),
             "enforced": self.enforced,
             "rules": [_cut(rule, 100) for rule in self.rules[:_MOST_RULES]],
-            "engines": [
-                {"engine": _cut(one.engine, 100), "policy": one.policy} for one in self.engines[:_MOST_ENGINES]
-            ],
+            "engines": [_stamp_to_dict(one) for one in self.engines[:_MOST_ENGINES]],
             "evidence": list(self.evidence[:_MOST_NAMES]),
             "actor": _cut(self.actor, 200),
         }

@@ -59,6 +59,18 @@ def test_what_was_recorded_is_shown_sealed_and_verified(place, run):
     del spool
 
 
+def test_a_record_that_was_cut_out_of_a_spool_is_missed(place, run):
+    spool = record(place, 5)
+    (file,) = (place / "ledger" / "spool").glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert run("checkpoint")[0] == 0
+    code, out, _ = run("verify", "--format", "json")
+    assert (code, json.loads(out)["entries"], json.loads(out)["missing"]) == (0, 4, 1)
+    assert "1 records of processes never came" in run("verify")[1]
+    del spool
+
+
 def test_hostile_names_do_not_reach_the_terminal(place, run):
     record(place, subject=HOSTILE, rules=("\x1b]0;owned\x07",), actor="\x1b[31m")
     for arguments in (("tail",), ("search",), ("search", "--subject", "MODEL")):

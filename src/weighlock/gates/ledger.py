@@ -235,8 +235,20 @@ def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, 
         "root": base64.b64encode(now.root).decode(),
         "continues": None if old is None else verifier.verify_checkpoint(old, trusted).size,
         "unsealed": ledger.size() - now.size,
+        "missing": _missing(ledger, now.size),
         "key": "given" if key else "this user's",
     }
+
+
+def _missing(ledger: FileLedger, size: int) -> int:
+    """Return how many records of processes never came: each process counts what it records, from one on."""
+    seen: dict[str, tuple[int, int]] = {}
+    for one in _numbered(ledger, 0, size):
+        process, separator, count = one.entry.event.rpartition(":") if one.entry is not None else ("", "", "")
+        if separator and count.isdecimal():
+            last, found = seen.get(process, (0, 0))
+            seen[process] = (max(last, int(count)), found + 1)
+    return sum(max(0, last - found) for last, found in seen.values())
 
 
 def _numbered(ledger: FileLedger, start: int, stop: int) -> Iterator[Numbered]:

@@ -51,6 +51,8 @@ def render_verified(report: Mapping[str, Any]) -> str:
         lines.append(
             "  nothing says what was sealed earlier: compare with a checkpoint that was kept elsewhere (--since)"
         )
+    if report["missing"]:
+        lines.append(f"  {report['missing']} records of processes never came: their spools were changed or removed")
     if report["unsealed"]:
         lines.append(f"  {report['unsealed']} more are not sealed yet, and nothing vouches for them")
     return "\n".join(printable(line) for line in lines) + "\n"
