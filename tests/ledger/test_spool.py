@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import weighlock
 from weighlock.entry import Entry
 from weighlock.ledger.spool import Spool, actor
 from weighlock.verdict import Decision
@@ -100,3 +101,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_not_silence(tmp_path):
 def test_an_environment_cannot_name_another_actor():
     assert actor({"USER": "mallory", "LOGNAME": "mallory", "USERNAME": "mallory"}) == actor({})
     assert "@" in actor({})
+
+
+def test_a_process_that_ends_with_an_open_spool_says_nothing_about_it(tmp_path):
+    (tmp_path / "plain.pkl").write_bytes(b"]q\x00.")
+    (tmp_path / "program.py").write_text(
+        "import weighlock.auto, pickle\npickle.load(open('plain.pkl', 'rb'))\nprint('done')\n"
+    )
+    (tmp_path / "weighlock.toml").write_text('unlocked = "inspect"\n')
+    source = os.path.dirname(os.path.dirname(weighlock.__file__))
+    environ = {"WEIGHLOCK_LEDGER": str(tmp_path / "ledger"), "HOME": str(tmp_path), "PYTHONPATH": source}
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert len(_lines(tmp_path / "ledger" / "spool")) == 1

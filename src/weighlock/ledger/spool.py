@@ -38,6 +38,9 @@ class Spool:
         folder: Of all spools; it is made for this user alone where it is not there.
     """
 
+    # Kept here since an interpreter that ends clears the names of modules before it drops the last spools.
+    _close = staticmethod(os.close)
+
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._process = 0
@@ -68,7 +71,7 @@ class Spool:
         """Close the file of this process, so that it can be sealed and removed."""
         if self._descriptor >= 0:
             # In a child of fork this is a copy of the parent's: closing it leaves the parent's lock as it is.
-            os.close(self._descriptor)
+            self._close(self._descriptor)
             self._descriptor = -1
             self._process = 0
 
