@@ -220,3 +220,41 @@ def test_a_policy_that_cannot_be_read_is_not_called_absent(project, python, caps
     shown = capsys.readouterr().out
     assert "policy        cannot be read" in shown
     assert "hint          correct it there" in shown
+
+
+SIGNED = """
+[evidence]
+require-signature = true
+signers = [{ name = "release", key = "release.pub" }]
+engines = [{ rego = "rules" }]
+ledger = { place = "records", required = true }
+"""
+
+
+def test_an_organisation_that_enforces_is_no_problem_of_the_report(project, python, capsys, monkeypatch):
+    (project / "organisation.toml").write_text('mode = "enforce"\n')
+    monkeypatch.setenv("WEIGHLOCK_ORG_POLICY", str(project / "organisation.toml"))
+    _, report = examined(capsys, python)
+    assert (report["problem"], report["settings"]["problem"]) == (None, None)
+    assert report["libraries"]["pickle"]["modules"]["pickle"]["choke_points"]
+    assert report["settings"]["organisation"] == [str(project / "organisation.toml")]
+    assert main(["activate", "--python", python]) == 0
+    assert examined(capsys, python)[0] == 0
+
+
+def test_it_says_where_verdicts_are_recorded_and_what_is_required(project, python, capsys, monkeypatch):
+    _, text = doctor(capsys, "--python", python)
+    assert "  signatures    not required of models.lock\n  engines       builtin\n" in text
+    (project / "weighlock.toml").write_text(SIGNED)
+    _, text = doctor(capsys, "--python", python)
+    assert f"  ledger        {project / 'records'}, required\n" in text
+    assert "  signatures    required of models.lock: 1 of release\n" in text
+    assert "  engines       builtin, rules\n" in text
+
+
+def test_the_password_of_a_ledger_is_not_shown(project, python, capsys, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_LEDGER", "postgresql://user:secret@db.example/ledger?password=secret")
+    for form in ("text", "json"):
+        _, text = doctor(capsys, "--python", python, "--format", form)
+        assert "postgresql://db.example/ledger" in text
+        assert "secret" not in text

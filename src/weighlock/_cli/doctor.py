@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from weighlock._cli._options import format_option
 from weighlock.errors import UsageError
 from weighlock.runtime._finder import HOOKS
 from weighlock.sources.pip.transaction import unfinished
+
+if TYPE_CHECKING:
+    from weighlock.gates.load_settings import Settings
 
 _LOCATION = os.path.dirname(os.path.dirname(os.path.abspath(weighlock.__file__)))
 
@@ -110,6 +113,7 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     from weighlock.digest_cache import place
     from weighlock.errors import WeighlockError
     from weighlock.gates.load_settings import find_settings, project_of
+    from weighlock.gates.policy_files import organisation_files
     from weighlock.gates.signed_lockfile import read_signed
     from weighlock.own_saves import OwnSaves
 
@@ -121,6 +125,8 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         "models": None,
         "saved": None,
         "saves": None,
+        "organisation": [],
+        "evidence": None,
         "problem": None,
         "hint": None,
     }
@@ -129,6 +135,7 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
         found = find_settings(environ)
         answer |= {"mode": found.mode, "unlocked": found.policy.unlocked, "policy": found.policy_path}
         answer["lock"] = found.lock_path
+        answer |= {"organisation": list(organisation_files(environ)), "evidence": _evidence(found, environ)}
         if found.policy.trust_saved:
             saves = OwnSaves(environ, project_of(found, environ))
             answer |= {"saved": saves.folder, "saves": saves.count()}
@@ -137,6 +144,26 @@ def _settings(environ: dict[str, str]) -> dict[str, Any]:
     except WeighlockError as error:
         answer |= {"problem": str(error), "hint": error.hint}
     return answer
+
+
+def _evidence(found: Settings, environ: dict[str, str]) -> dict[str, Any]:
+    """Return where verdicts are recorded, whose signatures a lockfile needs, and who is asked besides."""
+    from weighlock.gates.policy_files import root_of
+    from weighlock.gates.recording import Recorder
+
+    policy = found.policy.evidence
+    beside = os.path.dirname(os.path.abspath(found.policy_path)) if found.policy_path else root_of(environ)
+    place = Recorder(environ, policy.ledger, beside).place or ""
+    if place.startswith("postgresql://"):  # without user, password and options
+        place = f"postgresql://{place.removeprefix('postgresql://').rpartition('@')[2].partition('?')[0]}"
+    return {
+        "ledger": place or None,
+        "ledger-required": policy.ledger.required,
+        "require-signature": policy.require_signature,
+        "threshold": policy.threshold,
+        "signers": [signer.name for signer in policy.signers],
+        "engines": ["builtin", *(choice.rego or choice.opa for choice in policy.engines)],
+    }
 
 
 def _not_covered(libraries: dict[str, Any]) -> dict[str, list[str]]:

@@ -40,13 +40,28 @@ def _summary(report: dict[str, Any]) -> Iterator[str]:
     yield f"  mode          {settings['mode'] or 'unknown'}, unlocked files: {settings['unlocked'] or 'unknown'}"
     otherwise = "none, the defaults hold" if settings["mode"] else "cannot be read"
     yield f"  policy        {settings['policy'] or otherwise}"
+    for path in settings["organisation"]:
+        yield f"  organisation  {path}"
     models = "" if settings["models"] is None else f" ({settings['models']} models)"
     yield f"  lockfile      {settings['lock'] or 'none'}{models}"
+    yield from _evidence(settings["evidence"])
     yield f"  digest cache  {settings['cache'] or 'in memory only'}"
     yield f"  saved files   {_saved(settings)}"
     yield f"  pip install   {_pip(report['pip'])}"
     for folder in report["unfinished"]:
         yield f"  cut off       an installation into {folder}; the next `weighlock install` rolls it back"
+
+
+def _evidence(evidence: dict[str, Any] | None) -> Iterator[str]:
+    """Say where verdicts are recorded, whose signatures the lockfile needs, and which engines are asked."""
+    if evidence is None:
+        return
+    needed = ", required" if evidence["ledger-required"] else ""
+    nowhere = "not recorded: no WEIGHLOCK_LEDGER, WEIGHLOCK_STATE, XDG_STATE_HOME or HOME says where"
+    yield f"  ledger        {evidence['ledger'] or nowhere}{needed}"
+    signed = f"required of models.lock: {evidence['threshold']} of {', '.join(evidence['signers'])}"
+    yield f"  signatures    {signed if evidence['require-signature'] else 'not required of models.lock'}"
+    yield f"  engines       {', '.join(evidence['engines'])}"
 
 
 def _saved(settings: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import os
 import sys
 import sysconfig
 
+import weighlock
 from weighlock import runtime
 from weighlock.runtime import _finder, _pip_site, _site
 
@@ -29,7 +30,7 @@ def report() -> dict[str, Any]:
     problem = None
     if not was_active:
         try:
-            runtime.install(mode="warn")
+            _put_in_place()
         except Exception as error:  # noqa: BLE001 - whatever stops the guard is what the report is about
             problem = _said(error)
     libraries = {name: _library(name) for name in sorted({module.partition(".")[0] for module in _finder.HOOKS})}
@@ -43,8 +44,18 @@ def report() -> dict[str, Any]:
         "pip_shim": _there(_pip_site.PTH, _pip_site.START),
         "environment": environment,
         "libraries": libraries,
-        "audit_events": ["pickle.find_class"] if runtime.active() else [],
+        "audit_events": ["pickle.find_class"] if was_active or problem is None else [],
     }
+
+
+def _put_in_place() -> None:
+    """Show what would be guarded. Nothing is loaded, so neither the lockfile nor a policy has a say in it.
+
+    An import that loads something all the same goes on with a warning, where no organisation's policy forbids that.
+    """
+    if "WEIGHLOCK_ORG_POLICY" not in os.environ and not os.path.lexists(weighlock.SITE_FOLDER):
+        os.environ["WEIGHLOCK_MODE"] = "warn"
+    _finder.install()
 
 
 def _library(name: str) -> dict[str, Any]:
