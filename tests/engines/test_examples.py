@@ -8,6 +8,7 @@ from importlib.resources import files
 import pytest
 
 from tests.engines.asked import DOCUMENT, QUERY, question
+from weighlock._cli import main
 from weighlock.engines.rego import Rego
 
 pytest.importorskip("regopy", reason="regopy is not installed")
@@ -40,6 +41,9 @@ MODEL_CHANGES = [
     {"artifact": {"digest": None}},
     {"artifact": {"format": "pickle"}},
     {"artifact": {"format": None}},
+    {"artifact": {"format": None, "name": "org/name:config.json"}},
+    {"artifact": {"format": None, "outcome": "not-a-model", "name": "org/name:modeling.py"}},
+    {"artifact": {"format": None, "outcome": "not-a-model", "name": "org/name:native.so"}},
     {"artifact": {"outcome": "needs-approval"}},
     {"artifact": {"outcome": "unverifiable"}},
     {"artifact": {"outcome": "refused"}},
@@ -81,3 +85,22 @@ def test_it_refuses_what_lacks_one_thing(example):
         answer = engine.evaluate(changed(kind, change))
         assert not answer.allow, change
         assert answer.reasons
+
+
+def test_the_model_example_locks_a_model_with_its_card_and_refuses_a_pickle_in_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIGHLOCK_LEDGER", str(tmp_path / "ledger"))
+    example = files("weighlock.engines") / "examples" / "model.rego"
+    (tmp_path / "weighlock.toml").write_text("[[evidence.engines]]\nrego = 'model.rego'\ntimeout = '20 seconds'\n")
+    (tmp_path / "model.rego").write_text(example.read_text(encoding="utf-8"))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "README.md").write_text("# A model\n")
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    assert main(["lock", "./model"]) == 0, capsys.readouterr().err
+    (tmp_path / "models.lock").unlink()
+    (tmp_path / "model" / "plain.pkl").write_bytes(b"]q\0.")
+    assert main(["lock", "./model"]) == 1
+    told = capsys.readouterr().err
+    assert "plain.pkl is denied by rego: format was not shown for ./model:plain.pkl" in told
+    assert "--unsafe" not in told  # no approval changes what an engine denies

@@ -273,7 +273,8 @@ def _refuse(
         collector.discard(origin)
     if refused:
         texts = [
-            f"{item.model}: {item.locked.path} is {item.inspection.outcome}: {item.verdict.reasons[0].message}"
+            f"{item.model}: {item.locked.path} is {_denier(item) or item.inspection.outcome}: "
+            f"{item.verdict.reasons[0].message}"
             for item, _ in refused
         ]
         plan = next(plan for plan in plans if plan.name == refused[0][0].model)
@@ -297,6 +298,12 @@ def _refuse_rewritten(plan: _Plan, judged: Sequence[JudgedFile]) -> None:
             )
 
 
+def _denier(item: JudgedFile) -> str | None:
+    """Say that a further engine denied it, which no approval changes; ``None`` where the built-in policy did."""
+    rule = item.verdict.reasons[0].rule
+    return f"denied by {rule}" if rule in {stamp.engine for stamp in item.verdict.engines[1:]} else None
+
+
 def _remedy(plan: _Plan, item: JudgedFile, proofs: Proofs) -> str:
     leave_out = f"leave it out with `--exclude {quote(item.locked.path)}`"
     for rival in proofs.rivals(item.model, item.locked.path):
@@ -306,6 +313,9 @@ def _remedy(plan: _Plan, item: JudgedFile, proofs: Proofs) -> str:
         )
     if plan.old is not None:
         return f"{leave_out}, or stay with what is locked; the lockfile was not changed"
+    if _denier(item):
+        remedy = item.verdict.reasons[0].remedy or "change the rules of that engine"
+        return f"{leave_out}, or {remedy}; the lockfile was not changed"
     subject = f"{item.model}:{item.locked.path}"
     if isinstance(plan.listing.source, PathSource):
         place = next(errand.place for errand in plan.errands if errand.offer.path == item.locked.path)

@@ -38,6 +38,13 @@ passed contains "format" if {
 	input.artifact.format in {"safetensors", "gguf", "npy"}
 }
 
+# Cards, configurations and vocabularies are locked as well. No loader takes them, and they hold no code.
+passed contains "format" if {
+	input.artifact.outcome == "not-a-model"
+	some ending in {".json", ".md", ".txt", ".model", ".gitattributes", "/LICENSE", ":LICENSE"}
+	endswith(input.artifact.name, ending)
+}
+
 # `every` holds for an empty list, so that "inspected" has to be required beside it.
 passed contains "no-findings" if {
 	is_array(input.findings)
