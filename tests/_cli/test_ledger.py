@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -211,3 +212,39 @@ def test_time_is_utc(place, run):
         len(run("search", "--since", "2026-11-01T12:00:00", "--until", "2026-11-01T13:00:01+01:00")[1].splitlines())
         == 1
     )
+
+
+@pytest.mark.parametrize(
+    "command", [("show",), ("tail",), ("search", "--verdict", "deny"), ("verify",), ("prove", "0")]
+)
+def test_a_wrong_path_does_not_look_like_a_ledger_without_denials(run, command):
+    code, out, err = run(*command, "--ledger", "typo")
+    assert (code, out) == (2, "")
+    assert "typo: there is no ledger" in err
+
+
+def test_a_checkpoint_that_is_none_is_told_by_its_own_name(place, run):
+    record(place)
+    run("checkpoint")
+    (place / "kept.note").write_text("this is none\n")
+    code, _, err = run("verify", "--since", "kept.note")
+    assert (code, err.startswith("error: kept.note: forged: ")) == (1, True)
+    code, _, err = run("verify", "--since", "nope")
+    assert (code, err.splitlines()[0]) == (2, "error: nope: the checkpoint is not there")
+
+
+def test_an_admission_that_enforces_nothing_is_no_exception(place, run):
+    record(place, enforced=False)
+    record(place, enforced=False, verdict=Decision.DENY)
+    out = run("tail")[1]
+    assert ("ALLOW  " in out, "ALLOW (" in out, "DENY (not enforced)" in out) == (True, False, True)
+
+
+def test_what_verify_found_is_found_by_the_digest_of_the_bytes_that_were_there(place, run):
+    (place / "model").mkdir()
+    (place / "model" / "config.json").write_text("{}")
+    assert main(["lock", "./model"]) == 0
+    (place / "model" / "config.json").write_text("[]")
+    assert main(["verify"]) == 1
+    code, out, _ = run("search", "--digest", hashlib.sha256(b"[]").hexdigest())
+    assert (code, "verify  DENY (not enforced)  ./model:config.json" in out) == (0, True)

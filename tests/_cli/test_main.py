@@ -185,3 +185,12 @@ def test_ctrl_c_is_one_line_and_130(tmp_path: Path):
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "error: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [(["bom", "--score"], "weighlock bom"), (["ledger", "search", "--since"], "weighlock ledger search")],
+)
+def test_an_option_without_its_argument_names_the_help_that_lists_it(arguments, command, capsys):
+    assert _cli.main(arguments) == 2
+    assert f"hint: `{command} --help` lists what it takes" in capsys.readouterr().err

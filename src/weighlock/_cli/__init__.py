@@ -125,18 +125,31 @@ def _run(arguments: list[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        _misused(error)
+        _misused(error, arguments)
         return _UNDECIDED
     return answer if isinstance(answer, int) else 0
 
 
-def _misused(error: click.ClickException) -> None:
+def _misused(error: click.ClickException, arguments: Sequence[str]) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "weighlock"
+    command = context.command_path if context else _command_of(arguments)
     _explain(error.format_message().rstrip("."), f"`{command} --help` lists what it takes")
+
+
+def _command_of(arguments: Sequence[str]) -> str:
+    """Return the command that arguments begin with, for an error of click that does not know it."""
+    names = ["weighlock"]
+    command: click.Group = commands
+    for argument in arguments:
+        found = command.get_command(click.Context(command), argument)
+        names += [argument] if found else []
+        if not isinstance(found, click.Group):
+            break
+        command = found
+    return " ".join(names)
 
 
 def _unexpected(error: Exception) -> int:

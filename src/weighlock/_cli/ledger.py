@@ -13,7 +13,7 @@ import click
 
 from weighlock._cli._options import format_option, output_option
 from weighlock._cli._terminal import emit, require_place
-from weighlock.errors import UsageError
+from weighlock.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -166,7 +166,7 @@ def checkpoint(*, place: str | None, no_absorb: bool, output: str | None) -> int
     Exit codes: 0 sealed, 1 the ledger does not continue its last checkpoint, 2 it cannot be written.
     """
     require_place(output)
-    emit(_open(place, absorbs=not no_absorb).checkpoint().decode(), output)
+    emit(_open(place, absorbs=not no_absorb, reads=False).checkpoint().decode(), output)
     return 0
 
 
@@ -185,7 +185,7 @@ def key(*, origin: str | None, place: str | None, output: str | None) -> int:
     require_place(output)
     from weighlock.gates.ledger import host_name
 
-    emit(f"{_open(place, absorbs=False).key.make(origin, host_name()).vkey}\n", output)
+    emit(f"{_open(place, absorbs=False, reads=False).key.make(origin, host_name()).vkey}\n", output)
     return 0
 
 
@@ -203,9 +203,12 @@ def verifier(*, output: str | None) -> int:
     return 0
 
 
-def _open(place: str | None, *, absorbs: bool) -> FileLedger:
+def _open(place: str | None, *, absorbs: bool, reads: bool = True) -> FileLedger:
+    """Open a ledger; one that is read has to be there, or a wrong path would look like a clean one."""
     from weighlock.gates.ledger import absorb_spools, open_ledger
 
+    if reads and place and not place.startswith("postgresql://") and not os.path.isdir(place):
+        raise LedgerError("there is no ledger", where=place, hint="is the path right?")
     ledger = open_ledger(os.environ, place)
     if absorbs:
         done = absorb_spools(ledger, datetime.now(UTC))

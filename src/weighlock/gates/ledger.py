@@ -20,7 +20,7 @@ from weighlock.ledger.store import FileLedger
 from weighlock.ledger.tiles import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
@@ -223,11 +223,9 @@ def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, 
     """
     trusted = verified(lambda: verifier.read_key(key)) if key else ledger.key.read().public
     old = None if since is None else _read(since)
-    try:
-        now = verified(lambda: verifier.verify_folder(ledger.folder, trusted, old))
-    except LedgerError as error:
-        error.where = error.where or ledger.folder
-        raise
+    if old is not None:
+        _at(since, lambda: verifier.verify_checkpoint(old, trusted))
+    now = _at(ledger.folder, lambda: verifier.verify_folder(ledger.folder, trusted, old))
     return {
         "folder": ledger.folder,
         "origin": now.origin,
@@ -238,6 +236,15 @@ def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, 
         "missing": _missing(ledger, now.size),
         "key": "given" if key else "this user's",
     }
+
+
+def _at(where: str | None, read: Callable[[], verifier.Checkpoint]) -> verifier.Checkpoint:
+    """Return what was verified; errors say where."""
+    try:
+        return verified(read)
+    except LedgerError as error:
+        error.where = error.where or where
+        raise
 
 
 def _missing(ledger: FileLedger, size: int) -> int:
@@ -273,7 +280,9 @@ def _read(path: str) -> bytes:
     except TamperedError:
         raise
     except LedgerError as error:
-        raise LedgerError(f"the checkpoint cannot be read: {error.message}", where=path) from None
+        why = error.message.removeprefix(f"{path} ") if os.path.lexists(path) else "is not there"
+        hint = "name the file that `weighlock ledger checkpoint` wrote"
+        raise LedgerError(f"the checkpoint {why}", where=path, hint=hint) from None
 
 
 def _waiting(folder: str) -> int:

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from weighlock.artifact import Digest
 from weighlock.digests import CHUNK
 from weighlock.errors import SourceError
 from weighlock.executors.spread import spread
@@ -67,12 +68,14 @@ class VerifiedFile:
         status: One of the words above.
         model: Name of its model, if it is in the lockfile.
         message: What is wrong.
+        sha256: Of the bytes that are there, where they could be read.
     """
 
     path: str
     status: str
     model: str | None = None
     message: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,8 @@ def record(report: VerifyReport, decider: Decider) -> None:
         denied = file.status in _MISMATCHES or file.status == UNREADABLE
         reasons = (Reason(rule=file.status, message=file.message or file.status),)
         verdict = Verdict(decision=Decision.DENY if denied else Decision.ALLOW, reasons=reasons)
-        decider.record(file.path, verdict, enforced=False)
+        digest = Digest.sha256(file.sha256) if file.sha256 else None
+        decider.record(file.path, verdict, digest=digest, enforced=False)
 
 
 def verify_paths(
@@ -212,8 +216,10 @@ class _Examination:
         try:
             fetched = identify(subject.place, tick=progress.advance if progress else None)
             if subject.file is not None:
-                return _compare(subject, subject.file, fetched, deep=self.deep)
-            return _recognise(subject, self.lockfile, fetched, deep=self.deep)
+                found: VerifiedFile | None = _compare(subject, subject.file, fetched, deep=self.deep)
+            else:
+                found = _recognise(subject, self.lockfile, fetched, deep=self.deep)
+            return replace(found, sha256=fetched.sha256) if found else None
         except SourceError as error:
             return _found(subject, UNREADABLE, error.message)
 

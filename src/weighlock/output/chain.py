@@ -19,11 +19,11 @@ def chain_text(report: ChainReport) -> str:
         lines.append(f"{link.status:<10}{link.name:<{wide}}  {link.message}")
         if link.hint and link.status != "intact":
             lines.append(f"{'hint':<10}{link.hint}")
-    broken = sum(link.status == "broken" for link in report.links)
-    undecided = sum(link.status == "undecided" for link in report.links)
     intact = sum(link.status == "intact" for link in report.links)
-    counts = [f"{intact} links intact", *([f"{broken} broken"] if broken else [])]
-    counts += [f"{undecided} undecided"] if undecided else []
+    counts = [f"{intact} links intact"]
+    for status in ("broken", "undecided", "absent"):
+        count = sum(link.status == status for link in report.links)
+        counts += [f"{count} {status}"] if count else []
     return "\n".join(map(printable, [*lines, f"{'chain':<10}{', '.join(counts)}"])) + "\n"
 
 

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from weighlock.output.escape import encodable, inert, printable
+from weighlock.verdict import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def render_entry(one: Numbered) -> str:
         str(one.index),
         entry.time.strftime("%Y-%m-%d %H:%M:%SZ"),
         entry.gate,
-        str(entry.verdict) + ("" if entry.enforced else " (not enforced)"),
+        str(entry.verdict) + ("" if entry.enforced or entry.verdict is Decision.ALLOW else " (not enforced)"),
         entry.subject,
         str(entry.digest) if entry.digest else "-",
         ",".join(entry.rules) or "-",
