@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,3 +132,17 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(git: bool, folder: Pa
     place = folder / "config.json"
     with pytest.raises(SourceError, match="changed while it was read"):
         identify(place, git=git, tick=lambda _: place.write_bytes(b"[]") and None)
+
+
+def test_a_folder_deeper_than_the_stack_of_python_is_listed(tmp_path: Path) -> None:
+    depth, limit = 300, sys.getrecursionlimit()
+    place = tmp_path
+    for _ in range(depth):
+        place /= "d"
+        place.mkdir()
+    (place / "x").touch()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        assert paths(tmp_path) == ["d/" * depth + "x"]
+    finally:
+        sys.setrecursionlimit(limit)

@@ -100,7 +100,7 @@ def parse(source: RandomAccess, budget: Budget) -> OnnxModel:
             raise OverBudgetError("the graphs of the model are nested too deeply")
         texts: dict[int, list[str]] = {}
         entries: list[tuple[str, str]] = []
-        for number, value in protobuf.fields(data, budget):
+        for number, value in protobuf.fields(data, budget, numbers=False):
             if isinstance(value, int):
                 continue  # of another type than any field that matters: readers pass over it
             inner = _INNER.get(kind, {}).get(number)
@@ -131,7 +131,7 @@ def _gather(kind: str, texts: dict[int, list[str]], entries: list[tuple[str, str
 
 def _entry(data: Data, budget: Budget) -> tuple[str, str]:
     key = value = ""
-    for number, content in protobuf.fields(data, budget):
+    for number, content in protobuf.fields(data, budget, numbers=False):
         if isinstance(content, int):
             continue
         if number == 1:

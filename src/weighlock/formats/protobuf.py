@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from weighlock.errors import FormatError, UnsupportedError
@@ -24,8 +25,24 @@ _DEEPEST = 100  # as deep as protobuf itself goes
 # What one field costs of the budget for opcodes.
 _COST = 2
 
+# Fields that hold numbers, one behind the other. Bytes that are no message at all may look like millions of them.
+_VALUES = {VARINT: rb"[\x80-\xff]{0,9}[\x00-\x7f]", FIXED64: rb"[\s\S]{8}", FIXED32: rb"[\s\S]{4}"}
 
-def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
+
+def _tags(wire: int) -> bytes:
+    """Return the pattern of tags of one byte or two; others go the long way."""
+    one, first = (
+        b"".join(b"\\x%02x" % byte for byte in range(start + wire, stop, 8)) for start, stop in ((8, 128), (128, 256))
+    )
+    return b"(?:[%b]|[%b][\x01-\x7f])" % (one, first)
+
+
+_NUMBERS = re.compile(b"(?:%b)+" % b"|".join(_tags(wire) + value for wire, value in _VALUES.items()))
+_RUN = 1 << 16
+_RUN_COST = 32  # bytes of such a run for one opcode
+
+
+def fields(data: Data, budget: Budget, *, numbers: bool = True) -> Iterator[tuple[int, int | Data]]:
     """Return the fields of a message in their order: number, and the number or the bytes that it holds.
 
     A field that is there several times is returned several times; readers take the last one, merge them, or make a
@@ -34,6 +51,7 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
     Args:
         data: The message; parts of it that are large stay where they are.
         budget: Pays for each field.
+        numbers: Whether fields that hold numbers are returned; who needs none of them gets past them faster.
 
     Raises:
         FormatError: It breaks off, or is no message.
@@ -50,6 +68,10 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
     while place < size:
         budget.spend("opcodes", _COST)
         head = _part(data, place, _LONGEST_HEAD)
+        if not numbers and not groups and (run := _run(data, place, head)):
+            budget.spend("opcodes", run // _RUN_COST)
+            place += run
+            continue
         tag, offset = varint(head, 0)
         number, wire = tag >> 3, tag & 7
         if not number:
@@ -77,6 +99,15 @@ def fields(data: Data, budget: Budget) -> Iterator[tuple[int, int | Data]]:
         place += offset
     if groups or place > size:
         raise FormatError("a message breaks off")
+
+
+def _run(data: Data, place: int, head: memoryview) -> int:
+    """Return how many bytes from a place on are whole fields that hold numbers, as far as one looks."""
+    found = _NUMBERS.match(head)
+    if found is None or len(head) < _LONGEST_HEAD:
+        return found.end() if found else 0
+    found = _NUMBERS.match(_part(data, place, _RUN))
+    return found.end() if found else 0
 
 
 def _pass_grouped(number: int, wire: int, groups: list[int], head: memoryview, offset: int) -> int:

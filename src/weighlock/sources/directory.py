@@ -144,15 +144,32 @@ def _offer(place: Path, relative: str, name: str) -> Offer:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, and every link to a folder, which is not entered."""
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = [name for name in sorted(folders) if name not in PRIVATE]
-        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
-        yield from (Path(parent, name) for name in files)
+    """Yield every file below a folder, and every link to a folder, which is not entered; however deep they lie."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        for entry in _listed(waiting.pop()):
+            if not _is_folder(entry):
+                yield Path(entry.path)
+            elif entry.name not in PRIVATE:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                else:
+                    waiting.append(entry.path)
 
 
-def _unreadable(error: OSError) -> None:
-    raise SourceError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=folder) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link in a circle
+        return False
 
 
 def _resolved(place: Path, name: str) -> Path:
