@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,9 @@ def _no_settings() -> Iterator[None]:
     """Keep what a test, or a guard that it switched on, sets for its children away from the tests after it."""
     paths = os.environ.get("PYTHONPATH")
     yield
+    recording = sys.modules.get("weighlock.gates.recording")
+    if recording is not None:
+        recording.take_used()  # what no command sealed belongs to this test
     for name in [name for name in os.environ if name.startswith("WEIGHLOCK_")]:
         del os.environ[name]
     if paths is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.conftest import safetensors
+from tests.sealed import entries
 from weighlock._cli import main
 
 CARD = "---\nlicense: apache-2.0\n---\n# A model\n"
@@ -83,13 +84,12 @@ def test_what_is_nowhere_is_no_decision(project: Path):
 def test_the_verdict_is_recorded_with_what_it_rests_on(project: Path):
     assert main(["audit", "./m", "--format", "json", "--output", "report.json"]) == 1
     digest = json.loads((project / "report.json").read_text("utf-8"))["model"]["digest"]
-    lines = [line for path in (project / "ledger" / "spool").iterdir() for line in path.read_text("utf-8").splitlines()]
-    every = [entry for entry in map(json.loads, lines) if entry["gate"] == "audit"]
-    entries = [entry for entry in every if entry["kind"] == "model"]
-    assert [(one["subject"], one["verdict"], one["digest"]) for one in entries] == [("./m", "DENY", digest)]
-    assert entries[0]["evidence"]
-    [written] = [entry for entry in every if entry["kind"] == "document"]
-    assert written["digest"] == "sha256:" + hashlib.sha256((project / "report.json").read_bytes()).hexdigest()
+    [verdict, written] = entries("audit")
+    assert (verdict.kind, verdict.subject, verdict.verdict) == ("model", "./m", "DENY")
+    assert str(verdict.digest) == digest
+    assert verdict.evidence
+    assert written.kind == "document"
+    assert written.digest.value == hashlib.sha256((project / "report.json").read_bytes()).hexdigest()
 
 
 def test_packages_are_judged_with_it(project: Path, capsys: pytest.CaptureFixture[str]):

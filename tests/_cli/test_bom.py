@@ -12,6 +12,7 @@ from importlib.metadata import files, version
 import pytest
 
 from tests.bom import folders
+from tests.sealed import entries
 from weighlock._cli import main
 from weighlock.gates.bom_inputs import inspected
 from weighlock.lockfile import LockedModel, Lockfile, PathSource
@@ -160,10 +161,8 @@ def test_a_written_document_is_recorded_with_its_digest(run, tmp_path, monkeypat
     folders.model(tmp_path / "m")
     monkeypatch.setenv("WEIGHLOCK_LEDGER", str(tmp_path / "ledger"))
     run("m", "--output", "models.cdx.json")
-    spools = list((tmp_path / "ledger" / "spool").iterdir())
-    lines = [json.loads(line) for spool in spools for line in spool.read_text().splitlines()]
     digest = hashlib.sha256((tmp_path / "models.cdx.json").read_bytes()).hexdigest()
-    assert [(one["kind"], one["digest"]) for one in lines] == [("document", f"sha256:{digest}")]
+    assert [(one.kind, str(one.digest)) for one in entries()] == [("document", f"sha256:{digest}")]
 
 
 def test_a_hostile_name_does_nothing_to_the_terminal(run, tmp_path):

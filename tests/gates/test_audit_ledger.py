@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,13 +42,8 @@ class Room:
         return FileLedger(str(self.ledger), key_of(str(self.ledger), self.environ))
 
     def seal(self) -> None:
-        """Do what `weighlock ledger` does with what commands recorded."""
-        spools = sorted((self.ledger / "spool").iterdir())
-        lines = [line for path in spools for line in path.read_bytes().splitlines()]
-        for path in spools:
-            path.unlink()
-        self.store.append(lines)
-        self.store.checkpoint()
+        """Seal what an audit recorded; every command seals what it did itself."""
+        assert main(["ledger", "checkpoint"]) == 0
 
     def audit(self) -> Audit:
         request = Request(target="./m", environ=self.environ, now=NOW)
@@ -70,7 +66,10 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
 
 
 def test_what_is_not_sealed_is_not_proved(room: Room):
-    (room.ledger / "checkpoint").unlink()  # as before the first command that seals
+    for folder in (room.ledger, room.folder / "state"):
+        shutil.rmtree(folder)
+    project = find_project(room.environ)
+    project.record_lockfile("lock", project.read(required=True))
     assert room.status() is Status.NOT_ASSESSED
     assert "nothing was sealed" in (room.audit().facts.ledger_problem or "")
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import shutil
 import struct
 
 import pytest
 
+from tests.sealed import entries
 from weighlock._cli import main
-from weighlock.entry import Entry
-from weighlock.gates.ledger import open_ledger
 
 
 @pytest.fixture
@@ -28,17 +26,9 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def recorded(project, gate: str) -> list[Entry]:
-    """Return what is sealed of one gate."""
-    ledger = open_ledger(os.environ)
-    assert ledger.sealed() == ledger.size()
-    entries = map(Entry.from_bytes, ledger.read(0, ledger.size()))
-    return [entry for entry in entries if entry.gate == gate]
-
-
 def test_lock_records_every_file_and_the_lockfile(project, capsys):
     assert main(["lock", "./weights"]) == 0
-    file, document = recorded(project, "lock")
+    file, document = entries("lock")
     model = (project / "weights" / "model.safetensors").read_bytes()
     assert (file.subject, file.verdict, file.rules) == ("./weights:model.safetensors", "ALLOW", ("locked",))
     assert file.digest.value == hashlib.sha256(model).hexdigest()
@@ -51,14 +41,14 @@ def test_verify_records_what_it_found(project, capsys):
     assert main(["verify"]) == 0
     (project / "weights" / "model.safetensors").write_bytes(b"changed")
     assert main(["verify"]) == 1
-    found = [(entry.verdict, entry.rules, entry.enforced) for entry in recorded(project, "verify")]
+    found = [(entry.verdict, entry.rules, entry.enforced) for entry in entries("verify")]
     assert found == [("ALLOW", ("good",), False), ("DENY", ("changed",), False)]
 
 
 def test_sync_records_what_is_there(project, capsys):
     assert main(["lock", "./weights"]) == 0
     assert main(["sync"]) == 0
-    (entry,) = recorded(project, "sync")
+    (entry,) = entries("sync")
     assert (entry.subject, entry.verdict) == ("./weights:model.safetensors", "ALLOW")
 
 
@@ -70,7 +60,7 @@ def test_scan_records_denials_and_not_where_a_strangers_policy_says(project, cap
     (project / "evil.pkl").write_bytes(pickle.dumps(Gadget()))
     (project / "weighlock.toml").write_text(f'[evidence.ledger]\nplace = "{project / "elsewhere"}"\n')
     assert main(["scan", "evil.pkl"]) == 1
-    (entry,) = recorded(project, "scan")
+    (entry,) = entries("scan")
     assert (entry.verdict, entry.rules) == ("DENY", ("refused",))
     assert not (project / "elsewhere").exists()
 
@@ -78,7 +68,7 @@ def test_scan_records_denials_and_not_where_a_strangers_policy_says(project, cap
 def test_an_approval_is_recorded_with_its_digest(project, capsys):
     (project / "needs.pkl").write_bytes(b"\x80\x02cfleet\nBarge\n)\x81.")
     assert main(["approve", "needs.pkl", "--yes"]) == 0
-    approval, document = recorded(project, "approve")
+    approval, document = entries("approve")
     assert (approval.rules, approval.subject) == (("approved",), "needs.pkl")
     assert approval.digest.value == hashlib.sha256((project / "needs.pkl").read_bytes()).hexdigest()
     assert document.digest.value == hashlib.sha256((project / "models.lock").read_bytes()).hexdigest()

@@ -100,18 +100,17 @@ def _sealed() -> int:
     """Seal what the command recorded, and say where that failed; it counts where a policy requires the ledger."""
     recording = sys.modules.get("weighlock.gates.recording")
     used = recording.take_used() if recording is not None else ()
-    required = {recorder.place for recorder in used if recorder.required}
     code = 0
-    for place in {recorder.place: None for recorder in used}:
+    for recorder in {(recorder.place, recorder.required): recorder for recorder in used}.values():
         from datetime import UTC, datetime
 
         from weighlock.gates.ledger import seal
 
         try:
-            seal(place, os.environ, datetime.now(UTC))
+            seal(recorder.place, recorder.environ, datetime.now(UTC))
         except (WeighlockError, OSError) as error:
             _say(f"warning: what was decided is recorded and not sealed: {error}")
-            code = _UNDECIDED if place in required else code
+            code = max(code, _UNDECIDED if recorder.required else 0)
     return code
 
 

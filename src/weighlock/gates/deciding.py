@@ -126,6 +126,13 @@ class Decider:
         known = Digest.sha256(digest.removeprefix("sha256:"))
         self.record(os.path.realpath(path), verdict, kind="document", digest=known)
 
+    def close(self) -> None:
+        """End what was started: the engines, and the file of this process in the spool."""
+        for engine in self._engines or ():
+            engine.close()
+        if self._recorder is not None:
+            self._recorder.close()
+
     def _settled(self, judged: Judged) -> Verdict:
         def question() -> Question:
             from weighlock.gates.questions import about_package

@@ -26,7 +26,7 @@ from weighlock.gates.admission import Admission
 from weighlock.gates.deciding import Decider, open_decider
 from weighlock.gates.load_decisions import LoadDecisions
 from weighlock.gates.load_settings import find_settings, project_of, read_locked
-from weighlock.gates.opened_file import OpenedFile
+from weighlock.gates.opened_file import OpenedFile, sha256_of
 from weighlock.gates.profiles import names_of
 from weighlock.gates.refusal import refusal
 from weighlock.output.escape import printable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from weighlock.digest_cache import Key
     from weighlock.evidence import Evidence
-    from weighlock.formats.source import RandomAccess, Source
+    from weighlock.formats.source import RandomAccess
     from weighlock.lockfile import Located, LockedFile, Lockfile
     from weighlock.policy import Policy
     from weighlock.verdict import Verdict
@@ -79,6 +79,10 @@ class LoadGate:
         self._saves = saves if policy.trust_saved and mode != "off" else None
         self._admitted: dict[tuple[Key, int], Admission] = {}
         self._told: set[str] = set()
+
+    def close(self) -> None:
+        """End what was started for this gate; it is not asked any more."""
+        self._decisions.close()
 
     @property
     def records_saves(self) -> bool:
@@ -383,14 +387,6 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
     saves = OwnSaves(environ, project_of(settings, environ))
     decider = open_decider("load", settings.policy, settings.policy_path, environ)
     return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves, decider=decider)
-
-
-def sha256_of(source: Source) -> str:
-    """Return the digest of all bytes of a source."""
-    hasher, stream = hashlib.sha256(), source.open()
-    while data := stream.read(1 << 20):
-        hasher.update(data)
-    return hasher.hexdigest()
 
 
 def _foremost(source: RandomAccess) -> tuple[str, ...]:

@@ -82,6 +82,10 @@ class LoadDecisions:
         except WeighlockError as error:
             raise unable(error) from error
 
+    def close(self) -> None:
+        """End what was started for decisions."""
+        self._decider.close()
+
     def record_denial(
         self, label: str, loader: str, digest: str | None, reasons: Iterable[tuple[str, str]], *, enforced: bool
     ) -> None:

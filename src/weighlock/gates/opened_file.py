@@ -11,7 +11,7 @@ from weighlock.digests import chunk_digests, sha256_file
 
 if TYPE_CHECKING:
     from weighlock.digest_cache import DigestCache
-    from weighlock.formats.source import RandomAccess
+    from weighlock.formats.source import RandomAccess, Source
     from weighlock.lockfile import Chunks
 
 
@@ -79,3 +79,11 @@ class OpenedFile:
 
 def _joined(digests: tuple[str, ...]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def sha256_of(source: Source) -> str:
+    """Return the digest of all bytes of a source."""
+    hasher, stream = hashlib.sha256(), source.open()
+    while data := stream.read(1 << 20):
+        hasher.update(data)
+    return hasher.hexdigest()

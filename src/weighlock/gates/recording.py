@@ -40,6 +40,7 @@ class Recorder:
     """
 
     def __init__(self, environ: Mapping[str, str], policy: LedgerPolicy, beside: str | None = None) -> None:
+        self.environ = dict(environ)
         self.required = policy.required
         self._actor = actor(environ)
         folder = ledger_folder(environ, policy, beside)

@@ -75,9 +75,6 @@ class Spool:
             self._descriptor = -1
             self._process = 0
 
-    def __del__(self) -> None:
-        self.close()
-
     def _begin(self) -> None:
         self.close()
         os.makedirs(self._folder, mode=0o700, exist_ok=True)

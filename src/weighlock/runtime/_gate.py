@@ -60,6 +60,8 @@ def require_mode() -> None:
 def forget() -> None:
     """Drop the gate, so that a guard that is installed again reads policy and lockfile again."""
     global _opened  # noqa: PLW0603 - one gate in a process
+    if _opened is not None:
+        _opened.close()
     _opened = None
 
 
