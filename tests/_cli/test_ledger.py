@@ -72,6 +72,26 @@ def test_a_record_that_was_cut_out_of_a_spool_is_missed(place, run):
     del spool
 
 
+def test_a_record_that_is_there_twice_does_not_make_up_for_one_that_was_cut_out(place, run):
+    spool = record(place, 5)
+    (file,) = (place / "ledger" / "spool").glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([lines[0], lines[0], *lines[2:]]))
+    assert run("checkpoint")[0] == 0
+    assert json.loads(run("verify", "--format", "json")[1])["missing"] == 1
+    del spool
+
+
+def test_a_line_that_is_broken_is_one_record_that_never_came(place, run):
+    spool = record(place, 5)
+    (file,) = (place / "ledger" / "spool").glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:2], b"{}\n", *lines[3:]]))
+    assert run("checkpoint")[0] == 0
+    assert json.loads(run("verify", "--format", "json")[1])["missing"] == 1
+    del spool
+
+
 def test_hostile_names_do_not_reach_the_terminal(place, run):
     record(place, subject=HOSTILE, rules=("\x1b]0;owned\x07",), actor="\x1b[31m")
     for arguments in (("tail",), ("search",), ("search", "--subject", "MODEL")):

@@ -90,6 +90,11 @@ def test_an_error_names_the_line():
         "J. Doe <JO@example.org>",
         "\uff2ao Doe",  # a wide J
         "Jo\u00a0Doe",
+        "Doe, Jo",
+        "J\u00f3 Doe.",
+        "the boss (jo@example.org)",
+        "jo@example.org",
+        "boss <jo+boss@example.org>",
     ],
 )
 def test_nobody_approves_what_they_asked_for_under_another_spelling(other: str):

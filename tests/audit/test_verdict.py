@@ -161,3 +161,16 @@ def test_a_waiver_that_is_not_needed_is_told():
 
 def test_the_record_is_evidence():
     assert conclude(facts(), record(), digest=DIGEST).record == DIGEST
+
+
+@pytest.mark.parametrize("said", [answer("bias-report", Status.FAIL), answer("licence-text", Status.FAIL)])
+def test_a_failure_is_not_undone_by_removing_its_evidence(said: Answered):
+    left = [one for one in everything() if one.item != said.item]
+    about = record(*left, said)
+    assert not conclude(facts(), about, stale={said.item: "bias.pdf does not exist"}).verdict.allowed
+
+
+def test_a_failure_from_the_future_counts_today():
+    tomorrow = TODAY + timedelta(days=30)
+    audit = conclude(facts(), record(*everything("bias-report"), answer("bias-report", Status.FAIL, at=tomorrow)))
+    assert item(audit, "bias-report").status is Status.FAIL

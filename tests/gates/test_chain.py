@@ -173,3 +173,22 @@ def test_the_text_names_every_link_and_the_next_step(project, capsys):
     out = capsys.readouterr().out
     assert "absent    models.cdx.json.sigstore.json -> models.cdx.json" in out
     assert "hint      weighlock sign models.cdx.json --key FILE" in out
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_an_older_lockfile_behind_a_link_is_found_by_the_ledger(project, capsys, link):
+    """With its own signature, and without: the ledger knows both, and which of them came last."""
+    old = {name: (project / name).read_bytes() for name in ("models.lock", "models.lock.sigstore.json")}
+    shutil.copytree(project / "weights", project / "more")
+    assert main(["lock", "./more"]) == 0
+    assert main(["sign", "models.lock", "--key", "team.pem"]) == 0
+    for name, data in old.items():
+        (project / name).unlink()
+        (project / f"old-{name}").write_bytes(data)
+        if link:
+            (project / name).symlink_to(f"old-{name}")
+        else:
+            (project / name).hardlink_to(project / f"old-{name}")
+    code, found = links(capsys)
+    assert code == 1
+    assert {"ledger -> models.lock", "ledger -> models.lock.sigstore.json"} <= broken(found)

@@ -246,3 +246,17 @@ def test_writers_and_absorbers_killed_at_any_moment_lose_and_double_nothing(plac
     assert set(recorded) <= set(found)
     assert len(found) == len(set(found))
     assert json.loads((place / "spool" / "absorbed.json").read_text())["offsets"] == {}
+
+
+@pytest.mark.parametrize("offsets", ['{"a.jsonl": -5}', '{"a.jsonl": 1e999}', '{"a.jsonl": true}', '{"../a.jsonl": 1}'])
+def test_places_that_no_file_has_are_refused(place, offsets):
+    dead(place, "a", lines("one:1"))
+    state = place / "spool" / "absorbed.json"
+    state.write_text(f'{{"version": 1, "offsets": {offsets}, "pending": null}}')
+    with pytest.raises(LedgerError, match="broken"):
+        run(place)
+    time = NOW.isoformat()
+    for pending in (f'"size": 0, "places": {{"../x": [0, 9]}}, "time": "{time}"', f'"size": -1, "time": "{time}"'):
+        state.write_text(f'{{"version": 1, "offsets": {{}}, "pending": {{{pending}}}}}')
+        with pytest.raises(LedgerError):
+            run(place)

@@ -221,7 +221,16 @@ def test_an_entry_of_rekor_under_another_log_is_refused():
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"[]", b"{}", b'{"attestation_bundles": [{"attestations": [{}]}]}', b"[" * 100_000]
+    "document",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"attestation_bundles": [{"attestations": [{}]}]}',
+        b'{"attestation_bundles": [{"attestations": []}]}',
+        b"[" * 100_000,
+        DOCUMENTS[0].read_bytes().replace(b"{", b'{"version": 1, "version": 2, ', 1),
+    ],
 )
 def test_documents_without_an_entry_are_undecided(document):
     with pytest.raises(UndecidedError):

@@ -34,7 +34,9 @@ LONGEST_WAIVER = timedelta(days=366)
 _LONGEST_TEXT = 10_000
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_MAIL = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_MAIL = re.compile(r"[^<>()\[\],;:\"'\s]+@[^<>()\[\],;:\"'\s]+")
+_SUBADDRESS = re.compile(r"\+[^@]*@")
+_WORD = re.compile(r"\w+")
 _ANSWERS = {"pass": Status.PASS, "fail": Status.FAIL}
 
 
@@ -154,10 +156,12 @@ def is_same_person(one: str, other: str) -> bool:
     return bool(_identities(one) & _identities(other))
 
 
-def _identities(name: str) -> set[str]:
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    mails = set(_MAIL.findall(plain))
-    words = " ".join(_MAIL.sub(" ", plain).split())
+def _identities(name: str) -> set[frozenset[str]]:
+    """Return mail addresses without what follows a plus, and the words of the name in any order; without accents."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    mails = {frozenset({_SUBADDRESS.sub("@", mail)}) for mail in _MAIL.findall(plain)}
+    words = frozenset(_WORD.findall(_MAIL.sub(" ", plain)))
     return mails | ({words} if words else set())
 
 

@@ -138,6 +138,9 @@ class _Concluding:
         return replace(item, notes=(*item.notes, note))
 
     def _problem(self, answer: Answered) -> str | None:
+        """Return why an answer does not count; that something is wrong counts until somebody says otherwise."""
+        if answer.status is Status.FAIL:
+            return None
         if answer.at > self.today + _SKEW:
             return f"it is from the future ({answer.at})"
         return self.stale.get(answer.item)

@@ -234,14 +234,20 @@ class _Documents:
             _NotRecordedError: It does not know the document.
         """
         digest = f"sha256:{hashlib.sha256(read_regular(path, _LARGEST)).hexdigest()}"
-        expected = self.last.get(os.path.realpath(path)) or self.digests.get(digest)
-        if expected is None or expected.entry is None:
+        # Where a link now is, something was written before it was one; and something where it leads.
+        places = (os.path.join(os.path.realpath(path.parent), path.name), os.path.realpath(path))
+        written = [self.last[place] for place in dict.fromkeys(places) if place in self.last]
+        for one in written:
+            if one.entry is not None and str(one.entry.digest) != digest:
+                raise ForgedError(
+                    f"it has {digest}, and entry {one.index} says that {one.entry.digest} was written there last"
+                )
+        if written:
+            return f"entry {written[0].index}"
+        elsewhere = self.digests.get(digest)
+        if elsewhere is None or elsewhere.entry is None:
             raise _NotRecordedError("it was not written on this machine, as far as the ledger knows")
-        if str(expected.entry.digest) != digest:
-            raise ForgedError(
-                f"it has {digest}, and entry {expected.index} says that {expected.entry.digest} was written there last"
-            )
-        return f"entry {expected.index}"
+        return f"entry {elsewhere.index}, as which it was written to {elsewhere.entry.subject}"
 
 
 class _NotRecordedError(WeighlockError):
@@ -254,7 +260,7 @@ def _time(one: Numbered) -> datetime:
 
 def _sealed(ledger: FileLedger, since: str | None, now: datetime) -> str:
     absorb_spools(ledger, now)
-    if not ledger.size():
+    if not ledger.size() and since is None:
         raise _NotRecordedError("nothing was recorded yet")
     ledger.checkpoint()
     found = verify_ledger(ledger, None, since)

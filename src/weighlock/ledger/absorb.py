@@ -119,7 +119,7 @@ class _State:
         try:
             with open(os.open(self._path, _FLAGS), "rb") as file:
                 document = json.load(file)
-            self.offsets = {str(name): int(offset) for name, offset in document["offsets"].items()}
+            self.offsets = {name: _place(name, offset) for name, offset in document["offsets"].items()}
             self.pending = document["pending"]
             known = document["version"] == _VERSION
         except FileNotFoundError:
@@ -148,12 +148,19 @@ class _State:
         write_atomically(Path(self._path), json.dumps(document).encode(), mode=0o600)
 
 
+def _place(name: str, value: Any) -> int:
+    """Return a place in a file of the folder."""
+    if type(value) is not int or value < 0 or os.path.basename(name) != name:
+        raise ValueError
+    return value
+
+
 def _finish(ledger: Ledger, folder: str, state: _State) -> int:
     if state.pending is None:
         return 0
     try:
-        size, now = int(state.pending["size"]), datetime.fromisoformat(state.pending["time"])
-        places = {str(name): (int(one), int(to)) for name, (one, to) in state.pending["places"].items()}
+        size, now = _place(_STATE, state.pending["size"]), datetime.fromisoformat(state.pending["time"])
+        places = {name: (_place(name, one), _place(name, to)) for name, (one, to) in state.pending["places"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise LedgerError("what was begun cannot be read", where=os.path.join(folder, _STATE)) from None
     done = Counter(ledger.read(size, ledger.size()))

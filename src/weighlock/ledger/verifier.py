@@ -614,12 +614,20 @@ def _parsed(document: bytes) -> dict[str, Any]:
     import json
 
     try:
-        parsed = json.loads(document)
+        parsed = json.loads(document, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        raise UndecidedError("it is not in JSON") from None
+        raise UndecidedError("it is not in JSON, or says something twice") from None
     if not isinstance(parsed, dict):
         raise UndecidedError("it is not a document that this verifier knows")
     return parsed
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a member that is there twice, readers take the first or the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
 
 
 def _text(value: Any) -> bytes:
@@ -651,9 +659,12 @@ def verify_rekor(document: bytes, key: Key) -> list[Checkpoint]:
         UndecidedError: There is no entry, or one of a kind that this verifier does not know.
     """
     try:
-        return [_verify_logged(*one, key) for one in _logged(_parsed(document))]
+        logged = [_verify_logged(*one, key) for one in _logged(_parsed(document))]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise UndecidedError(f"the document is not built as it has to be: {type(error).__name__}") from None
+    if not logged:
+        raise UndecidedError("the document has no attestation")
+    return logged
 
 
 def _logged(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, str], list[str]]]:
