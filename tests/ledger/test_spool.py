@@ -7,12 +7,15 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
 import weighlock
 from weighlock.entry import Entry
+from weighlock.ledger import spool as spool_module
 from weighlock.ledger.spool import Spool, actor
 from weighlock.verdict import Decision
 
@@ -116,3 +119,27 @@ def test_a_process_that_ends_with_an_open_spool_says_nothing_about_it(tmp_path):
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert len(_lines(tmp_path / "ledger" / "spool")) == 1
+
+
+def test_threads_share_one_file_and_count_together(tmp_path):
+    spool = Spool(str(tmp_path))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: _record(spool), range(400)))
+    (file,) = tmp_path.iterdir()
+    events = [Entry.from_bytes(line).event for line in file.read_bytes().splitlines()]
+    assert [event.partition(":")[2] for event in events] == [str(number) for number in range(1, 401)]
+
+
+def test_a_child_of_fork_does_not_wait_for_a_thread_of_its_parent(tmp_path):
+    spool = Spool(str(tmp_path))
+    _record(spool, "parent")
+    with spool_module._mutex:
+        child = os.fork()
+        if child == 0:
+            thread = threading.Thread(target=_record, args=(spool, "child"), daemon=True)
+            thread.start()
+            thread.join(20)
+            os._exit(int(thread.is_alive()))
+        _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert sorted(subject for file in tmp_path.iterdir() for subject in _subjects(file)) == ["child", "parent"]

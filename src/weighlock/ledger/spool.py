@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+from _thread import RLock
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ _FLAGS = sum((getattr(os, name, 0) for name in _OPTIONAL), os.O_WRONLY | os.O_AP
 def spool_of(ledger: str) -> str:
     """Return the spool folder of a ledger folder."""
     return os.path.join(ledger, "spool")
+
+
+_mutex = RLock()
+"""A handler of a signal may load, and so record, while its thread does."""
 
 
 class Spool:
@@ -58,18 +63,21 @@ class Spool:
         Raises:
             OSError: It cannot be recorded.
         """
-        if self._process != os.getpid() or self._written > _LARGEST:
-            self._begin()
-        self._count += 1
-        line = make(f"{self._name}:{self._count}", datetime.now(UTC)).to_bytes() + b"\n"
-        if os.write(self._descriptor, line) != len(line):
-            self._written = _LARGEST + 1  # what is torn stays the last line of its file
-            raise OSError(28, "a record could not be written whole", self._folder)
-        self._written += len(line)
+        with _mutex:  # threads count together, and begin one file
+            if self._process != os.getpid() or self._written > _LARGEST:
+                self._begin()
+            self._count += 1
+            line = make(f"{self._name}:{self._count}", datetime.now(UTC)).to_bytes() + b"\n"
+            if os.write(self._descriptor, line) != len(line):
+                self._written = _LARGEST + 1  # what is torn stays the last line of its file
+                raise OSError(28, "a record could not be written whole", self._folder)
+            self._written += len(line)
 
     def close(self) -> None:
         """Close the file of this process, so that it can be sealed and removed."""
-        if self._descriptor >= 0:
+        with _mutex:
+            if self._descriptor < 0:
+                return
             # In a child of fork this is a copy of the parent's: closing it leaves the parent's lock as it is.
             self._close(self._descriptor)
             self._descriptor = -1
@@ -103,3 +111,13 @@ def _hold(descriptor: int) -> None:
     except ImportError:
         return
     fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def _reset_after_fork() -> None:
+    """Give a forked child a lock of its own: another thread of the parent may have held the old one."""
+    global _mutex  # noqa: PLW0603 - see the docstring
+    _mutex = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
