@@ -14,7 +14,9 @@ import pytest
 from weighlock._cli import main
 from weighlock.artifact import Digest
 from weighlock.entry import Entry
+from weighlock.ledger.keys import LedgerKey
 from weighlock.ledger.spool import Spool
+from weighlock.ledger.store import FileLedger
 from weighlock.verdict import Decision
 
 HOSTILE = "model\x1b[2J\n::error::\u202egnp.exe"
@@ -167,17 +169,17 @@ def test_what_is_not_there_is_not_proved(place, run, wanted):
 def test_a_ledger_that_was_put_back_is_a_rollback(place, run):
     record(place, 2)
     (place / "old").write_text(run("checkpoint")[1])
+    (place / "vkey").write_text(run("key")[1])
     shutil.copytree(place / "ledger", place / "copy")
     record(place, 2)
     (place / "new").write_text(run("checkpoint")[1])
     assert run("verify", "--since", "old")[0] == 0
     shutil.rmtree(place / "ledger")
     shutil.copytree(place / "copy", place / "ledger")
-    assert run("verify")[0] == 0  # nothing in the folder says so
-    code, _, err = run("verify", "--since", "new")
-    assert (code, "rollback" in err) == (1, True)
-    code, _, err = run("checkpoint")  # but the key remembers
-    assert (code, "rollback" in err) == (1, True)
+    assert run("verify", "--key", (place / "vkey"))[0] == 0  # nothing in the folder says so
+    for arguments in (("verify", "--since", "new"), ("verify",), ("checkpoint",)):  # but the key remembers
+        code, _, err = run(*arguments)
+        assert (code, "rollback" in err) == (1, True)
 
 
 def test_another_key_is_found(place, run):
@@ -268,3 +270,48 @@ def test_what_verify_found_is_found_by_the_digest_of_the_bytes_that_were_there(p
     assert main(["verify"]) == 1
     code, out, _ = run("search", "--digest", hashlib.sha256(b"[]").hexdigest())
     assert (code, "verify  DENY (not enforced)  ./model:config.json" in out) == (0, True)
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 3])
+def test_a_ledger_that_was_put_back_is_found_without_a_checkpoint_kept_elsewhere(place, run, more):
+    """The key remembers the last one that it signed, however many other entries come after an older one."""
+    spools = [record(place, 3)]
+    assert run("checkpoint")[0] == 0
+    shutil.copytree(place / "ledger", place / "older")
+    spools.append(record(place, 2))
+    assert run("checkpoint")[0] == 0
+    assert run("verify")[0] == 0
+    shutil.rmtree(place / "ledger")
+    (place / "older").rename(place / "ledger")
+    other = FileLedger(str(place / "ledger"), LedgerKey(str(place / "other.key")))
+    if more:
+        other.append([b"{}"] * more)
+    code, _, err = run("verify")
+    assert (code, ("rollback" if more < 2 else "fork") in err) == (1, True)
+    del spools
+
+
+def test_a_ledger_without_its_checkpoint_was_sealed_once(place, run):
+    spool = record(place, 3)
+    assert run("checkpoint")[0] == 0
+    shutil.rmtree(place / "ledger")
+    (place / "ledger").mkdir()
+    code, _, err = run("verify")
+    assert (code, "rollback" in err) == (1, True)
+    del spool
+
+
+def test_who_was_killed_before_a_checkpoint_was_published_left_nothing_wrong(place, run):
+    spools = [record(place, 3)]
+    assert run("checkpoint")[0] == 0
+    shutil.copytree(place / "ledger", place / "before")
+    spools.append(record(place, 300))
+    assert run("show")[0] == 0  # absorbs them
+    shutil.copytree(place / "ledger", place / "unpublished")
+    assert run("checkpoint")[0] == 0
+    shutil.rmtree(place / "ledger")
+    (place / "unpublished").rename(place / "ledger")
+    assert run("verify")[0] == 0
+    assert run("checkpoint")[0] == 0
+    assert run("verify")[0] == 0
+    del spools

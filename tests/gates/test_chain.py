@@ -192,3 +192,24 @@ def test_an_older_lockfile_behind_a_link_is_found_by_the_ledger(project, capsys,
     code, found = links(capsys)
     assert code == 1
     assert {"ledger -> models.lock", "ledger -> models.lock.sigstore.json"} <= broken(found)
+
+
+def test_a_bill_that_gives_two_files_the_digest_of_the_other_is_found(project, capsys):
+    (project / "weights" / "config.json").write_text("{}")
+    assert main(["lock", "./weights"]) == 0
+    assert main(["bom", "--output", "models.cdx.json"]) == 0
+    bill = json.loads((project / "models.cdx.json").read_text())
+    assert links(capsys)[1]["models.cdx.json -> models.lock"] == "intact"
+    (model,) = [one for one in bill["components"] if one["type"] == "machine-learning-model"]
+    first, second = model["components"]
+    first["hashes"], second["hashes"] = second["hashes"], first["hashes"]
+    (project / "models.cdx.json").write_text(json.dumps(bill))
+    assert "models.cdx.json -> models.lock" in broken(links(capsys)[1])
+
+
+def test_more_signatures_than_are_read_are_not_taken_for_none(project, capsys):
+    for number in range(100):
+        (project / f"models.cdx.json.n{number}.sigstore.json").write_text("{}")
+    code, found = links(capsys)
+    assert code == 2
+    assert found["models.cdx.json.sigstore.json -> models.cdx.json"] == "undecided"

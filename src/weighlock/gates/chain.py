@@ -27,7 +27,7 @@ from weighlock.gates.bill_models import judge_bill_models
 from weighlock.gates.ledger import Numbered, Query, absorb_spools, search
 from weighlock.gates.ledger import verify as verify_ledger
 from weighlock.gates.model_signature import require_locked
-from weighlock.gates.signatures import bundles_beside, read_bundle_file, verify_document
+from weighlock.gates.signatures import read_bundle_file, signatures_of, verify_document
 from weighlock.gates.signed_lockfile import trust_of
 from weighlock.gates.signing import SUFFIX
 from weighlock.signing.oms import read_manifest
@@ -152,11 +152,11 @@ class Chain:
         """The documents that are there, and their signatures."""
         there = [path for path in (self.project.lock, self.bill) if path.is_file()]
         models = (self.project.folder / file_name(model.name) for model in self.lockfile.models)
-        return (*there, *(bundle for path in there for bundle in _bundles(path)), *filter(Path.is_file, models))
+        return (*there, *(bundle for path in there for bundle in signatures_of(path)), *filter(Path.is_file, models))
 
     def _signed(self, place: Path) -> Link:
         name = f"{place.name}{SUFFIX} -> {place.name}"
-        if not _bundles(place):
+        if not signatures_of(place):
             required = self.project.policy.evidence.require_signature and place == self.project.lock
             return Link(
                 name=name,
@@ -196,6 +196,7 @@ class Chain:
         for judged in judge_bill_models(inventory.components, self.bill.name, self.lockfile, {}):
             if not judged.verdict.allowed:
                 raise ForgedError(f"{judged.path}: {judged.verdict.reasons[0].message}")
+        _require_names(self.lockfile, inventory)
         _require_all(self.lockfile, inventory)
         return f"it lists all {sum(len(model.files) for model in self.lockfile.models)} locked files"
 
@@ -268,13 +269,6 @@ def _sealed(ledger: FileLedger, since: str | None, now: datetime) -> str:
     return f"{found['entries']} entries under the checkpoint of {found['origin']}{kept}"
 
 
-def _bundles(place: Path) -> list[Path]:
-    try:
-        return bundles_beside(place)
-    except WeighlockError:
-        return []
-
-
 def _files(found: VerifyReport, lock: str) -> Link:
     name = f"files -> {lock}"
     if found.exit_code == 0:
@@ -308,6 +302,16 @@ def _lockfile_digest(document: dict[str, object]) -> str | None:
         if isinstance(one, dict) and one.get("name") == "weighlock:lockfile:sha256":
             return str(one.get("value"))
     return None
+
+
+def _require_names(lockfile: Lockfile, inventory: Inventory) -> None:
+    """Demand that what has the name of a locked file has its digest, and not that of another one."""
+    files = {(model.name, file.path): file.sha256 for model in lockfile.models for file in model.files}
+    outer = {one.where: one.name for one in inventory.components}
+    for one in inventory.components:
+        name = (outer.get(one.parent, ""), one.name)
+        if name in files and one.sha256 != (files[name],):
+            raise ForgedError(f"it gives {':'.join(name)} another digest than {files[name]}, which is locked")
 
 
 def _require_all(lockfile: Lockfile, inventory: Inventory) -> None:

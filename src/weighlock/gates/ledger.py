@@ -225,7 +225,10 @@ def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, 
     old = None if since is None else _read(since)
     if old is not None:
         _at(since, lambda: verifier.verify_checkpoint(old, trusted))
+    last = None if key else _remembered(ledger)
     now = _at(ledger.folder, lambda: verifier.verify_folder(ledger.folder, trusted, old))
+    if last is not None:
+        _require_continued(ledger, last, now)
     return {
         "folder": ledger.folder,
         "origin": now.origin,
@@ -245,6 +248,30 @@ def _at(where: str | None, read: Callable[[], verifier.Checkpoint]) -> verifier.
     except LedgerError as error:
         error.where = error.where or where
         raise
+
+
+def _remembered(ledger: FileLedger) -> verifier.Checkpoint | None:
+    """Return the last checkpoint that the key of this user signed: whoever puts an older ledger back has not that."""
+    note = ledger.key.last()
+    if note is None:
+        return None
+    key, size = ledger.key.read().public, ledger.size()
+    last = _at(ledger.key.path, lambda: verifier.verify_checkpoint(note, key))
+    if size < last.size:
+        why = f"rollback: the ledger has {size} entries, and its key signed that it had {last.size}"
+        raise TamperedError(why, where=ledger.folder)
+    return last
+
+
+def _require_continued(ledger: FileLedger, last: verifier.Checkpoint, now: verifier.Checkpoint) -> None:
+    """Demand that a ledger begins with what its key signed last; who was killed while sealing did not publish that."""
+    if last.size > now.size:
+        root = verifier.root_of([verifier.leaf_hash(entry) for entry in ledger.read(0, last.size)])
+    else:
+        root = ledger.root(last.size)
+    if root != last.root:
+        why = f"fork: the first {last.size} entries are not those that the key of this ledger signed"
+        raise TamperedError(why, where=ledger.folder)
 
 
 def _missing(ledger: FileLedger, size: int) -> int:

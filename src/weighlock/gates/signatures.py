@@ -152,11 +152,23 @@ def record(report: SignatureReport, place: Path, decider: Decider) -> None:
 
 
 def bundles_beside(place: Path) -> list[Path]:
-    """Return the bundles of a file or folder, ``FILE.sigstore.json`` and ``FILE.NAME.sigstore.json``.
+    """Return the bundles of a file or folder, as `signatures_of` does.
 
     Raises:
         UsageError: There is none, or an absurd number.
     """
+    first, found = default_place(place), signatures_of(place)
+    if not found:
+        raise UsageError(
+            "there is no signature", where=str(first), hint="sign it with `weighlock sign`, or name it with --bundle"
+        )
+    if len(found) > _MOST_BUNDLES:
+        raise UsageError(f"there are {len(found)} signatures, and {_MOST_BUNDLES} are read", where=str(first.parent))
+    return found
+
+
+def signatures_of(place: Path) -> list[Path]:
+    """Return ``FILE.sigstore.json`` and every ``FILE.NAME.sigstore.json``, as far as they are there."""
     first = default_place(place)
     start = first.name.removesuffix(SUFFIX)
     found = [first] if first.is_file() else []
@@ -164,12 +176,6 @@ def bundles_beside(place: Path) -> list[Path]:
         label = path.name.removeprefix(f"{start}.").removesuffix(SUFFIX)
         if path.name == f"{start}.{label}{SUFFIX}" and is_label(label) and path.is_file():
             found.append(path)
-    if not found:
-        raise UsageError(
-            "there is no signature", where=str(first), hint="sign it with `weighlock sign`, or name it with --bundle"
-        )
-    if len(found) > _MOST_BUNDLES:
-        raise UsageError(f"there are {len(found)} signatures, and {_MOST_BUNDLES} are read", where=str(first.parent))
     return found
 
 

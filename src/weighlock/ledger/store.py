@@ -131,6 +131,11 @@ class FileLedger:
             self._tiles.forget_partial(start, size)
             return note
 
+    def root(self, size: int) -> bytes:
+        """Return the root of the tree when it had that size, as the tiles have it."""
+        self._require_sealed(size)
+        return tree.root(size, self._tiles.hash_at(self.sealed()))
+
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the proof that an entry is in the tree of that size."""
         self._require_sealed(size)
