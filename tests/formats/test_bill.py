@@ -207,6 +207,17 @@ def test_digests_that_stand_elsewhere_in_the_graph_are_found():
     assert found.sha256 == (SHA,)
 
 
+def test_what_only_the_graph_of_dependencies_names_is_told():
+    listed = library(**{"bom-ref": "a"}, components=[library("inner", **{"bom-ref": "b"})])
+    graph = [{"ref": "a", "dependsOn": ["b", "s", "pkg:pypi/evil@1"]}, {"ref": "pkg:pypi/evil@1", "dependsOn": ["a"]}]
+    more = {"services": [{"name": "s", "bom-ref": "s"}]}
+    found = parse(cyclonedx(listed, dependencies=graph, **more))
+    assert ("dependencies that it does not list", 1) in found.beside
+    assert not parse(cyclonedx(listed, dependencies=[{"ref": "a", "dependsOn": ["b"]}])).beside
+    with pytest.raises(FormatError):
+        parse(cyclonedx(listed, dependencies=[{"ref": ["a"]}]))
+
+
 def test_services_builds_and_incompleteness_are_told():
     more = {
         "services": [{"name": "s"}],

@@ -213,3 +213,14 @@ def test_more_signatures_than_are_read_are_not_taken_for_none(project, capsys):
     code, found = links(capsys)
     assert code == 2
     assert found["models.cdx.json.sigstore.json -> models.cdx.json"] == "undecided"
+
+
+def test_documents_that_were_removed_are_missed_by_the_ledger(project, capsys):
+    gone = {"models.cdx.json", "models.cdx.json.sigstore.json", "models.lock.sigstore.json"}
+    for name in gone:
+        (project / name).unlink()
+    assert {f"ledger -> {name}" for name in gone} <= {
+        name for name, status in links(capsys)[1].items() if status == "absent"
+    }
+    assert main(["verify", "--chain"]) == 0
+    assert "not there any more" in capsys.readouterr().out

@@ -187,6 +187,9 @@ def _beside(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
     )
     if built:
         yield "components of a build", built
+    unlisted = _depended_on(document) - _named(document)
+    if unlisted:
+        yield "dependencies that it does not list", len(unlisted)
     others = sum(
         text(item, "type", f"{where}.externalReferences[{index}]") == "bom"
         for where, holder in _holders(document)
@@ -194,6 +197,27 @@ def _beside(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
     )
     if others:
         yield "other documents that it refers to", others
+
+
+def _depended_on(document: dict[str, Any]) -> set[str]:
+    """Return what the graph of dependencies names, which may be more than what is listed, and which nobody judges."""
+    found = set[str]()
+    for index, item in enumerate(tables(document.get("dependencies"), "dependencies")):
+        found.add(text(item, "ref", f"dependencies[{index}]"))
+        inner = item.get("dependsOn")
+        found |= {one for one in inner if isinstance(one, str)} if isinstance(inner, list) else set()
+    return found - {""}
+
+
+def _named(document: dict[str, Any]) -> set[str]:
+    """Return the name of everything in a document that has one, whatever it is."""
+    found, waiting = set[str](), list[Any]([document])
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and isinstance(value.get("bom-ref"), str):
+            found.add(value["bom-ref"])
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return found
 
 
 def _holders(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

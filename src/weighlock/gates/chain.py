@@ -29,7 +29,7 @@ from weighlock.gates.ledger import verify as verify_ledger
 from weighlock.gates.model_signature import require_locked
 from weighlock.gates.signatures import read_bundle_file, signatures_of, verify_document
 from weighlock.gates.signed_lockfile import trust_of
-from weighlock.gates.signing import SUFFIX
+from weighlock.gates.signing import SUFFIX, default_place
 from weighlock.signing.oms import read_manifest
 from weighlock.signing.oms_bundle import file_name
 from weighlock.signing.verification import tally
@@ -144,8 +144,14 @@ class Chain:
         if inside.status != INTACT:
             return
         known = _Documents.read(ledger)
-        for path in self.documents:
+        documents = self.documents
+        for path in documents:
             yield _guarded(f"ledger -> {path.name}", partial(known.look_up, path))
+        places = (self.bill, *map(default_place, (self.project.lock, self.bill)))
+        for path in places:
+            if path not in documents and (index := known.written(path)) is not None:
+                message = f"it is not there any more, and entry {index} says that it was written"
+                yield Link(name=f"ledger -> {path.name}", status=ABSENT, message=message)
 
     @property
     def documents(self) -> tuple[Path, ...]:
@@ -226,6 +232,11 @@ class _Documents:
                 if entry.subject not in last or _time(last[entry.subject]) <= entry.time:
                     last[entry.subject] = one
         return cls(last=last, digests=digests)
+
+    def written(self, path: Path) -> int | None:
+        """Return the number of the entry that says that something was written to a place."""
+        found = self.last.get(os.path.realpath(path))
+        return None if found is None else found.index
 
     def look_up(self, path: Path) -> str:
         """Return the entry of a document.
