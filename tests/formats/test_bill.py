@@ -207,6 +207,11 @@ def test_digests_that_stand_elsewhere_in_the_graph_are_found():
     assert found.sha256 == (SHA,)
 
 
+def test_a_text_of_a_million_lines_is_read_in_the_time_that_its_size_takes():
+    hostile = b"SPDXVersion: SPDX-2.3\nPackageName: a\nPackageComment: <text>" + b"\n" * 1_000_000 + b"</text>\n"
+    assert [one.name for one in parse(hostile + b"PackageName: evil\n").components] == ["a", "evil"]
+
+
 def test_what_only_the_graph_of_dependencies_names_is_told():
     listed = library(**{"bom-ref": "a"}, components=[library("inner", **{"bom-ref": "b"})])
     graph = [{"ref": "a", "dependsOn": ["b", "s", "pkg:pypi/evil@1"]}, {"ref": "pkg:pypi/evil@1", "dependsOn": ["a"]}]

@@ -75,12 +75,13 @@ def _tags(text: str) -> Iterator[tuple[int, str, str]]:
             raise FormatError("is no tag with a value", where=f"line {number}")
         value = value.strip()
         if value.startswith(_OPEN):  # elsewhere it is a word, and swallows no lines
-            while _CLOSE not in value:
+            parts = [value]
+            while _CLOSE not in parts[-1]:
                 following = next(lines, None)
                 if following is None:
                     raise FormatError("begins a text that does not end", where=f"line {number}")
-                value = f"{value}\n{following[1]}"
-            value = value.removeprefix(_OPEN).partition(_CLOSE)[0]
+                parts.append(following[1])
+            value = "\n".join(parts).removeprefix(_OPEN).partition(_CLOSE)[0]
         yield number, tag.strip(), value
 
 
