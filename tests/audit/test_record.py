@@ -101,6 +101,11 @@ def test_nobody_approves_what_they_asked_for_under_another_spelling(other: str):
     assert is_same_person("Jo Doe <jo@example.org>", other)
 
 
+def test_a_name_without_a_letter_is_one_too():
+    assert is_same_person("\U0001f642", " \U0001f642 ")
+    assert not is_same_person("\U0001f642", "\U0001f641")
+
+
 def test_two_people_are_two():
     assert not is_same_person("Jo Doe <jo@example.org>", "Ann Roe <ann@example.org>")
 

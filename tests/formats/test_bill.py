@@ -207,6 +207,16 @@ def test_digests_that_stand_elsewhere_in_the_graph_are_found():
     assert found.sha256 == (SHA,)
 
 
+def test_no_element_of_spdx_3_hides_beside_the_graph_or_behind_a_missing_type():
+    document = json.loads(spdx3())
+    hidden = parse(json.dumps(document | {"element": [package3(name="evil")]}).encode())
+    assert [one.name for one in hidden.components] == ["evil"]
+    with pytest.raises(FormatError, match="beside its graph"):
+        parse(json.dumps(document | package3(name="evil")).encode())
+    with pytest.raises(FormatError, match="no type"):
+        parse(spdx3({key: value for key, value in package3().items() if key != "type"}))
+
+
 def test_a_text_of_a_million_lines_is_read_in_the_time_that_its_size_takes():
     hostile = b"SPDXVersion: SPDX-2.3\nPackageName: a\nPackageComment: <text>" + b"\n" * 1_000_000 + b"</text>\n"
     assert [one.name for one in parse(hostile + b"PackageName: evil\n").components] == ["a", "evil"]

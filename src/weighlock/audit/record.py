@@ -162,7 +162,7 @@ def _identities(name: str) -> set[frozenset[str]]:
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     mails = {frozenset({_SUBADDRESS.sub("@", mail)}) for mail in _MAIL.findall(plain)}
     words = frozenset(_WORD.findall(_MAIL.sub(" ", plain)))
-    return mails | ({words} if words else set())
+    return mails | ({words} if words else set()) or {frozenset({"".join(plain.split())})}
 
 
 def _model(table: dict[str, Any], where: str) -> ModelRecord:

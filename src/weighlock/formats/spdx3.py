@@ -104,7 +104,12 @@ def parse(document: dict[str, Any]) -> Inventory:
 def _elements(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every object that has a type, also one that stands inside of another."""
     graph = document.get("@graph")
-    waiting: list[tuple[str, Any]] = [("", document)] if graph is None else [("@graph", graph)]
+    waiting: list[tuple[str, Any]] = [("", document)]
+    if graph is not None:  # what stands beside it is read by some, too
+        beside = [item for item in document.items() if item[0] not in {"@context", "@graph"}]
+        if any(key in {"type", "@type"} or key.startswith(_PROFILES) for key, _ in beside):
+            raise FormatError("describes something beside its graph", where="@graph")
+        waiting = [*reversed(beside), ("@graph", graph)]
     number = 0
     while waiting:
         where, value = waiting.pop()
@@ -118,6 +123,8 @@ def _elements(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                     raise OverBudgetError(f"has more than {10 * MOST_COMPONENTS} elements", where="@graph")
                 _require_known(value, where)
                 yield where, value
+            elif any(key.startswith(_PROFILES) for key in value):
+                raise FormatError("has no type", where=where)
 
 
 def _is_plain(value: Any) -> bool:
