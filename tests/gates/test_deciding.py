@@ -170,7 +170,7 @@ def test_where_it_is_not_required_a_person_is_told_once(tmp_path, capsys):
         ({"WEIGHLOCK_LEDGER": "/there", "HOME": "/home/me"}, "/else", "/there"),
         ({"HOME": "/home/me"}, "/else", "/else"),
         ({"HOME": "/home/me"}, "ledger", "/project/ledger"),
-        ({"HOME": "/home/me"}, "postgresql://host/db", "/home/me/.local/state/weighlock/ledger"),
+        ({"HOME": "/home/me"}, "postgresql://host/db", "/home/me/.local/state/weighlock/ledgers/999b3974ad549dac"),
         ({"WEIGHLOCK_STATE": "/state"}, None, "/state/ledger"),
         ({}, None, None),
     ],

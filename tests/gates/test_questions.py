@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 
@@ -10,7 +11,7 @@ import pytest
 from weighlock.artifact import Digest, ModelFile, PackageFile
 from weighlock.engines.asking import question_bytes
 from weighlock.evidence import Approval, LockEntry, OwnSave
-from weighlock.evidence_policy import EngineChoice, EvidencePolicy
+from weighlock.evidence_policy import EngineChoice, EvidencePolicy, LedgerPolicy
 from weighlock.finding import Inspection, Outcome
 from weighlock.gates.deciding import Decider
 from weighlock.gates.packages import JudgedPackage
@@ -88,3 +89,11 @@ def test_ages_and_expiry_are_computed_for_the_rules():
     assert [waiver["expired"] for waiver in document["waivers"]] == [True, False]
     assert document["waivers"][0]["days_left"] < 0
     assert document["waivers"][1]["advisory"] == "PYSEC-1"
+
+
+def test_an_engine_does_not_learn_the_password_of_the_ledger():
+    place = "postgresql://me:secret@host/db?sslmode=require"
+    policy = Policy(evidence=EvidencePolicy(ledger=LedgerPolicy(place=place)))
+    document = about_model("load", policy, ARTIFACT, CLEAN, ()).document
+    assert document["policy"]["evidence"]["ledger"]["place"] == "postgresql://host/db"
+    assert "secret" not in json.dumps(document)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from weighlock.gates.ledger import Numbered
-    from weighlock.ledger.store import FileLedger
+    from weighlock.ledger.interface import Ledger
 
 _PAUSE = 0.5
 """Seconds between two looks at a ledger that is followed."""
@@ -189,6 +189,51 @@ def key(*, origin: str | None, place: str | None, output: str | None) -> int:
     return 0
 
 
+@command.command("publish", short_help="Publish the signature of a checkpoint in Rekor.")
+@click.argument("bundle", metavar="BUNDLE", type=click.Path(dir_okay=False))
+@click.option("--key", "key", required=True, metavar="FILE", help="The public key (PEM) that it is signed by.")
+@click.option("--rekor", "url", required=True, metavar="URL", help="The log, Rekor v2.")
+@click.option("--rekor-key", "log", required=True, metavar="FILE", help="The public key of the log (PEM).")
+@click.option("--offline", is_flag=True, help="Ask no server, so that nothing can be published.")
+def publish(*, bundle: str, key: str, url: str, log: str, offline: bool) -> int:
+    """Publish the signature in BUNDLE, and put the proof into it, once that verifies.
+
+    BUNDLE comes from `weighlock sign kept.note --key FILE`. A digest, the signature and the public key are sent.
+
+    \b
+    Exit codes: 0 published, 1 what came back does not verify, 2 it could not be published.
+    """
+    from weighlock._cli._options import is_offline
+    from weighlock.gates.ledger import publish_bundle
+
+    if is_offline(option=offline):
+        raise UsageError("publishes over a network", where="weighlock ledger publish", hint="leave out --offline")
+    publish_bundle(bundle, key, url, log)
+    click.echo(f"published: {bundle} holds the proof", err=True)
+    return 0
+
+
+@command.command("export", short_help="Write a ledger in a database as files.")
+@click.argument("folder", metavar="FOLDER")
+@_place
+def export(*, folder: str, place: str | None) -> int:
+    """Write what is sealed in a database into FOLDER, which `weighlock ledger verifier` prints the verifier of.
+
+    \b
+    Exit codes: 0 written, 1 it was tampered with, 2 it cannot be read or written.
+    """
+    from weighlock.ledger.postgres import PostgresLedger
+
+    ledger = _open(place, absorbs=False)
+    if not isinstance(ledger, PostgresLedger):
+        raise UsageError("the ledger is a folder already, which can be copied", where=ledger.place)
+    if os.path.lexists(folder) and os.listdir(folder):
+        raise UsageError("is not empty", where=folder, hint="name a folder that is not there")
+    os.makedirs(folder, exist_ok=True)
+    click.echo(f"{ledger.export(folder)} entries", err=True)
+    return 0
+
+
 @command.command("verifier", short_help="Print the separate verifier, one file.")
 @output_option
 def verifier(*, output: str | None) -> int:
@@ -203,11 +248,12 @@ def verifier(*, output: str | None) -> int:
     return 0
 
 
-def _open(place: str | None, *, absorbs: bool, reads: bool = True) -> FileLedger:
+def _open(place: str | None, *, absorbs: bool, reads: bool = True) -> Ledger:
     """Open a ledger; one that is read has to be there, or a wrong path would look like a clean one."""
     from weighlock.gates.ledger import absorb_spools, open_ledger
+    from weighlock.gates.recording import is_database
 
-    if reads and place and not place.startswith("postgresql://") and not os.path.isdir(place):
+    if reads and place and not is_database(place) and not os.path.isdir(place):
         raise LedgerError("there is no ledger", where=place, hint="is the path right?")
     ledger = open_ledger(os.environ, place)
     if absorbs:

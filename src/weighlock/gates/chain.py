@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from weighlock.formats.inventory import Inventory
     from weighlock.gates.project import Project
     from weighlock.gates.verify import VerifyReport
-    from weighlock.ledger.store import FileLedger
+    from weighlock.ledger.interface import Ledger
     from weighlock.lockfile import LockedModel, Lockfile
     from weighlock.signing.statement import Statement
     from weighlock.signing.trust import Trust
@@ -132,7 +132,7 @@ class Chain:
                 look = partial(self._model_verified, model, bundle)
                 yield _guarded(f"{bundle.name} -> {self.project.lock.name}", look)
 
-    def recorded(self, ledger: FileLedger, since: str | None) -> Iterator[Link]:
+    def recorded(self, ledger: Ledger, since: str | None) -> Iterator[Link]:
         """Yield the link inside of the ledger, and those of every document to it.
 
         Args:
@@ -220,7 +220,7 @@ class _Documents:
     digests: dict[str, Numbered]
 
     @classmethod
-    def read(cls, ledger: FileLedger) -> _Documents:
+    def read(cls, ledger: Ledger) -> _Documents:
         last, digests = dict[str, Numbered](), dict[str, Numbered]()
         for one in search(ledger, Query()):
             entry = one.entry
@@ -270,7 +270,7 @@ def _time(one: Numbered) -> datetime:
     return one.entry.time if one.entry is not None else datetime.min.replace(tzinfo=UTC)
 
 
-def _sealed(ledger: FileLedger, since: str | None, now: datetime) -> str:
+def _sealed(ledger: Ledger, since: str | None, now: datetime) -> str:
     absorb_spools(ledger, now)
     if not ledger.size() and since is None:
         raise _NotRecordedError("nothing was recorded yet")

@@ -6,12 +6,15 @@ import base64
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weighlock.entry import Entry
-from weighlock.errors import FormatError, LedgerError, TamperedError, UnsupportedError, UsageError
+from weighlock.errors import FormatError, LedgerError, TamperedError, UsageError, WeighlockError
+from weighlock.evidence_policy import LedgerPolicy
+from weighlock.files import read_regular, write_atomically
 from weighlock.gates.load_settings import find_policy, root_of
-from weighlock.gates.recording import ledger_folder
+from weighlock.gates.recording import database_of, is_database, ledger_folder, shown
 from weighlock.ledger import verifier
 from weighlock.ledger.absorb import Absorbed, absorb
 from weighlock.ledger.keys import key_of
@@ -22,6 +25,8 @@ from weighlock.ledger.tiles import verified
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+
+    from weighlock.ledger.interface import Ledger
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 
@@ -102,34 +107,38 @@ def host_name() -> str:
     return os.uname().nodename if hasattr(os, "uname") else "host"
 
 
-def open_ledger(environ: Mapping[str, str], place: str | None = None) -> FileLedger:
-    """Return the ledger of this folder.
+def open_ledger(environ: Mapping[str, str], place: str | None = None) -> Ledger:
+    """Return the ledger of this folder, or of this database.
 
     Args:
         environ: ``WEIGHLOCK_LEDGER`` and ``WEIGHLOCK_LEDGER_KEY``, or what says where state is kept.
-        place: A folder that was named instead.
+        place: A folder or a database that was named instead.
 
     Raises:
         LedgerError: Nothing says where it is.
     """
-    folder = os.path.abspath(place) if place and not place.startswith("postgresql://") else None
-    if folder is None:
-        policy, path = find_policy(environ)
-        wanted = place or environ.get("WEIGHLOCK_LEDGER") or policy.evidence.ledger.place or ""
-        if wanted.startswith("postgresql://"):
-            raise UnsupportedError("a ledger in a database is not known to this command", where=wanted.split("@")[-1])
+    policy, beside = LedgerPolicy(place=os.path.abspath(place) if place and not is_database(place) else place), None
+    if place is None:
+        found, path = find_policy(environ)
+        policy = found.evidence.ledger
         beside = os.path.dirname(os.path.abspath(path)) if path else root_of(environ)
-        folder = ledger_folder(environ, policy.evidence.ledger, beside)
+    named = {name: value for name, value in environ.items() if place is None or name != "WEIGHLOCK_LEDGER"}
+    folder = ledger_folder(named, policy, beside)
     if folder is None:
         raise LedgerError(
             "nothing says where the ledger is", hint="set WEIGHLOCK_LEDGER to a folder that is yours alone"
         )
-    return FileLedger(folder, key_of(folder, environ), host_name())
+    database = database_of(named, policy)
+    if database is None:
+        return FileLedger(folder, key_of(folder, environ), host_name())
+    from weighlock.ledger.postgres import PostgresLedger
+
+    return PostgresLedger(database, shown(database), key_of(folder, environ), spool=spool_of(folder), host=host_name())
 
 
-def absorb_spools(ledger: FileLedger, now: datetime) -> Absorbed:
+def absorb_spools(ledger: Ledger, now: datetime) -> Absorbed:
     """Move what processes recorded into the ledger."""
-    return absorb(ledger, spool_of(ledger.folder), now)
+    return absorb(ledger, ledger.spool, now)
 
 
 def seal(place: str, environ: Mapping[str, str], now: datetime) -> None:
@@ -146,39 +155,74 @@ def seal(place: str, environ: Mapping[str, str], now: datetime) -> None:
     """
     ledger = open_ledger(environ, place)
     absorb_spools(ledger, now)
-    ledger.checkpoint()
+    if ledger.seals():
+        ledger.checkpoint()
 
 
-def status(ledger: FileLedger) -> dict[str, Any]:
+def publish_bundle(bundle: str, key: str, url: str, log: str) -> None:
+    """Publish the signature of a bundle in Rekor, and put the proof into it.
+
+    Args:
+        bundle: The file, which is replaced once the proof verifies.
+        key: The file of the public key that it is signed by.
+        url: Of the log.
+        log: The file of the log's public key.
+
+    Raises:
+        WeighlockError: It was not published, or what came back does not verify; the file is as it was.
+    """
+    from weighlock.ledger.rekor import publish
+    from weighlock.signing.public_key import P256, read_public_key
+
+    public = read_public_key(_file(key, "key"), where=key)
+    if public.kind != P256:
+        raise UsageError(f"is a key of the kind {public.kind}", where=key, hint="Rekor takes signatures of P-256 keys")
+    trusted = verified(lambda: verifier.read_key(_file(log, "key of the log").decode("latin-1")))
+    try:
+        data = publish(_file(bundle, "bundle"), public.der, url, trusted)
+    except WeighlockError as error:
+        error.where = error.where or bundle
+        raise
+    write_atomically(Path(bundle), data)
+
+
+def _file(path: str, what: str) -> bytes:
+    try:
+        return read_regular(path, 1 << 26)
+    except OSError as error:
+        raise UsageError(f"the {what} cannot be read: {error.strerror}", where=path) from None
+
+
+def status(ledger: Ledger) -> dict[str, Any]:
     """Return what there is to know about a ledger, without changing it."""
     key, note = ledger.key.read() if ledger.key.exists() else None, ledger.published()
     if note is not None and key is not None:
         verified(lambda: verifier.verify_checkpoint(note, key.public))
     size, sealed = ledger.size(), ledger.sealed()
     return {
-        "folder": ledger.folder,
+        "place": ledger.place,
         "origin": None if key is None else key.name,
         "key": None if key is None else key.vkey,
         "entries": size,
         "sealed": sealed,
         "unsealed": size - sealed,
         "checkpoint": None if note is None else note.decode("utf-8", "replace"),
-        "waiting_bytes": _waiting(spool_of(ledger.folder)),
+        "waiting_bytes": _waiting(ledger.spool),
     }
 
 
-def tail(ledger: FileLedger, count: int) -> Iterator[Numbered]:
+def tail(ledger: Ledger, count: int) -> Iterator[Numbered]:
     """Yield the last entries."""
     size = ledger.size()
     return _numbered(ledger, max(0, size - count), size)
 
 
-def search(ledger: FileLedger, query: Query, start: int = 0) -> Iterator[Numbered]:
+def search(ledger: Ledger, query: Query, start: int = 0) -> Iterator[Numbered]:
     """Yield the entries that match, reading all of them."""
     return filter(query.matches, _numbered(ledger, start, ledger.size()))
 
 
-def prove(ledger: FileLedger, wanted: str) -> dict[str, Any]:
+def prove(ledger: Ledger, wanted: str) -> dict[str, Any]:
     """Return the portable proof of an entry, after sealing it where that has to be done.
 
     Args:
@@ -193,7 +237,7 @@ def prove(ledger: FileLedger, wanted: str) -> dict[str, Any]:
     index = int(wanted) if is_index else _find(ledger, wanted, size)
     if not 0 <= index < size:
         raise LedgerError(
-            f"there is no entry {wanted}", where=ledger.folder, hint="`weighlock ledger search` finds them"
+            f"there is no entry {wanted}", where=ledger.place, hint="`weighlock ledger search` finds them"
         )
     note = ledger.published()
     if note is None or index >= ledger.sealed():
@@ -209,7 +253,7 @@ def prove(ledger: FileLedger, wanted: str) -> dict[str, Any]:
     }
 
 
-def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, Any]:
+def verify(ledger: Ledger, key: str | None, since: str | None) -> dict[str, Any]:
     """Verify every entry, every tile, and the checkpoint, and that it continues an older one.
 
     Args:
@@ -226,11 +270,11 @@ def verify(ledger: FileLedger, key: str | None, since: str | None) -> dict[str, 
     if old is not None:
         _at(since, lambda: verifier.verify_checkpoint(old, trusted))
     last = None if key else _remembered(ledger)
-    now = _at(ledger.folder, lambda: verifier.verify_folder(ledger.folder, trusted, old))
+    now = _at(ledger.place, lambda: ledger.verify(trusted, old))
     if last is not None:
         _require_continued(ledger, last, now)
     return {
-        "folder": ledger.folder,
+        "place": ledger.place,
         "origin": now.origin,
         "entries": now.size,
         "root": base64.b64encode(now.root).decode(),
@@ -250,7 +294,7 @@ def _at(where: str | None, read: Callable[[], verifier.Checkpoint]) -> verifier.
         raise
 
 
-def _remembered(ledger: FileLedger) -> verifier.Checkpoint | None:
+def _remembered(ledger: Ledger) -> verifier.Checkpoint | None:
     """Return the last checkpoint that the key of this user signed: whoever puts an older ledger back has not that."""
     note = ledger.key.last()
     if note is None:
@@ -259,11 +303,11 @@ def _remembered(ledger: FileLedger) -> verifier.Checkpoint | None:
     last = _at(ledger.key.path, lambda: verifier.verify_checkpoint(note, key))
     if size < last.size:
         why = f"rollback: the ledger has {size} entries, and its key signed that it had {last.size}"
-        raise TamperedError(why, where=ledger.folder)
+        raise TamperedError(why, where=ledger.place)
     return last
 
 
-def _require_continued(ledger: FileLedger, last: verifier.Checkpoint, now: verifier.Checkpoint) -> None:
+def _require_continued(ledger: Ledger, last: verifier.Checkpoint, now: verifier.Checkpoint) -> None:
     """Demand that a ledger begins with what its key signed last; who was killed while sealing did not publish that."""
     if last.size > now.size:
         root = verifier.root_of([verifier.leaf_hash(entry) for entry in ledger.read(0, last.size)])
@@ -271,10 +315,10 @@ def _require_continued(ledger: FileLedger, last: verifier.Checkpoint, now: verif
         root = ledger.root(last.size)
     if root != last.root:
         why = f"fork: the first {last.size} entries are not those that the key of this ledger signed"
-        raise TamperedError(why, where=ledger.folder)
+        raise TamperedError(why, where=ledger.place)
 
 
-def _missing(ledger: FileLedger, size: int) -> int:
+def _missing(ledger: Ledger, size: int) -> int:
     """Return how many records of processes never came: each process counts what it records, from one on."""
     seen: dict[str, tuple[int, set[int]]] = {}  # up to which count all came, and which came beyond that
     for one in _numbered(ledger, 0, size):
@@ -291,12 +335,12 @@ def _missing(ledger: FileLedger, size: int) -> int:
     return sum(max(beyond, default=complete) - complete - len(beyond) for complete, beyond in seen.values())
 
 
-def _numbered(ledger: FileLedger, start: int, stop: int) -> Iterator[Numbered]:
+def _numbered(ledger: Ledger, start: int, stop: int) -> Iterator[Numbered]:
     for index, data in enumerate(ledger.read(start, stop), start):
         yield Numbered.parse(index, data)
 
 
-def _find(ledger: FileLedger, wanted: str, size: int) -> int:
+def _find(ledger: Ledger, wanted: str, size: int) -> int:
     digest, found = _DIGEST.match(wanted), -1
     for one in _numbered(ledger, 0, size):
         entry = one.entry

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.engines.interface import Question
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.gates.packages import JudgedPackage
+from weighlock.gates.recording import is_database, shown
 from weighlock.install_policy import Acceptance
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _question(
             "findings": [_finding(finding) for finding in findings],
             "evidence": evidence,
             "waivers": [_waiver(item, now) for item in waivers],
-            "policy": policy.to_dict(),
+            "policy": _said(policy),
         }
     )
 
@@ -101,6 +102,15 @@ def _waiver(item: Acceptance | IgnoredAdvisory, now: datetime) -> dict[str, Any]
         "days_left": left,
         "expired": left is not None and left < 0,
     }
+
+
+def _said(policy: Policy) -> dict[str, Any]:
+    """Return the policy without what opens the database of the ledger."""
+    said = policy.to_dict()
+    place = said["evidence"]["ledger"].get("place")
+    if place is not None and is_database(place):
+        said["evidence"]["ledger"]["place"] = shown(place)
+    return said
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

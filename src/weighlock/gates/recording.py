@@ -5,6 +5,7 @@ Where nothing can be recorded, a policy with ``ledger.required`` admits nothing;
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class Recorder:
         self.required = policy.required
         self._actor = actor(environ)
         folder = ledger_folder(environ, policy, beside)
-        self.place = _database(environ, policy) or folder
+        self.place = database_of(environ, policy) or folder
         self._spool = Spool(spool_of(folder)) if folder else None
         self._told = False
 
@@ -78,7 +79,7 @@ class Recorder:
                 digest=digest,
                 size=size,
                 enforced=enforced,
-                rules=tuple(reason.rule for reason in verdict.reasons),
+                rules=tuple(dict.fromkeys(reason.rule for reason in verdict.reasons)),
                 engines=verdict.engines,
                 evidence=evidence,
                 actor=self._actor,
@@ -117,9 +118,15 @@ def take_used() -> tuple[Recorder, ...]:
     return taken
 
 
-def _database(environ: Mapping[str, str], policy: LedgerPolicy) -> str | None:
+def is_database(place: str) -> bool:
+    """Say whether a place is the address of a database, and no folder."""
+    return place.startswith(("postgresql://", "postgres://"))
+
+
+def database_of(environ: Mapping[str, str], policy: LedgerPolicy) -> str | None:
+    """Return the address of the database of the ledger, or ``None`` where it is a folder."""
     place = environ.get("WEIGHLOCK_LEDGER") or policy.place or ""
-    return place if place.startswith("postgresql://") else None
+    return place if is_database(place) else None
 
 
 def ledger_folder(environ: Mapping[str, str], policy: LedgerPolicy, beside: str | None = None) -> str | None:
@@ -132,7 +139,18 @@ def ledger_folder(environ: Mapping[str, str], policy: LedgerPolicy, beside: str 
     """
     named = environ.get("WEIGHLOCK_LEDGER")
     place = named or policy.place
-    if place and not place.startswith("postgresql://"):
+    if place and not is_database(place):
         return os.path.abspath(named) if named else os.path.join(beside or os.curdir, place)
     state = state_folder(environ)
-    return os.path.join(state, "ledger") if state else None
+    if state is None:
+        return None
+    if place is None or not is_database(place):
+        return os.path.join(state, "ledger")
+    # What waits for one database must not end in another, nor in the ledger of this user.
+    name = hashlib.sha256(shown(place).encode()).hexdigest()[:16]
+    return os.path.join(state, "ledgers", name)
+
+
+def shown(database: str) -> str:
+    """Return the address of a database without user, password and settings."""
+    return f"postgresql://{database.partition('://')[2].rpartition('@')[2].partition('?')[0]}"

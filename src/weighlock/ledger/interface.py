@@ -11,9 +11,39 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from weighlock.ledger.keys import LedgerKey
+    from weighlock.ledger.verifier import Checkpoint, Key
+
 
 class Ledger(Protocol):
-    """An append-only list of entries under one Merkle tree."""
+    """An append-only list of entries under one Merkle tree.
+
+    Attributes:
+        place: Where it is, for people.
+        spool: The folder in which processes of this host record.
+        key: Of the ledger.
+    """
+
+    place: str
+    spool: str
+    key: LedgerKey
+
+    def sealed(self) -> int:
+        """Return how many entries the published checkpoint is about."""
+
+    def published(self) -> bytes | None:
+        """Return the published checkpoint, or `None` where nothing was sealed."""
+
+    def root(self, size: int) -> bytes:
+        """Return the root of the tree when it had that size, as it was sealed."""
+
+    def verify(self, key: Key, since: bytes | None) -> Checkpoint:
+        """Verify every entry under the published checkpoint, and that it continues an older one.
+
+        Raises:
+            TamperedError: It is not what was sealed.
+            LedgerError: It cannot be read, or nothing was ever sealed.
+        """
 
     def append(self, entries: Sequence[bytes]) -> range:
         """Add entries, durably: when this returns, they survive a power cut.
@@ -34,6 +64,9 @@ class Ledger(Protocol):
         Raises:
             LedgerError: They are not there, or not as they were appended.
         """
+
+    def seals(self) -> bool:
+        """Say whether this host has the key, or may make it."""
 
     def checkpoint(self) -> bytes:
         """Seal everything that was appended, and return the signed note that says so.

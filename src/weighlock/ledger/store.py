@@ -24,6 +24,7 @@ from weighlock.files import write_atomically
 from weighlock.ledger import tree, verifier
 from weighlock.ledger.journal import Journal
 from weighlock.ledger.keys import sync_folder
+from weighlock.ledger.spool import spool_of
 from weighlock.ledger.tiles import Tiles, verified
 from weighlock.ledger.verifier import TILE_WIDTH
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from weighlock.ledger.keys import LedgerKey
+    from weighlock.ledger.verifier import Checkpoint, Key
 
 _LARGEST_NOTE = 1 << 20
 _AT_ONCE = 64 * TILE_WIDTH
@@ -48,6 +50,7 @@ class FileLedger:
 
     def __init__(self, folder: str, key: LedgerKey, host: str = "host") -> None:
         self.folder, self.key, self._host = folder, key, host
+        self.place, self.spool = folder, spool_of(folder)
         self._tiles, self._journal = Tiles(folder), Journal(folder, self.sealed)
         self._known = False
 
@@ -68,10 +71,7 @@ class FileLedger:
         note = self.published()
         if note is None:
             return 0
-        size = note.split(b"\n", 2)[1:2]
-        if not size or not size[0].isdigit() or len(size[0]) > 19:
-            raise TamperedError("forged: it is no checkpoint", where=os.path.join(self.folder, "checkpoint"))
-        return int(size[0])
+        return size_of(note, os.path.join(self.folder, "checkpoint"))
 
     def published(self) -> bytes | None:
         """Return the published checkpoint, or `None` where nothing was sealed."""
@@ -102,6 +102,10 @@ class FileLedger:
                 index += 1
         if index < stop:
             raise LedgerError(f"there is no entry {index}", where=self.folder)
+
+    def seals(self) -> bool:
+        """Say whether this host has the key: a folder is of one user of one host."""
+        return True
 
     def checkpoint(self) -> bytes:
         """Seal everything that was appended, and return the signed note that says so."""
@@ -135,6 +139,10 @@ class FileLedger:
         """Return the root of the tree when it had that size, as the tiles have it."""
         self._require_sealed(size)
         return tree.root(size, self._tiles.hash_at(self.sealed()))
+
+    def verify(self, key: Key, since: bytes | None) -> Checkpoint:
+        """Verify every entry, every tile and the checkpoint, and that it continues an older one."""
+        return verified(lambda: verifier.verify_folder(self.folder, key, since))
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the proof that an entry is in the tree of that size."""
@@ -180,3 +188,15 @@ class FileLedger:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
         except OSError as error:
             raise LedgerError(f"cannot be made: {error.strerror}", where=self.folder) from None
+
+
+def size_of(note: bytes, where: str) -> int:
+    """Return the size that a checkpoint claims; whether it is genuine is for the key to say.
+
+    Raises:
+        TamperedError: It is no checkpoint.
+    """
+    size = note.split(b"\n", 2)[1:2]
+    if not size or not size[0].isdigit() or len(size[0]) > 19:
+        raise TamperedError("forged: it is no checkpoint", where=where)
+    return int(size[0])
