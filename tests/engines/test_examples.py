@@ -98,6 +98,8 @@ def test_the_model_example_locks_a_model_with_its_card_and_refuses_a_pickle_in_i
     (tmp_path / "model" / "config.json").write_text("{}")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     assert main(["lock", "./model"]) == 0, capsys.readouterr().err
+    for name in ("README.md", "config.json", "model.safetensors"):  # as the lock saw it, so does the load
+        assert main(["policy", "explain", f"model/{name}"]) == 0, capsys.readouterr().out
     (tmp_path / "models.lock").unlink()
     (tmp_path / "model" / "plain.pkl").write_bytes(b"]q\0.")
     assert main(["lock", "./model"]) == 1

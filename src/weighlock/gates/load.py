@@ -396,4 +396,4 @@ def _foremost(source: RandomAccess) -> tuple[str, ...]:
 
 
 def _outcome(file: LockedFile) -> Outcome:
-    return Outcome.DATA_ONLY if file.outcome is None else _OUTCOMES[file.outcome]
+    return _OUTCOMES[file.outcome or ("data-only" if file.format else "not-a-model")]

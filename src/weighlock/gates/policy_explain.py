@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from weighlock.evidence import Evidence
     from weighlock.gates.load_settings import Settings
-    from weighlock.lockfile import Located, Lockfile
+    from weighlock.lockfile import Located, LockedFile, Lockfile
     from weighlock.verdict import Reason, Verdict
 
 PASSES = "passes"
@@ -156,6 +156,11 @@ def _lockfile(settings: Settings, environ: Mapping[str, str]) -> tuple[Lockfile 
     return read_locked(settings, environ), ()
 
 
+def _recorded(file: LockedFile) -> Outcome:
+    """Return what a file came to when it was locked; of one without a format that was that no loader takes it."""
+    return _OUTCOMES[file.outcome or ("data-only" if file.format else "not-a-model")]
+
+
 def _evidence(
     located: Sequence[Located], inspection: Inspection, *, saved: bool
 ) -> tuple[Inspection, tuple[Evidence, ...], tuple[str, ...]]:
@@ -168,7 +173,7 @@ def _evidence(
     if saved:
         evidence.append(OwnSave())
     if located:
-        outcomes = [Outcome.DATA_ONLY if file.outcome is None else _OUTCOMES[file.outcome] for _, file in located]
+        outcomes = [_recorded(file) for _, file in located]
         recorded = located[outcomes.index(max(outcomes))][1]
         if inspection.outcome > Outcome.DATA_ONLY and inspection.outcome != max(outcomes):
             told = f"it was {max(outcomes)} when it was locked, and is {inspection.outcome} today"

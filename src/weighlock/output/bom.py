@@ -28,8 +28,13 @@ def summary(bom: Bom) -> str:
     """Return what is in it, for people."""
     models, packages, datasets = (len(bom.every(kind)) for kind in (MODEL, PACKAGE, DATASET))
     files = sum(1 for one in bom.components for part in one.walk() if part is not one)
-    counts = f"{models} models, {packages} packages, {datasets} datasets, {files} files"
-    lines = [f"{bom.subject.name}: {counts}, {len(bom.vulnerabilities)} vulnerabilities"]
+    wrong = len(bom.vulnerabilities)
+    counted = [(models, "model"), (packages, "package"), (datasets, "dataset"), (files, "file")]
+    counts = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted]
+    counts.append(f"{wrong} {'vulnerability' if wrong == 1 else 'vulnerabilities'}")
+    if packages and (UNKNOWN, "advisories") in bom.properties:
+        counts[-1] += " of files alone, as advisories about packages are not known"
+    lines = [f"{bom.subject.name}: {', '.join(counts)}"]
     for one in bom.every(MODEL):
         card = next(iter(one.every("weighlock:card")), "")
         missing = ", ".join(one.every(UNKNOWN))
