@@ -315,3 +315,11 @@ def test_who_was_killed_before_a_checkpoint_was_published_left_nothing_wrong(pla
     assert run("checkpoint")[0] == 0
     assert run("verify")[0] == 0
     del spools
+
+
+def test_whoever_has_no_key_of_a_ledger_is_asked_for_it_and_not_told_to_make_one(place, run):
+    record(place)
+    run("checkpoint")
+    shutil.copytree(place / "ledger", place / "copy")
+    code, _, err = run("verify", "--ledger", "copy")
+    assert (code, "this user has no key of it" in err, "--key" in err) == (2, True, True)

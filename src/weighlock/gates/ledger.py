@@ -265,6 +265,9 @@ def verify(ledger: Ledger, key: str | None, since: str | None) -> dict[str, Any]
         TamperedError: It is not what was sealed.
         LedgerError: It cannot be read.
     """
+    if not key and not ledger.key.exists():
+        hint = "name the key to trust with --key; whoever made the ledger prints it with `weighlock ledger key`"
+        raise LedgerError("this user has no key of it", where=ledger.place, hint=hint)
     trusted = verified(lambda: verifier.read_key(key)) if key else ledger.key.read().public
     old = None if since is None else _read(since)
     if old is not None:

@@ -46,6 +46,7 @@ class Recorder:
         self._actor = actor(environ)
         folder = ledger_folder(environ, policy, beside)
         self.place = database_of(environ, policy) or folder
+        self._folder = folder
         self._spool = Spool(spool_of(folder)) if folder else None
         self._told = False
 
@@ -94,7 +95,7 @@ class Recorder:
             if self not in _used:
                 _used.append(self)
         except OSError as error:
-            self._failed(f"the ledger cannot be written: {error.strerror or error}")
+            self._failed(f"the ledger cannot be written: {error.strerror or error} ({self._folder})")
 
     def close(self) -> None:
         """End the file of this process; what is recorded afterwards goes into another one."""

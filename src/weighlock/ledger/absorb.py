@@ -105,7 +105,8 @@ def absorb(ledger: Ledger, folder: str, now: datetime) -> Absorbed:
                     break
             _remove_ended(folder, state, now)
     except OSError as error:
-        raise LedgerError(f"spools cannot be absorbed: {error.strerror}", where=folder) from None
+        hint = "`--no-absorb` reads what is in the ledger already; of a copy that is all there is"
+        raise LedgerError(f"spools cannot be absorbed: {error.strerror}", where=folder, hint=hint) from None
     return Absorbed(entries=entries, broken=broken, unreadable=batch.unreadable)
 
 
