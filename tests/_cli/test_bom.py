@@ -53,7 +53,7 @@ def test_the_document_goes_to_standard_output_and_words_to_standard_error(run, t
     out, err = run("m", "--author", "A. Person")
     document = json.loads(out)
     assert (document["specVersion"], document["metadata"]["authors"]) == ("1.6", [{"name": "A. Person"}])
-    assert "1 models" in err
+    assert "1 model," in err
     assert "card read (its bytes verified, its claims not)" in err
 
 

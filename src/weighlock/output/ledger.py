@@ -22,7 +22,7 @@ def render_status(report: Mapping[str, Any]) -> str:
         report: As ``weighlock ledger show --format json`` prints it.
     """
     lines = [
-        f"ledger     {report['folder']}",
+        f"ledger     {report['place']}",
         f"origin     {report['origin'] or 'none yet: it gets its name and key when it is sealed first'}",
         f"key        {report['key'] or '-'}",
         f"entries    {report['entries']}",
