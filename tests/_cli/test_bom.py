@@ -169,3 +169,10 @@ def test_a_hostile_name_does_nothing_to_the_terminal(run, tmp_path):
     folders.model(tmp_path / "\x1b[31mm")
     out, err = run("\x1b[31mm")
     assert "\x1b" not in out + err
+
+
+def test_packages_without_advisories_are_not_said_to_have_no_vulnerabilities(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_ADVISORIES", str(tmp_path / "none.sqlite"))
+    (tmp_path / "requirements.txt").write_text("example==1.0\n")
+    _, err = run("-r", "requirements.txt")
+    assert "0 vulnerabilities of files alone, as advisories about packages are not known" in err

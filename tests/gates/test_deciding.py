@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import pytest
@@ -15,9 +16,12 @@ from weighlock.errors import LoadRefused, PolicyError
 from weighlock.evidence import LockEntry
 from weighlock.evidence_policy import EngineChoice, EvidencePolicy, LedgerPolicy
 from weighlock.finding import Inspection, Outcome
+from weighlock.gates import hub
+from weighlock.gates.code import admit_code
 from weighlock.gates.deciding import Decider, open_decider
 from weighlock.gates.load import LoadGate
 from weighlock.gates.recording import ledger_folder
+from weighlock.lockfile import HubSource, LockedFile, LockedModel, Lockfile
 from weighlock.policy import Policy
 from weighlock.verdict import Decision, Stamp
 
@@ -177,3 +181,36 @@ def test_where_it_is_not_required_a_person_is_told_once(tmp_path, capsys):
 )
 def test_where_the_ledger_lies(environ, place, expected):
     assert ledger_folder(environ, LedgerPolicy(place=place), "/project") == expected
+
+
+def locked(data: bytes, path: str, *, remote_code: bool = False) -> Lockfile:
+    file = LockedFile(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    source = HubSource(repo="a/b", revision="c" * 40)
+    return Lockfile(models=(LockedModel(name="a/b", source=source, remote_code=remote_code, files=(file,)),))
+
+
+def test_a_download_with_the_locked_bytes_is_recorded_before_it_is_handed_on(tmp_path):
+    decider = open_decider("load", Policy(), None, {"WEIGHLOCK_LEDGER": str(tmp_path / "ledger")})
+    gate = LoadGate("enforce", Policy(), locked(b"weights", "w.bin"), DigestCache({}), decider=decider)
+    found = hub.pin(gate, "model", "a/b", None)
+    (tmp_path / "w.bin").write_bytes(b"weights")
+    found.verify_path(found.file("w.bin"), tmp_path / "w.bin", arriving=True)
+    (tmp_path / "w.bin").write_bytes(b"WEIGHTS")
+    with pytest.raises(LoadRefused):
+        found.verify_path(found.file("w.bin"), tmp_path / "w.bin", arriving=True)
+    admitted, refused = entries(tmp_path / "ledger" / "spool")
+    assert (admitted.verdict, admitted.rules, admitted.size) == ("ALLOW", ("locked",), 7)
+    assert (refused.verdict, refused.rules) == ("DENY", ("changed",))
+
+
+def test_code_of_a_model_is_recorded_before_it_is_compiled(tmp_path):
+    decider = open_decider("load", Policy(), None, {"WEIGHLOCK_LEDGER": str(tmp_path / "ledger")})
+    code = b"print('mine')\n"
+    gate = LoadGate("enforce", Policy(), locked(code, "m.py", remote_code=True), DigestCache({}), decider=decider)
+    admit_code(gate, code, "/cache/m.py")
+    with pytest.raises(LoadRefused):
+        admit_code(gate, code + b"#", "/cache/m.py")
+    assert [(entry.verdict, entry.rules) for entry in entries(tmp_path / "ledger" / "spool")] == [
+        ("ALLOW", ("locked",)),
+        ("DENY", ("changed",)),
+    ]

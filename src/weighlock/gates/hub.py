@@ -93,6 +93,8 @@ class Pin:
             LoadRefused: It has other bytes.
         """
         if self.gate.holds(descriptor, file):
+            label = f"{self.label}/{file.path}"
+            self.gate.decisions.record_locked(label, LOADER, digest=file.sha256, size=file.size)
             return
         sync = f"`weighlock sync {self.model.name}`"
         why = f"{place} does not have the locked digest sha256:{file.sha256}"

@@ -73,7 +73,7 @@ class LoadGate:
     ) -> None:
         self.mode = mode
         self.policy = policy
-        self._decisions = LoadDecisions(decider or Decider("load", policy), lockfile.digest if lockfile else None)
+        self.decisions = LoadDecisions(decider or Decider("load", policy), lockfile.digest if lockfile else None)
         self.lockfile = lockfile
         self._cache = cache
         self._saves = saves if policy.trust_saved and mode != "off" else None
@@ -82,7 +82,7 @@ class LoadGate:
 
     def close(self) -> None:
         """End what was started for this gate; it is not asked any more."""
-        self._decisions.close()
+        self.decisions.close()
 
     @property
     def records_saves(self) -> bool:
@@ -284,7 +284,7 @@ class LoadGate:
             path=label, size=recorded.size, digest=Digest.sha256(recorded.sha256), format=recorded.format
         )
         profile_names = names_of(self.policy.profiles)
-        verdict = self._decisions.decide(artifact, inspection, evidence, profile_names)
+        verdict = self.decisions.decide(artifact, inspection, evidence, profile_names)
         if not verdict.allowed:
             return self._deny(artifact, verdict, loader)
         approvals = [item for item in evidence if isinstance(item, Approval)]
@@ -310,7 +310,7 @@ class LoadGate:
             inspection = inspect(source, name=label)
         profile_names = names_of(self.policy.profiles)
         evidence = (OwnSave(),) if saved else ()
-        verdict = self._decisions.decide(artifact, inspection, evidence, profile_names)
+        verdict = self.decisions.decide(artifact, inspection, evidence, profile_names)
         if not verdict.allowed:
             if artifact.digest is None and source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
@@ -324,7 +324,7 @@ class LoadGate:
     def _record(self, label: str, loader: str, size: int, admission: Admission) -> None:
         """Record that bytes are admitted, before they are handed on."""
         if admission.verdict is not None:
-            self._decisions.record(label, loader, admission.verdict, digest=admission.digest, size=size)
+            self.decisions.record(label, loader, admission.verdict, digest=admission.digest, size=size)
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
@@ -348,7 +348,7 @@ class LoadGate:
             LoadRefused: The gate enforces.
         """
         reasons = tuple(reasons)
-        self._decisions.record_denial(label, loader, digest, reasons, enforced=self.mode == "enforce")
+        self.decisions.record_denial(label, loader, digest, reasons, enforced=self.mode == "enforce")
         if self.mode == "enforce":
             raise LoadRefused(refusal(label, loader, digest, reasons, remedy))
         self._tell(f"warning: {refusal(label, loader, digest, reasons, remedy, enforced=False)}")
@@ -362,7 +362,7 @@ class LoadGate:
             LoadRefused: Always.
         """
         reasons = tuple(reasons)
-        self._decisions.record_denial(label, loader, None, reasons, enforced=True)
+        self.decisions.record_denial(label, loader, None, reasons, enforced=True)
         raise LoadRefused(refusal(label, loader, None, reasons, remedy))
 
     def _tell(self, text: str) -> None:

@@ -82,6 +82,15 @@ class LoadDecisions:
         except WeighlockError as error:
             raise unable(error) from error
 
+    def record_locked(self, label: str, loader: str, *, digest: str, size: int | None = None) -> None:
+        """Record that bytes with a lock entry are admitted, before they are handed on.
+
+        Raises:
+            LoadRefused: It cannot be recorded, and the policy requires that.
+        """
+        reason = Reason(rule="locked", message="its digest is in the lockfile")
+        self.record(label, loader, Verdict(decision=Decision.ALLOW, reasons=(reason,)), digest=digest, size=size)
+
     def close(self) -> None:
         """End what was started for decisions."""
         self._decider.close()
