@@ -38,7 +38,10 @@ _APPENDING, _SEALING = 0x7765_6967_6801, 0x7765_6967_6802
 """Advisory locks, held to the end of a transaction: indices have no gap, and one host seals at a time."""
 
 _SECONDS = 10
-_SETTINGS = f"-c statement_timeout={_SECONDS * 6_000} -c lock_timeout={_SECONDS * 3_000} -c synchronous_commit=on"
+_SETTINGS = (
+    f"-c statement_timeout={_SECONDS * 6_000} -c lock_timeout={_SECONDS * 3_000} -c synchronous_commit=on "
+    r"-c default_transaction_isolation=read\ committed"
+)
 _AT_ONCE = 16_384
 
 _TABLES = """
@@ -79,9 +82,13 @@ class PostgresLedger:
         return range(start, start + len(entries))
 
     def size(self) -> int:
-        """Return how many entries there are, sealed or not."""
+        """Return how many entries there are, sealed or not; one whose commit is under way is waited for."""
         with self._transaction() as database:
-            return self._count(database) if self._has_tables(database) else 0
+            if not self._has_tables(database):
+                return 0
+            # Whoever lost its connection while it committed asks here what became of its entries.
+            database.execute("select pg_advisory_xact_lock_shared(%s)", (_APPENDING,))
+            return self._count(database)
 
     def sealed(self) -> int:
         """Return how many entries the published checkpoint is about; whether it is genuine, `checkpoint` finds."""
@@ -174,9 +181,20 @@ class PostgresLedger:
             if root_of(leaves[: old.size]) != old.root:
                 kind = f"fork: the first {old.size} entries are not those of the older checkpoint"
                 raise TamperedError(kind, where=self.place)
-        if self.root(now.size) != now.root:
-            raise TamperedError("edited: the hashes are not those of the entries", where=self.place)
+        self._require_hashes(leaves)
         return now
+
+    def _require_hashes(self, hashes: list[bytes]) -> None:
+        """Demand that every tile holds what follows from the entries; proofs are made of them."""
+        level = 0
+        with self._transaction() as database:
+            while hashes:
+                parts = [hashes[place : place + TILE_WIDTH] for place in range(0, len(hashes), TILE_WIDTH)]
+                for number, part in enumerate(parts):
+                    if self._tile(database, level, number)[: len(part)] != part:
+                        kind = f"edited: tile {number} of level {level} does not hold the hashes of the entries"
+                        raise TamperedError(kind, where=self.place)
+                hashes, level = [root_of(part) for part in parts if len(part) == TILE_WIDTH], level + 1
 
     def export(self, folder: str) -> int:
         """Write what is sealed into a folder, as the separate verifier reads it, and return how many entries it has.
@@ -202,6 +220,7 @@ class PostgresLedger:
         except ImportError:
             hint = "pip install 'weighlock[postgres]'"
             raise UnsupportedError("a ledger in a database needs psycopg", where=self.place, hint=hint) from None
+        self._require_address(psycopg)
         try:
             with psycopg.connect(self._url, connect_timeout=_SECONDS, options=_SETTINGS) as connection:
                 yield connection
@@ -221,6 +240,14 @@ class PostgresLedger:
         except verifier.VerificationError:
             return False
         return True
+
+    def _require_address(self, psycopg: Any) -> None:
+        """Demand an address that can be read: what the driver says about one that cannot quotes the password."""
+        try:
+            psycopg.conninfo.conninfo_to_dict(self._url)
+        except psycopg.Error:
+            hint = "special characters in it are written as %XX; passwords belong into .pgpass or PGPASSWORD"
+            raise LedgerError("is no address of a database", where="the place of the ledger", hint=hint) from None
 
     def _make_tables(self, database: Any) -> None:
         # Whoever may only add entries may not make tables, and finds them made.
