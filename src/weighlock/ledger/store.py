@@ -53,6 +53,7 @@ class FileLedger:
         self.place, self.spool = folder, spool_of(folder)
         self._tiles, self._journal = Tiles(folder), Journal(folder, self.sealed)
         self._known = False
+        self._notes: dict[tuple[bytes, bytes], Checkpoint] = {}
 
     def append(self, entries: Sequence[bytes]) -> range:
         """Add entries, durably: when this returns, they survive a power cut."""
@@ -113,10 +114,10 @@ class FileLedger:
         with self._journal.sealing():
             key = self.key.make(host=self._host)
             size, published = self._journal.settle(), self.published()  # 1
-            before = verified(lambda: verifier.verify_checkpoint(published, key.public)) if published else None
+            before = self._verified(published, key.public) if published else None
             start = before.size if before else 0
             last = self.key.last()
-            own = verified(lambda: verifier.verify_checkpoint(last, key.public)) if last else None
+            own = self._verified(last, key.public) if last else None
             if size < max(start, own.size if own else 0):
                 raise TamperedError(f"rollback: the ledger has {size} entries and had more", where=self.folder)
             self._add_tiles(start, size)  # 2
@@ -175,13 +176,20 @@ class FileLedger:
         if last is None:
             return
         key = self.key.read().public
-        own = verified(lambda: verifier.verify_checkpoint(last, key))
+        own = self._verified(last, key)
         if self.size() < own.size:
             raise TamperedError(
                 f"rollback: the ledger has {self.size()} entries and had {own.size}",
                 where=self.folder,
                 hint="what is missing has to come back from a copy; nothing is added before that",
             )
+
+    def _verified(self, note: bytes, key: Key) -> Checkpoint:
+        """Return a checkpoint; the same bytes under the same key are verified once."""
+        known = self._notes.get((note, key.public))
+        if known is None:
+            known = self._notes[note, key.public] = verified(lambda: verifier.verify_checkpoint(note, key))
+        return known
 
     def _make_folder(self) -> None:
         try:
