@@ -19,9 +19,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from huggingface_hub import try_to_load_from_cache
 
-from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError, WeighlockError
+from weighlock.errors import (
+    AdmissionError,
+    DigestMismatchError,
+    LedgerError,
+    SourceError,
+    UsageError,
+    WeighlockError,
+)
+from weighlock.evidence_policy import LedgerPolicy
 from weighlock.files import update_lockfile
+from weighlock.gates.deciding import Decider
+from weighlock.gates.recording import Recorder
+from weighlock.gates.sync import sync
 from weighlock.lockfile import HubSource, LockedFile, LockedModel, Lockfile, UrlSource
+from weighlock.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -405,3 +417,17 @@ def test_a_local_file_that_is_gone_and_one_that_was_changed_are_two_things(
     done = bench.run("sync")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ./opt.pt: opt.pt: is not there\nhint: ")
+
+
+def test_nothing_is_published_that_a_required_ledger_cannot_record(
+    bench: Any, weights: dict[str, bytes], tmp_path: Path
+) -> None:
+    bench.hub.add_repo("org/a", {"a.bin": weights["data"]})
+    bench.lock("org/a")
+    bench.empty()
+    (tmp_path / "in-the-way").write_text("")
+    recorder = Recorder({"WEIGHLOCK_LEDGER": str(tmp_path / "in-the-way")}, LedgerPolicy(required=True))
+    decider = Decider("sync", Policy(), recorder=recorder)
+    with pytest.raises(LedgerError, match="the policy requires it"):
+        sync(bench.lockfile.models, bench.places, decider=decider)
+    assert not bench.place("a.bin").exists()

@@ -136,10 +136,10 @@ def approve(
         return Approved(proposal=proposal, written=False)
     if not confirm(proposal):
         raise AdmissionError("not approved; nothing was changed", where=target)
-    update = update_lockfile(project.lock, lambda now: _write(now, entry, subject))
     reason = Reason(rule="unsafe" if entry.unsafe else "approved", message="a person approved it")
     verdict = Verdict(decision=Decision.ALLOW, reasons=(reason,))
     project.decider("approve").record(target, verdict, digest=Digest.sha256(entry.sha256), size=entry.size)
+    update = update_lockfile(project.lock, lambda now: _write(now, entry, subject))
     project.record_lockfile("approve", update.new)
     return Approved(proposal=proposal, written=update.written)
 

@@ -85,7 +85,7 @@ def sync(
     transport = transport or Transport(allow_http=allow_http)
     # 1. Collect, and 4. Decide, which needs no bytes
     hub = Hub()
-    errands = [_errand(model, file, places, hub) for model in models for file in _admitted(model)]
+    errands = [_errand(model, file, places, hub) for model in models for file in _admitted(model, decider)]
     with Collector(transport, progress or Silence(), offline=offline) as collector:
         # 2. Identify, and 3. Verify
         try:
@@ -94,11 +94,11 @@ def sync(
             _record(decider, error.where or "a locked file", Decision.DENY, "changed")
             raise
         # 5. Enforce
-        owners = {model.name: model for model in models}
-        result = [_publish(item, owners[item.errand.model], places, collector) for item in brought]
-    for item in brought:
-        digest = Digest.sha256(item.fetched.sha256)
-        _record(decider, f"{item.errand.model}:{item.errand.offer.path}", Decision.ALLOW, "locked", digest)
+        owners, result = {model.name: model for model in models}, []
+        for item in brought:
+            digest = Digest.sha256(item.fetched.sha256)
+            _record(decider, f"{item.errand.model}:{item.errand.offer.path}", Decision.ALLOW, "locked", digest)
+            result.append(_publish(item, owners[item.errand.model], places, collector))
     for model in models:
         if isinstance(model.source, HubSource) and places.local is None:
             places.cache.set_ref(model.source)
@@ -129,9 +129,11 @@ def _record(decider: Decider | None, subject: str, decision: Decision, rule: str
         decider.record(subject, verdict, digest=digest)
 
 
-def _admitted(model: LockedModel) -> tuple[LockedFile, ...]:
+def _admitted(model: LockedModel, decider: Decider | None) -> tuple[LockedFile, ...]:
     for file in model.files:
         if file.outcome in _NEVER and not file.unsafe:
+            digest = Digest.sha256(file.sha256)
+            _record(decider, f"{model.name}:{file.path}", Decision.DENY, file.outcome, digest)
             raise AdmissionError(
                 f"is {file.outcome} according to the lockfile, and nobody accepted it",
                 where=f"{model.name}: {file.path}",
