@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 import struct
+import time
 
 import pytest
 
 from tests.sealed import entries
 from weighlock._cli import main
+from weighlock.entry import Entry
+from weighlock.gates.load import open_gate
 
 
 @pytest.fixture
@@ -93,3 +97,40 @@ def test_a_ledger_that_was_rolled_back_is_said_and_stops_what_requires_it(projec
     assert "recorded and not sealed" in capsys.readouterr().err
     (project / "weighlock.toml").write_text("[evidence.ledger]\nrequired = true\n")
     assert main(["lock", "./weights"]) == 2
+
+
+def test_a_ledger_that_is_required_and_cannot_be_written_stops_an_approval_before_it_is_written(project, capsys):
+    (project / "ledger").write_text("in the way")
+    (project / "weighlock.toml").write_text("[evidence.ledger]\nrequired = true\n")
+    (project / "needs.pkl").write_bytes(b"\x80\x02cfleet\nBarge\n)\x81.")
+    assert main(["approve", "needs.pkl", "--yes"]) == 2
+    assert "the policy requires it" in capsys.readouterr().err
+    assert not (project / "models.lock").exists()
+
+
+def test_sync_records_what_the_lockfile_itself_refuses(project, capsys):
+    (project / "weights" / "model.safetensors").unlink()
+    (project / "weights" / "data.pkl").write_bytes(pickle.dumps([1]))
+    assert main(["lock", "./weights"]) == 0
+    lock = project / "models.lock"
+    lock.write_text(lock.read_text().replace('"data-only"', '"refused"'))
+    assert main(["sync"]) == 1
+    (entry,) = entries("sync")
+    assert (entry.subject, entry.verdict, entry.rules) == ("./weights:data.pkl", "DENY", ("refused",))
+
+
+def test_each_load_that_a_gate_which_only_warns_lets_through_is_recorded_with_its_digest(project, monkeypatch, capsys):
+    place = project / "weights" / "model.safetensors"
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)  # what is old is judged once
+    gate = open_gate({**os.environ, "WEIGHLOCK_MODE": "warn"})
+    with place.open("rb") as file:
+        for _ in range(3):
+            assert gate.admit_file(file.fileno(), "f", "a test").anything
+    gate.close()
+    digest = hashlib.sha256(place.read_bytes()).hexdigest()
+    lines = [
+        line for spool in (project / "ledger" / "spool").glob("*.jsonl") for line in spool.read_bytes().splitlines()
+    ]
+    found = [Entry.from_bytes(line) for line in lines]
+    assert [(one.verdict, one.enforced, one.digest.value) for one in found] == [("DENY", False, digest)] * 3

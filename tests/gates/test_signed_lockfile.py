@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.signing.signed_models import Key, sign_bytes, sign_statement, statement
+from weighlock.entry import Entry
 from weighlock.errors import AdmissionError, GuardError, LockfileError, PolicyError, UnsupportedError, WeighlockError
 from weighlock.files import parse_lockfile
 from weighlock.gates.load import open_gate
@@ -331,3 +332,15 @@ def test_a_guarded_program_with_an_unsigned_lockfile_loads_nothing(project):
     assert "weighlock cannot judge any load" in done.stderr
     assert "the policy requires the signatures of 1 of alice" in done.stderr
     assert "hint: `weighlock sign models.lock --key FILE`" in done.stderr
+
+
+def test_a_lockfile_that_is_not_signed_leaves_a_trace_in_the_ledger(project, keys):
+    sign(project, keys["mallory"])
+    ledger = project / "ledger"
+    with pytest.raises(AdmissionError):
+        open_gate(environ(project, WEIGHLOCK_LEDGER=str(ledger)))
+    (spool,) = (ledger / "spool").glob("*.jsonl")
+    (line,) = spool.read_bytes().splitlines()
+    entry = Entry.from_bytes(line)
+    assert (entry.kind, entry.verdict, entry.rules) == ("document", "DENY", ("not-signed",))
+    assert entry.subject == str(project / "models.lock")

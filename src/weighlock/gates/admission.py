@@ -22,6 +22,7 @@ class Admission:
         models: Those that list a file with these bytes and name safetensors files that hold the same tensors.
         own: This project saved these bytes.
         verdict: The policy's answer; ``None`` where nothing was decided, because the gate is off.
+        denied: Digest of bytes that a gate which only warns lets through, where it was computed.
     """
 
     digest: str | None = None
@@ -31,3 +32,4 @@ class Admission:
     models: tuple[Located, ...] = ()
     own: bool = False
     verdict: Verdict | None = None
+    denied: str | None = None

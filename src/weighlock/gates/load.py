@@ -24,8 +24,8 @@ from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Inspection, Outcome
 from weighlock.gates.admission import Admission
 from weighlock.gates.deciding import Decider, open_decider
-from weighlock.gates.load_decisions import LoadDecisions
-from weighlock.gates.load_settings import find_settings, project_of, read_locked
+from weighlock.gates.load_decisions import LoadDecisions, read_recorded
+from weighlock.gates.load_settings import find_settings, project_of
 from weighlock.gates.opened_file import OpenedFile, sha256_of
 from weighlock.gates.profiles import names_of
 from weighlock.gates.refusal import refusal
@@ -322,15 +322,16 @@ class LoadGate:
         return admission
 
     def _record(self, label: str, loader: str, size: int, admission: Admission) -> None:
-        """Record that bytes are admitted, before they are handed on."""
-        if admission.verdict is not None:
-            self.decisions.record(label, loader, admission.verdict, digest=admission.digest, size=size)
+        """Record that bytes are admitted, or that a gate which only warns lets them through, before that is done."""
+        verdict, digest = admission.verdict, admission.digest or admission.denied
+        if verdict is not None:
+            self.decisions.record(label, loader, verdict, digest=digest, size=size, enforced=verdict.allowed)
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
-        reasons = [(reason.rule, reason.message) for reason in verdict.reasons]
+        digest, reasons = artifact.digest, [(reason.rule, reason.message) for reason in verdict.reasons]
         remedy = next((reason.remedy for reason in verdict.reasons if reason.remedy), None)
-        self.refuse(artifact.path, loader, str(artifact.digest) if artifact.digest else None, reasons, remedy)
-        return Admission(anything=True)
+        self.refuse(artifact.path, loader, str(digest) if digest else None, reasons, remedy)
+        return Admission(anything=True, verdict=verdict, denied=digest.value if digest else None)
 
     def refuse(
         self, label: str, loader: str, digest: str | None, reasons: Iterable[tuple[str, str]], remedy: str | None
@@ -379,13 +380,13 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
         WeighlockError: They cannot be read, or there is no lockfile and the policy does not do without one.
     """
     settings = find_settings(environ)
-    lockfile = read_locked(settings, environ)
+    decider = open_decider("load", settings.policy, settings.policy_path, environ)
+    lockfile = read_recorded(settings, environ, decider)
     named = environ.get("WEIGHLOCK_MODE") or environ.get("WEIGHLOCK_POLICY")
     if settings.mode != "enforce" and not named and sys.stderr is not None:
         # A folder that came with a model may hold a policy, too: who works there must at least be told.
         sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{settings.mode}"\n')
     saves = OwnSaves(environ, project_of(settings, environ))
-    decider = open_decider("load", settings.policy, settings.policy_path, environ)
     return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves, decider=decider)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
-from weighlock.errors import LoadRefused, WeighlockError
+from weighlock.errors import AdmissionError, LoadRefused, WeighlockError
+from weighlock.gates.load_settings import read_locked
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from weighlock.artifact import ModelFile
     from weighlock.evidence import Evidence
     from weighlock.finding import Inspection
     from weighlock.gates.deciding import Decider
+    from weighlock.gates.load_settings import Settings
+    from weighlock.lockfile import Lockfile
 
 
 class LoadDecisions:
@@ -106,6 +110,20 @@ class LoadDecisions:
         told = tuple(Reason(rule=rule, message=message) for rule, message in reasons)
         verdict = Verdict(decision=Decision.DENY, reasons=told)
         self.record(label, loader, verdict, digest=digest and digest.removeprefix("sha256:"), enforced=enforced)
+
+
+def read_recorded(settings: Settings, environ: Mapping[str, str], decider: Decider) -> Lockfile | None:
+    """Return the lockfile, see `read_locked`, and record where it is not signed as it has to be: nothing loads then.
+
+    Raises:
+        WeighlockError: As for `read_locked`.
+    """
+    try:
+        return read_locked(settings, environ)
+    except AdmissionError as error:
+        verdict = Verdict(decision=Decision.DENY, reasons=(Reason(rule="not-signed", message=error.message),))
+        decider.record(os.path.realpath(settings.lock_path or os.curdir), verdict, kind="document")
+        raise
 
 
 def unable(error: WeighlockError) -> LoadRefused:
