@@ -143,3 +143,17 @@ def test_a_child_of_fork_does_not_wait_for_a_thread_of_its_parent(tmp_path):
         _, status = os.waitpid(child, 0)
     assert status == 0
     assert sorted(subject for file in tmp_path.iterdir() for subject in _subjects(file)) == ["child", "parent"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_records_after_somebody_removed_the_spool_are_not_written_into_nothing(what, tmp_path):
+    folder, spool = tmp_path / "spool", Spool(str(tmp_path / "spool"))
+    _record(spool, "before")
+    for file in folder.iterdir():
+        file.unlink()
+    if what == "folder":
+        folder.rmdir()
+    _record(spool, "after")
+    _record(spool, "and again")
+    assert [entry.subject for entry in _lines(folder)] == ["after", "and again"]
+    spool.close()

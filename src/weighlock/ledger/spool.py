@@ -64,8 +64,8 @@ class Spool:
             OSError: It cannot be recorded.
         """
         with _mutex:  # threads count together, and begin one file
-            if self._process != os.getpid() or self._written > _LARGEST:
-                self._begin()
+            if self._process != os.getpid() or self._written > _LARGEST or not os.fstat(self._descriptor).st_nlink:
+                self._begin()  # also where somebody removed the file: what is written to it, nobody will ever read
             self._count += 1
             line = make(f"{self._name}:{self._count}", datetime.now(UTC)).to_bytes() + b"\n"
             if os.write(self._descriptor, line) != len(line):
