@@ -357,3 +357,22 @@ def test_rules_that_would_deny_everything_are_told(project, capsys, rules, messa
     code, (problem,) = _checked(capsys, "weighlock.toml")
     assert (code, problem["kind"]) == (1, "denies-everything")
     assert message in problem["message"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "postgresql://me:secret@host/db",
+        "postgresql://host/db?user=me&password=secret",
+        "postgresql://me:se/secret@host/db",
+        "postgresql://me:p@secret@host/db",
+        "postgres://me:secret@host/db",
+    ],
+)
+def test_no_report_shows_the_password_of_the_ledger(project, capsys, place):
+    (project / "weighlock.toml").write_text(f'[evidence.ledger]\nplace = "{place}"\n')
+    for form in ("text", "json", "toml"):
+        assert main(["policy", "show", "--format", form]) == 0
+        said = capsys.readouterr()
+        assert "secret" not in said.out + said.err
+        assert "postgresql://host/db" in said.out

@@ -46,6 +46,8 @@ class Journal:
         sealed: Returns how many entries are sealed; a new journal begins there.
     """
 
+    _close_descriptor = staticmethod(os.close)  # at the end of a program the module may be gone before its objects
+
     def __init__(self, folder: str, sealed: Callable[[], int]) -> None:
         self._folder, self._sealed = folder, sealed
         self._path = os.path.join(folder, "journal")
@@ -158,7 +160,7 @@ class Journal:
 
     def _close(self) -> None:
         for descriptor in {self._file, self._state, *self._locks.values()} - {-1}:
-            os.close(descriptor)
+            self._close_descriptor(descriptor)
         self._file = self._state = -1
         self._locks.clear()
 

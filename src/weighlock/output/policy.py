@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from weighlock.gates.recording import shown
 from weighlock.output.escape import encodable, printable
 from weighlock.toml import is_printable, quoted
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from weighlock.gates.policy_view import PolicyView, Value
 
 _KEY_WIDTH = 28
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+_DATABASE = re.compile(r"postgres(?:ql)?://[^\s\"'<>]*")
 
 
 def render_view(view: PolicyView) -> str:
@@ -168,8 +169,8 @@ def _toml_table(table: dict[str, Any], path: tuple[str, ...], origins: dict[str,
 
 
 def without_password(text: str) -> str:
-    """Return a report in which the address of a database has no password."""
-    return _PASSWORD.sub(r"\1:…@", text)
+    """Return a report in which addresses of databases have no user, no password and no settings."""
+    return _DATABASE.sub(lambda address: shown(address[0]), text)
 
 
 def _key(key: str) -> str:
