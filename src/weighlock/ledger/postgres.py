@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.errors import LedgerError, TamperedError, UnsupportedError
 from weighlock.files import write_atomically
 from weighlock.ledger import tree, verifier
-from weighlock.ledger.store import size_of
+from weighlock.ledger.store import require_as_long, require_beginnings, size_of
 from weighlock.ledger.tiles import Tiles, verified
 from weighlock.ledger.verifier import TILE_WIDTH, leaf_hash, root_of
 
@@ -127,14 +127,11 @@ class PostgresLedger:
             before = verified(lambda: verifier.verify_checkpoint(published, key.public)) if published else None  # 1
             last = self.key.last()
             own = verified(lambda: verifier.verify_checkpoint(last, key.public)) if last else None
-            if size < max(before.size if before else 0, own.size if own else 0):
-                raise TamperedError(f"rollback: the ledger has {size} entries and had more", where=self.place)
+            earlier = [one for one in (before, own) if one is not None]
+            require_as_long(earlier, size, self.place)
             self._add_hashes(database, before.size if before else 0, size)  # 2
             hash_at = self._hash_at(database, size)
-            for one in (before, own):  # 3
-                if one is not None and tree.root(one.size, hash_at) != one.root:
-                    kind = f"fork: the first {one.size} entries are not those of an earlier checkpoint"
-                    raise TamperedError(kind, where=self.place)
+            require_beginnings(earlier, hash_at, self.place)  # 3
             if published is not None and before is not None and size == before.size and last == published:
                 return published
             note = key.checkpoint(size, tree.root(size, hash_at))

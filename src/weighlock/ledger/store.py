@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from weighlock.ledger.keys import LedgerKey
+    from weighlock.ledger.tree import HashAt
     from weighlock.ledger.verifier import Checkpoint, Key
 
 _LARGEST_NOTE = 1 << 20
@@ -118,14 +119,11 @@ class FileLedger:
             start = before.size if before else 0
             last = self.key.last()
             own = self._verified(last, key.public) if last else None
-            if size < max(start, own.size if own else 0):
-                raise TamperedError(f"rollback: the ledger has {size} entries and had more", where=self.folder)
+            earlier = [one for one in (before, own) if one is not None]
+            require_as_long(earlier, size, self.folder)
             self._add_tiles(start, size)  # 2
             hash_at = self._tiles.hash_at(size)
-            for one in (before, own):  # 3
-                if one is not None and tree.root(one.size, hash_at) != one.root:
-                    kind = f"fork: the first {one.size} entries are not those of an earlier checkpoint"
-                    raise TamperedError(kind, where=self.folder)
+            require_beginnings(earlier, hash_at, self.folder)  # 3
             if published is not None and size == start and last == published:
                 return published
             note = key.checkpoint(size, tree.root(size, hash_at))
@@ -208,3 +206,25 @@ def size_of(note: bytes, where: str) -> int:
     if not size or not size[0].isdigit() or len(size[0]) > 19:
         raise TamperedError("forged: it is no checkpoint", where=where)
     return int(size[0])
+
+
+def require_as_long(earlier: Sequence[Checkpoint], size: int, where: str) -> None:
+    """Demand that a ledger has every entry that was sealed before.
+
+    Raises:
+        TamperedError: It was put back to an older state.
+    """
+    if any(size < one.size for one in earlier):
+        raise TamperedError(f"rollback: the ledger has {size} entries and had more", where=where)
+
+
+def require_beginnings(earlier: Sequence[Checkpoint], hash_at: HashAt, where: str) -> None:
+    """Demand that the tree begins with each of the earlier ones, before it is signed.
+
+    Raises:
+        TamperedError: It is a second history.
+    """
+    for one in earlier:
+        if tree.root(one.size, hash_at) != one.root:
+            kind = f"fork: the first {one.size} entries are not those of an earlier checkpoint"
+            raise TamperedError(kind, where=where)
