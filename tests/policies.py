@@ -7,6 +7,7 @@ IDENTITY = {"name": "b", "identity": "ci@corp.example", "issuer": "https://issue
 AUTHORITY = {"name": "c", "identity": "ci@corp.example", "certificate": "/ca.pem"}
 ACCEPTED = {"package": "corp-*", "check": "startup-files", "reason": "ours", "expires": "2027-06-30"}
 IGNORED = {"id": "PYSEC-2021-1", "reason": "not called", "expires": "2027-06-30"}
+STAGE = {"name": "production", "names": ["prod"], "approvals": 2, "approvers": ["a", "b"], "fail-on": "high"}
 OPA = {"opa": "http://127.0.0.1:8181", "query": "data.corp.allow", "timeout": "0.5 s", "token": "OPA_TOKEN"}
 
 FULL = {
@@ -36,6 +37,32 @@ FULL = {
         "signers": [KEY, IDENTITY, AUTHORITY],
         "ledger": {"place": "/var/lib/ledger", "required": True},
         "engines": [{"rego": "policies", "timeout": "2 seconds"}, OPA],
+    },
+    "promotion": {
+        "store": "promotions",
+        "verifiers": ["b"],
+        "valid-for": "12 hours",
+        "open-names": ["candidate"],
+        "stages": [
+            {"name": "staging", "require": ["lock", "scan"]},
+            {
+                "name": "production",
+                "after": "staging",
+                "names": ["champion"],
+                "require": ["lock", "scan", "signature", "bom", "audit", "approval"],
+                "signatures": 2,
+                "approvals": 2,
+                "approvers": ["a", "b"],
+                "actors": ["ci"],
+                "fail-on": "high",
+            },
+        ],
+    },
+    "quarantine": {
+        "lists": ["denied.json", "https://security.corp.example/denied.json", "ledger"],
+        "signers": ["a"],
+        "max-age": "2 days",
+        "stale": "warn",
     },
 }
 
@@ -78,6 +105,23 @@ WEAKER: tuple[tuple[str, object, object, object], ...] = (
     ("evidence.ledger.place", "postgresql://corp/ledger", "postgresql://corp/ledger", "postgresql://evil/ledger"),
     ("evidence.ledger.required", True, True, False),
     ("evidence.engines", [OPA], [{"rego": "mine"}], None),
+    ("promotion.store", "/srv/models", "/srv/models", "/tmp/models"),
+    ("promotion.store", "s3://corp/models", "s3://corp/models", "s3://evil/models"),
+    ("promotion.verifiers", ["ci", "release"], ["ci"], ["ci", "me"]),
+    ("promotion.verifiers", ["ci"], ["ci"], []),
+    ("promotion.valid-for", None, "89 days", "91 days"),
+    ("promotion.open-names", ["candidate"], [], ["candidate", "live"]),
+    ("promotion.stages", None, None, [{"name": "production"}]),
+    ("promotion.stages", [STAGE], [{**STAGE, "approvals": 3, "approvers": ["a"]}], [{**STAGE, "approvals": 1}]),
+    ("promotion.stages", [STAGE], [{**STAGE, "fail-on": "low"}, {"name": "eu"}], [{**STAGE, "fail-on": "critical"}]),
+    ("promotion.stages", [STAGE], [{**STAGE, "names": ["prod", "live"]}], [{**STAGE, "names": []}]),
+    ("promotion.stages", [STAGE], [STAGE], [{**STAGE, "require": ["lock", "scan"]}]),
+    ("promotion.stages", [STAGE], [STAGE], [{**STAGE, "approvers": []}]),
+    ("quarantine.lists", ["/srv/denied.json"], ["ledger"], None),
+    ("quarantine.signers", ["security"], ["security"], []),
+    ("quarantine.max-age", None, "1 day", "8 days"),
+    ("quarantine.stale", None, "refuse", "warn"),
+    ("quarantine.stale", "warn", "refuse", None),
 )
 
 

@@ -54,9 +54,20 @@ def test_what_a_project_does_not_write_it_inherits(name, ours, stricter, weaker)
 
 def test_every_key_has_a_row_that_loosens_it_and_defaults_loosen_nothing():
     unproved = {key.name for key in KEYS} - {row[0] for row in LOOSENING}
-    assert unproved == {"evidence.require-signature", "evidence.engines"}  # proved by the next two tests
+    assert unproved == {
+        "evidence.require-signature",
+        "evidence.engines",
+        "quarantine.lists",
+    }  # proved below
     for key in KEYS:
         assert key.is_as_strict(Policy(), Policy()), key.name
+
+
+def test_a_quarantine_list_of_the_organisation_holds_whatever_the_project_lists():
+    above = organisation({"quarantine": {"lists": ["/srv/denied.json"]}})
+    for lists in ([], ["ledger"]):
+        policy = combine([above, project({"quarantine": {"lists": lists}})])
+        assert policy.quarantine.lists == ("/srv/denied.json", *lists)
 
 
 def test_a_signature_that_the_organisation_requires_cannot_be_waived():

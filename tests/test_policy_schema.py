@@ -20,6 +20,7 @@ from weighlock.gates.policy_files import known_checks
 from weighlock.policy import Policy
 from weighlock.policy_rules import KEYS
 from weighlock.policy_schema import schema
+from weighlock.promotion_policy import folded
 
 CHECKS = known_checks()
 SCHEMA = schema(profiles=PROFILES, checks=CHECKS)
@@ -54,12 +55,21 @@ def _parses(document: dict[str, Any]) -> bool:
 
 
 def _beyond_a_schema(document: dict[str, Any]) -> bool:
-    """Say whether a policy breaks one of the two rules that no schema can say."""
+    """Say whether a policy breaks one of the three rules that no schema can say."""
     evidence = document.get("evidence", {})
     signers = evidence.get("signers", [])
     names = [signer["name"] for signer in signers]
     short = evidence.get("require-signature", False) and len(signers) < evidence.get("threshold", 1)
-    return short or len(set(names)) < len(names)
+    return short or len(set(names)) < len(names) or _stages_are_mixed_up(document.get("promotion", {}))
+
+
+def _stages_are_mixed_up(promotion: dict[str, Any]) -> bool:
+    stages = promotion.get("stages", [{"name": "staging"}, {"name": "production", "names": ["champion", "prod"]}])
+    names = [{folded(name) for name in (stage["name"], *stage.get("names", []))} for stage in stages]
+    names.append({folded(name) for name in promotion.get("open-names", [])})
+    before = [[one["name"] for one in stages[:number]] for number in range(len(stages))]
+    lost = any("after" in stage and stage["after"] not in before[number] for number, stage in enumerate(stages))
+    return lost or sum(map(len, names)) > len(set().union(*names))
 
 
 def _agree(document: dict[str, Any]) -> bool:
@@ -150,7 +160,7 @@ def _keys_of(node: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> set[str]:
-    tables = {"install", "evidence", "evidence.ledger"}
+    tables = {"install", "evidence", "evidence.ledger", "promotion", "quarantine"}
     found = set()
     for name, value in document.items():
         found |= _flat(value, f"{prefix}{name}.") if f"{prefix}{name}" in tables else {f"{prefix}{name}"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import PolicyError
-from weighlock.policy_keys import boolean, require_keys, rows, text
+from weighlock.policy_keys import boolean, count, require_keys, rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,7 @@ class EvidencePolicy:
         _require_unique([signer.name for signer in signers])
         policy = cls(
             require_signature=boolean(data.get("require-signature", False), f"{_TABLE}.require-signature"),
-            threshold=_count(data.get("threshold", 1), f"{_TABLE}.threshold"),
+            threshold=count(data.get("threshold", 1), f"{_TABLE}.threshold"),
             signers=signers,
             ledger=_ledger(data.get("ledger", {}), f"{_TABLE}.ledger"),
             engines=rows(data.get("engines", []), _engine, f"{_TABLE}.engines"),
@@ -207,12 +207,6 @@ def _seconds(value: Any, where: str) -> float:
     if not match or not float(match[1]):
         raise PolicyError(f'must be a time such as "2 seconds", not {value!r}', where=where)
     return float(match[1])
-
-
-def _count(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
-        raise PolicyError("must be a number from 1 to 100", where=where)
-    return value
 
 
 def _require_unique(names: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.advisory import Severity
 from weighlock.errors import PolicyError
 from weighlock.finding import Outcome
-from weighlock.policy_keys import require_keys, rows, text, texts
+from weighlock.policy_keys import age, age_text, require_keys, rows, severity, text, texts
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _TABLE = "tool.weighlock.install"
 _KEYS = ("min-age", "fail-on", "advisory-max-age", "allow-build", "indexes", "licenses", "accept", "ignore-advisories")
-_AGE = re.compile(r"([0-9]+) ?(d|days?|h|hours?)\Z")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _ADVISORY_CHECKS = frozenset({"advisory", "malware-report"})
@@ -128,9 +127,9 @@ class InstallPolicy:
         accept = rows(data.get("accept", []), _acceptance, f"{_TABLE}.accept")
         _require_checks(accept, checks)
         return cls(
-            min_age=_age(data.get("min-age", "3 days"), f"{_TABLE}.min-age"),
-            fail_on=_severity(data.get("fail-on", "high"), f"{_TABLE}.fail-on"),
-            advisory_max_age=_age(data.get("advisory-max-age", "30 days"), f"{_TABLE}.advisory-max-age"),
+            min_age=age(data.get("min-age", "3 days"), f"{_TABLE}.min-age"),
+            fail_on=severity(data.get("fail-on", "high"), f"{_TABLE}.fail-on"),
+            advisory_max_age=age(data.get("advisory-max-age", "30 days"), f"{_TABLE}.advisory-max-age"),
             allow_build=_builds(data.get("allow-build", []), f"{_TABLE}.allow-build"),
             indexes=_owners(data.get("indexes", {}), f"{_TABLE}.indexes"),
             licenses=texts(data.get("licenses", []), f"{_TABLE}.licenses"),
@@ -142,9 +141,9 @@ class InstallPolicy:
         """Return the table that says all of it."""
         builds = (name if version is None else f"{name}=={version}" for name, version in self.allow_build.items())
         return {
-            "min-age": _age_text(self.min_age),
+            "min-age": age_text(self.min_age),
             "fail-on": str(self.fail_on),
-            "advisory-max-age": _age_text(self.advisory_max_age),
+            "advisory-max-age": age_text(self.advisory_max_age),
             "allow-build": sorted(builds),
             "indexes": dict(self.indexes),
             "licenses": list(self.licenses),
@@ -276,29 +275,9 @@ def _owners(value: Any, where: str) -> dict[str, str]:
     return {pattern: text(url, f'{where}."{pattern}"').rstrip("/") for pattern, url in value.items()}
 
 
-def _age(value: Any, where: str) -> timedelta:
-    match = _AGE.match(value) if isinstance(value, str) else None
-    if not match or len(match[1]) > 6:
-        raise PolicyError(f'must be a time such as "3 days" or "12 hours", not {value!r}', where=where)
-    number = int(match[1])
-    return timedelta(hours=number) if match[2].startswith("h") else timedelta(days=number)
-
-
-def _age_text(age: timedelta) -> str:
-    hours = age // timedelta(hours=1)
-    return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
-
-
 def _said(row: Acceptance | IgnoredAdvisory) -> dict[str, str]:
     values = ((item.name, getattr(row, item.name)) for item in fields(row))
     return {name: str(value) for name, value in values if value is not None}
-
-
-def _severity(value: Any, where: str) -> Severity:
-    choices = [str(severity) for severity in Severity if severity is not Severity.UNKNOWN]
-    if value not in choices:
-        raise PolicyError(f"must be one of {', '.join(choices)}, not {value!r}", where=where)
-    return Severity(value)
 
 
 def _day(value: Any, where: str) -> date:

@@ -16,6 +16,8 @@ from weighlock.evidence_policy import EvidencePolicy
 from weighlock.finding import MOST_FINDINGS, Outcome, listing
 from weighlock.install_policy import InstallPolicy
 from weighlock.policy_keys import boolean, choice, require_keys, text, texts
+from weighlock.promotion_policy import PromotionPolicy
+from weighlock.quarantine_policy import QuarantinePolicy
 from weighlock.verdict import Decision, Reason, Stamp, Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ MODES = ("enforce", "warn", "off")
 UNLOCKED = ("refuse", "inspect")
 VERIFY = ("full", "lazy", "sealed")
 REPOSITORY_TYPES = ("model", "dataset", "space")
+
+_KEYS = (
+    *("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models"),
+    *("install", "evidence", "promotion", "quarantine"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,8 @@ class Policy:
         models: The models that the lockfile must list.
         install: What is required of packages.
         evidence: What is required of evidence: signatures, the ledger, further engines.
+        promotion: What is required of promotions: stages, and the evidence that each takes.
+        quarantine: Which lists of denied artifacts hold.
     """
 
     mode: str = "enforce"
@@ -91,6 +100,8 @@ class Policy:
     models: tuple[ModelIntent, ...] = field(default=())
     install: InstallPolicy = field(default_factory=InstallPolicy)
     evidence: EvidencePolicy = field(default_factory=EvidencePolicy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    quarantine: QuarantinePolicy = field(default_factory=QuarantinePolicy)
 
     @classmethod
     def from_dict(
@@ -113,8 +124,7 @@ class Policy:
         Source:
             ``docs/policy.md``.
         """
-        known = ("mode", "unlocked", "verify", "profiles", "lock", "trust-saved", "models", "install", "evidence")
-        require_keys(data, known, "tool.weighlock")
+        require_keys(data, _KEYS, "tool.weighlock")
         names = texts(data.get("profiles", []), "tool.weighlock.profiles")
         for name in names:
             if profiles is not None and name not in profiles:
@@ -133,6 +143,8 @@ class Policy:
             models=_models(data.get("models", {})),
             install=InstallPolicy.from_dict(data.get("install", {}), checks=checks),
             evidence=EvidencePolicy.from_dict(data.get("evidence", {})),
+            promotion=PromotionPolicy.from_dict(data.get("promotion", {})),
+            quarantine=QuarantinePolicy.from_dict(data.get("quarantine", {})),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,6 +159,8 @@ class Policy:
             "models": {model.name: model.to_dict() for model in self.models},
             "install": self.install.to_dict(),
             "evidence": self.evidence.to_dict(),
+            "promotion": self.promotion.to_dict(),
+            "quarantine": self.quarantine.to_dict(),
         }
 
     @property

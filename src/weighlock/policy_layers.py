@@ -19,6 +19,7 @@ from weighlock.errors import PolicyError
 from weighlock.policy import Policy
 from weighlock.policy_keys import texts
 from weighlock.policy_rules import DELEGATE, KEYS
+from weighlock.quarantine_policy import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -233,6 +234,12 @@ def _based(table: Mapping[str, Any], folder: str) -> dict[str, Any]:
                 evidence[name] = [_with_paths(row, keys, folder) for row in evidence[name]]
         if isinstance(evidence.get("ledger"), dict):
             evidence["ledger"] = _with_paths(evidence["ledger"], ("place",), folder)
+    if isinstance(based.get("promotion"), dict):
+        based["promotion"] = _with_paths(based["promotion"], ("store",), folder)
+    quarantine = based.get("quarantine")
+    if isinstance(quarantine, dict) and isinstance(quarantine.get("lists"), list):
+        lists = [one if one == LEDGER else _at(folder, one) for one in quarantine["lists"]]
+        based["quarantine"] = {**quarantine, "lists": lists}
     return based
 
 
@@ -243,7 +250,7 @@ def _with_paths(row: Any, keys: tuple[str, ...], folder: str) -> Any:
 
 
 def _at(folder: str, value: Any) -> Any:
-    if not isinstance(value, str) or not value.strip() or value.startswith("postgresql://"):
+    if not isinstance(value, str) or not value.strip() or "://" in value:
         return value
     # Not normalised: where a folder is a link, the way through ".." and its short form lead to two places.
     return os.path.join(folder, value)

@@ -22,20 +22,24 @@ from weighlock.policy_values import (
     COUNT,
     ENGINES,
     IGNORED,
+    LISTS,
     MODELS,
     OWNERS,
     SEVERITY,
     SIGNERS,
+    STAGES,
     TEXT,
     TEXTS,
     one_of,
 )
+from weighlock.quarantine_policy import STALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from weighlock.install_policy import Acceptance, IgnoredAdvisory
     from weighlock.policy import Policy
+    from weighlock.promotion_policy import Stage
 
     Rule = Callable[[Policy, Policy], bool]
 
@@ -146,6 +150,35 @@ def _place(ours: Policy, theirs: Policy) -> bool:
 
 def _engines(ours: Policy, theirs: Policy) -> bool:
     return set(ours.evidence.engines) <= set(theirs.evidence.engines)
+
+
+def _fewer(mine: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Compare lists of people, of which an empty one means all."""
+    return not mine or (bool(other) and set(other) <= set(mine))
+
+
+def _stages(ours: Policy, theirs: Policy) -> bool:
+    return all(
+        any(_is_as_strict_stage(mine, other) for other in theirs.promotion.stages) for mine in ours.promotion.stages
+    )
+
+
+def _is_as_strict_stage(mine: Stage, other: Stage) -> bool:
+    return (
+        mine.name == other.name
+        and mine.after in {None, other.after}
+        and set(mine.names) <= set(other.names)
+        and set(mine.require) <= set(other.require)
+        and mine.signatures <= other.signatures
+        and mine.approvals <= other.approvals
+        and _fewer(mine.approvers, other.approvers)
+        and _fewer(mine.actors, other.actors)
+        and mine.fail_on.reaches(other.fail_on)
+    )
+
+
+def _store(ours: Policy, theirs: Policy) -> bool:
+    return ours.promotion.store is None or theirs.promotion.store == ours.promotion.store
 
 
 def _not_loosened(ours: bool, theirs: bool) -> bool:  # noqa: FBT001 - two values of one key
@@ -312,6 +345,70 @@ KEYS: tuple[Key, ...] = (
         tightened="more of them, after the organisation's",
         is_as_strict=_engines,
         adds=True,
+    ),
+    Key(
+        name="promotion.store",
+        about="where promoted models are kept: a folder, or the URL of a shared one; by default a folder of the user",
+        schema=TEXT,
+        tightened="the same place, where the organisation names one",
+        is_as_strict=_store,
+    ),
+    Key(
+        name="promotion.verifiers",
+        about="names of the signers whose verification summaries count; none means all",
+        schema=TEXTS,
+        tightened="some of them",
+        is_as_strict=lambda ours, theirs: _fewer(ours.promotion.verifiers, theirs.promotion.verifiers),
+    ),
+    Key(
+        name="promotion.valid-for",
+        about="an older verification summary moves nothing any more",
+        schema={**AGE, "default": "90 days"},
+        tightened="shorter",
+        is_as_strict=lambda ours, theirs: theirs.promotion.valid_for <= ours.promotion.valid_for,
+    ),
+    Key(
+        name="promotion.open-names",
+        about="aliases, stages and tags of servers that mean nothing; every other one is gated",
+        schema=TEXTS,
+        tightened="some of them",
+        is_as_strict=lambda ours, theirs: set(theirs.promotion.open_names) <= set(ours.promotion.open_names),
+    ),
+    Key(
+        name="promotion.stages",
+        about="where a model is promoted to, in their order, and what that takes",
+        schema=STAGES,
+        tightened="more of them, and each takes as much or more",
+        is_as_strict=_stages,
+    ),
+    Key(
+        name="quarantine.lists",
+        about="lists of denied artifacts that have to be there, verify and be new: paths, URLs, or ledger",
+        schema=LISTS,
+        tightened="more of them, after the organisation's",
+        is_as_strict=lambda ours, theirs: set(ours.quarantine.lists) <= set(theirs.quarantine.lists),
+        adds=True,
+    ),
+    Key(
+        name="quarantine.signers",
+        about="names of the signers whose lists count; none means all",
+        schema=TEXTS,
+        tightened="some of them",
+        is_as_strict=lambda ours, theirs: _fewer(ours.quarantine.signers, theirs.quarantine.signers),
+    ),
+    Key(
+        name="quarantine.max-age",
+        about="a list that was signed longer ago is stale",
+        schema={**AGE, "default": "7 days"},
+        tightened="shorter",
+        is_as_strict=lambda ours, theirs: theirs.quarantine.max_age <= ours.quarantine.max_age,
+    ),
+    Key(
+        name="quarantine.stale",
+        about="what a list that is stale or cannot be had does: refuse every load, or warn",
+        schema=one_of(STALE, "refuse"),
+        tightened="refuse, then warn",
+        is_as_strict=lambda ours, theirs: STALE.index(theirs.quarantine.stale) <= STALE.index(ours.quarantine.stale),
     ),
 )
 

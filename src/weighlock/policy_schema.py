@@ -1,7 +1,7 @@
 """The JSON Schema of a policy file, made from the list of its keys.
 
-Two rules are beyond a schema, and the parser alone has them: signers have different names, and a required signature
-needs at least as many signers as its threshold.
+Three rules are beyond a schema, and the parser alone has them: signers have different names, a required signature needs
+at least as many signers as its threshold, and names of stages mean one thing each, and come after one that is there.
 
 Source:
     JSON Schema, draft 2020-12.
@@ -21,6 +21,8 @@ _ABOUT = {
     "install": "what is required of packages before they are installed",
     "evidence": "what is required of evidence: signatures, the ledger, further policy engines",
     "evidence.ledger": "where verdicts are recorded",
+    "promotion": "what is required of promotions: stages, and the evidence that each takes",
+    "quarantine": "which lists of denied artifacts hold, and who signs them",
 }
 _UNSIGNABLE = {
     "if": {"properties": {"require-signature": {"const": True}}, "required": ["require-signature"]},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.advisory import Severity
 from weighlock.evidence_policy import DECISION
 from weighlock.policy import REPOSITORY_TYPES
+from weighlock.promotion_policy import APPROVAL, EVIDENCE, LOCK, SCAN, SIGNATURE, PromotionPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,6 +157,48 @@ ENGINES = {
                 },
             ),
         ]
+    },
+    "default": [],
+}
+
+_REQUIRED = {
+    "description": "kinds of evidence; lock and scan always, and with approval signature, which says who the author is",
+    "type": "array",
+    "items": {"enum": list(EVIDENCE)},
+    "allOf": [{"contains": {"const": LOCK}}, {"contains": {"const": SCAN}}],
+    "if": {"contains": {"const": APPROVAL}},
+    "then": {"contains": {"const": SIGNATURE}},
+    "default": list(EVIDENCE),
+}
+STAGES = {
+    "type": "array",
+    "minItems": 1,
+    "items": _table(
+        ("name",),
+        {
+            "name": _text("such as production; capital letters make no other"),
+            "after": _text("the stage in which exactly these bytes have to be already; it stands above"),
+            "names": {"description": "further names by which servers call it", **TEXTS},
+            "require": _REQUIRED,
+            "signatures": {"description": "so many different signers of the model or its lockfile", **COUNT},
+            "approvals": {"description": "so many different people who approved, none of them an author", **COUNT},
+            "approvers": {"description": "names of signers whose approvals count; none means all", **TEXTS},
+            "actors": {"description": "users of a server who may move its names; none means all", **TEXTS},
+            "fail-on": {
+                "description": "an advisory of this severity or a higher one stops it",
+                **SEVERITY,
+                "default": "critical",
+            },
+        },
+    ),
+    "default": PromotionPolicy().to_dict()["stages"],
+}
+LISTS = {
+    "type": "array",
+    "items": {
+        "type": "string",
+        "pattern": r"\S",
+        "anyOf": [{"not": {"pattern": "://"}}, {"pattern": r"^https?://(?![^/]*@)"}],
     },
     "default": [],
 }
