@@ -60,7 +60,7 @@ def test_what_was_written_is_what_is_read():
         (("predicate", "verificationResult"), "FAILED"),
         (("predicate", "verificationResult"), "passed"),
         (("predicate", "verifier"), {"id": "https://other.example"}),
-        (("predicate", "verifiedLevels"), ["WEIGHLOCK_PROMOTED_STAGING"]),
+        (("predicate", "verifiedLevels"), ["PROMOTED_STAGING"]),
         (("predicate", "verifiedLevels"), []),
         (("predicate", "resourceUri"), "mlflow:team/Net #1%#production"),
         (("predicate", "resourceUri"), "mlflow:m#Production"),

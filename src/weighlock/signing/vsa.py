@@ -97,7 +97,7 @@ def read_vsa(statement: Statement) -> Vsa:
 
 def _level(vsa: Vsa) -> str:
     """Return the level; SLSA leaves every name to verifiers that does not begin with its own."""
-    return f"WEIGHLOCK_PROMOTED_{folded(vsa.promotable.resource.stage).upper()}"
+    return f"PROMOTED_{folded(vsa.promotable.resource.stage).upper()}"
 
 
 def _digest_set(digest: str) -> dict[str, str]:
