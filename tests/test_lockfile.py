@@ -16,6 +16,8 @@ from weighlock.lockfile import (
     LockedFile,
     LockedModel,
     Lockfile,
+    MlflowSource,
+    OciSource,
     PathSource,
     UrlSource,
     comments_of,
@@ -59,7 +61,23 @@ WEB = LockedModel(
     files=(LockedFile(path="net.pth", size=1, sha256=C, outcome="refused", unsafe=True, reason='we wrote "it"'),),
 )
 HERE = LockedModel(name="./x", source=PathSource(path="./x"), files=(LockedFile(path="x", size=1, sha256=C),))
-WHOLE = Lockfile(models=(SQUAD, HERE, WEB, BERT, TWINS))
+MANIFEST = f"sha256:{A}"
+REGISTRY = LockedModel(
+    name="oci:registry.example:5000/team/net",
+    source=OciSource(repository="registry.example:5000/team/net", ref="v1", revision=MANIFEST),
+    files=(LockedFile(path="net.safetensors", size=1, sha256=C),),
+)
+PINNED = LockedModel(
+    name="oci:localhost/net",
+    source=OciSource(repository="localhost/net", ref=MANIFEST, revision=MANIFEST),
+    files=(LockedFile(path="net.safetensors", size=1, sha256=C),),
+)
+REGISTERED = LockedModel(
+    name="models:/fraud model",
+    source=MlflowSource(name="fraud model", ref="@production", revision="3"),
+    files=(LockedFile(path="model.pkl", size=1, sha256=C),),
+)
+WHOLE = Lockfile(models=(SQUAD, HERE, WEB, BERT, TWINS, REGISTRY, PINNED, REGISTERED))
 
 
 def document(**file: Any) -> dict[str, Any]:
@@ -70,6 +88,10 @@ def document(**file: Any) -> dict[str, Any]:
         "created-by": "weighlock",
         "models": [{"name": "org/a", "source": source, "files": [{k: v for k, v in entry.items() if v is not ...}]}],
     }
+
+
+def oci(repository: str = "registry.example/net", ref: str = "v1", revision: str = MANIFEST) -> dict[str, str]:
+    return {"oci": repository, "ref": ref, "revision": revision}
 
 
 def refused(doc: dict[str, Any]) -> LockfileError:
@@ -102,6 +124,8 @@ def test_update_bots_find_source_ref_and_revision_on_one_line() -> None:
     lines = WHOLE.dumps().splitlines()
     assert f'source = {{ hf = "org/bert", ref = "main", revision = "{COMMIT}" }}' in lines
     assert f'source = {{ hf = "org/squad", ref = "refs/pr/1", revision = "{COMMIT}", type = "dataset" }}' in lines
+    assert f'source = {{ oci = "registry.example:5000/team/net", ref = "v1", revision = "{MANIFEST}" }}' in lines
+    assert 'source = { mlflow = "fraud model", ref = "@production", revision = "3" }' in lines
     assert WHOLE.dumps().endswith("] }\n") or WHOLE.dumps().endswith("\n")
 
 
@@ -109,13 +133,20 @@ def test_one_changed_digest_is_one_changed_line() -> None:
     before = WHOLE.dumps().splitlines()
     web = LockedModel(name=WEB.name, source=WEB.source, files=(LockedFile(path="net.pth", size=1, sha256=A,
                       outcome="refused", unsafe=True, reason='we wrote "it"'),))  # fmt: skip
-    after = Lockfile(models=(SQUAD, HERE, web, BERT, TWINS)).dumps().splitlines()
+    after = Lockfile(models=(SQUAD, HERE, web, BERT, TWINS, REGISTRY, PINNED, REGISTERED)).dumps().splitlines()
     assert len([1 for x, y in zip(before, after, strict=True) if x != y]) == 1
 
 
 def test_lookups() -> None:
     assert WHOLE.by_digest(A) == ((BERT, BERT.files[0]),)
-    assert [file.path for _, file in WHOLE.by_digest(C)] == ["train/data.npy", "x", "net.pth"]
+    assert [file.path for _, file in WHOLE.by_digest(C)] == [
+        "train/data.npy",
+        "x",
+        "net.pth",
+        "net.safetensors",
+        "net.safetensors",
+        "model.pkl",
+    ]
     assert WHOLE.by_digest("0" * 64) == ()
     assert WHOLE.of_size(5) == ((BERT, BERT.files[1]),)
     assert WHOLE.of_size(77) == ()
@@ -233,6 +264,28 @@ def test_a_twin_of_another_model_is_refused() -> None:
         ({"source": {"url": "https://user:secret@host/x"}}, "models[0].source.url"),
         ({"source": {"url": "https:///x"}}, "models[0].source.url"),
         ({"source": {"url": "https://host/x", "ref": "main"}}, "models[0].source.ref"),
+        *(({"source": oci(repository)}, "models[0].source.oci") for repository in (
+            "net", "team/net", "Registry.example/net", "registry.example/Net", "registry.example/", "registry.example",
+            "registry.example/../net", "registry.example//net", "registry.example/net:v1", "registry.example:0/net",
+            "user@registry.example/net", "https://registry.example/net", "registry.example/net/", "-a.example/net",
+            "registry.example/net?x", "registry.example/" + "n" * 255, "registry.example/net\n", "[::1/net",
+        )),
+        *(({"source": oci(ref=ref)}, "models[0].source.ref") for ref in (
+            ".", "-v1", "a/b", "v1\n", "v" * 129, "sha512:" + "a" * 128, "sha256:" + "A" * 64, "",
+        )),
+        *(({"source": oci(revision=revision)}, "models[0].source.revision") for revision in (
+            "v1", A, "sha256:" + "a" * 63, "sha512:" + "a" * 128, f"sha256:{A}\n",
+        )),
+        ({"source": oci(ref=f"sha256:{B}")}, "models[0].source.revision"),
+        ({"source": {**oci(), "type": "model"}}, "models[0].source.type"),
+        ({"source": {**oci(), "url": "https://a/b"}}, "models[0].source"),
+        ({"source": {"mlflow": "a/b", "ref": "1", "revision": "1"}}, "models[0].source.mlflow"),
+        ({"source": {"mlflow": "a:b", "ref": "1", "revision": "1"}}, "models[0].source.mlflow"),
+        ({"source": {"mlflow": "a", "ref": "production", "revision": "1"}}, "models[0].source.ref"),
+        ({"source": {"mlflow": "a", "ref": "@", "revision": "1"}}, "models[0].source.ref"),
+        ({"source": {"mlflow": "a", "ref": "@p", "revision": "0"}}, "models[0].source.revision"),
+        ({"source": {"mlflow": "a", "ref": "@p", "revision": 3}}, "models[0].source.revision"),
+        ({"source": {"mlflow": "a", "ref": "2", "revision": "3"}}, "models[0].source.revision"),
         ({"source": {"path": ""}}, "models[0].source.path"), ({"source": {"path": "a\nb"}}, "models[0].source.path"),
         ({"licence": "mit"}, "models[0].licence"),
     ],
@@ -247,6 +300,36 @@ def test_credentials_in_a_url_are_not_repeated_in_the_message() -> None:
     doc = document()
     doc["models"][0]["source"] = {"url": "https://user:hunter2@host/x"}
     assert "hunter2" not in str(refused(doc))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5000", "[::1]:5000", "a-b.example", "registry:443"])
+def test_a_registry_is_named_by_its_host(host: str) -> None:
+    doc = document()
+    doc["models"][0]["source"] = oci(f"{host}/team/net__x-y.z")
+    assert Lockfile.from_dict(doc).to_dict()["models"][0]["source"] == doc["models"][0]["source"]
+
+
+@pytest.mark.parametrize(
+    "source", [oci(), {"mlflow": "fraud", "ref": "@production", "revision": "3"}], ids=["oci", "mlflow"]
+)
+def test_a_repository_and_a_registered_model_are_locked_at_one_ref(source: dict[str, str]) -> None:
+    doc = document()
+    first = {**doc["models"][0], "source": source}
+    doc["models"] = [
+        first,
+        {**first, "name": "other", "source": {**source, "ref": "7", "revision": source["revision"]}},
+    ]
+    if "mlflow" in source:
+        doc["models"][1]["source"]["revision"] = "7"
+    assert refused(doc).where == "models[1].source"
+
+
+def test_what_people_lock_is_what_sources_are_called() -> None:
+    shown = [model.source.shown for model in WHOLE.models]
+    assert "oci:registry.example:5000/team/net:v1" in shown
+    assert f"oci:localhost/net@{MANIFEST}" in shown
+    assert "models:/fraud model@production" in shown
+    assert MlflowSource(name="fraud", ref="3", revision="3").shown == "models:/fraud/3"
 
 
 def test_the_same_name_repository_path_twice_is_refused() -> None:

@@ -11,10 +11,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import LockfileError
+from weighlock.model_source import HubSource, MlflowSource, ModelSource, OciSource, PathSource, UrlSource
 from weighlock.toml import array, line_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "LOCK_VERSION",
+    "Chunks",
+    "HubSource",
+    "Located",
+    "LockedFile",
+    "LockedModel",
+    "Lockfile",
+    "MlflowSource",
+    "ModelSource",
+    "OciSource",
+    "PathSource",
+    "UrlSource",
+    "comments_of",
+    "parse",
+]
 
 LOCK_VERSION = "1.0"
 
@@ -74,40 +92,6 @@ class LockedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HubSource:
-    """A repository on a Hugging Face Hub.
-
-    Args:
-        repo: ``organisation/name`` or ``name``.
-        type: ``model``, ``dataset`` or ``space``.
-        ref: The branch, tag or commit that was asked for.
-        revision: The commit that it was when it was locked, 40 hexadecimal digits.
-    """
-
-    repo: str
-    type: str = "model"
-    ref: str = "main"
-    revision: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlSource:
-    """A single file behind a URL."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathSource:
-    """A file or a folder on this machine, relative to the folder of the lockfile."""
-
-    path: str
-
-
-ModelSource = HubSource | UrlSource | PathSource
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedModel:
     """A model: where it comes from and the files that belong to it.
 
@@ -138,7 +122,7 @@ class Lockfile:
     """All locked models.
 
     Args:
-        models: Unique by name, by repository and by URL.
+        models: Unique by name and by what they come from.
         created_by: The tool that wrote it.
         digest: Of the file that it was read from, ``sha256:…``.
     """
@@ -293,10 +277,15 @@ def _model_to_dict(model: LockedModel) -> dict[str, Any]:
 
 
 def _source_to_dict(source: ModelSource) -> dict[str, Any]:
-    if isinstance(source, UrlSource):
-        return {"url": source.url}
-    if isinstance(source, PathSource):
-        return {"path": source.path}
+    match source:
+        case UrlSource():
+            return {"url": source.url}
+        case PathSource():
+            return {"path": source.path}
+        case OciSource():
+            return {"oci": source.repository, "ref": source.ref, "revision": source.revision}
+        case MlflowSource():
+            return {"mlflow": source.name, "ref": source.ref, "revision": source.revision}
     document = {"hf": source.repo, "ref": source.ref, "revision": source.revision}
     return document if source.type == "model" else {**document, "type": source.type}
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from weighlock.bom.names import address, below, generic, huggingface, is_repo, plain, pypi, reference
+from weighlock.bom.names import address, below, generic, huggingface, is_repo, oci, plain, pypi, reference
 
 
 def test_package_urls_are_those_of_the_specification():
     assert pypi("torch", "2.0+cpu") == "pkg:pypi/torch@2.0%2Bcpu"
     assert huggingface("google-bert/bert", "ABCDEF") == "pkg:huggingface/google-bert/bert@abcdef"
     assert huggingface("org/data", kind="dataset") == "pkg:huggingface/datasets/org/data"
+    digest = f"sha256:{'a' * 64}"
+    named = f"pkg:oci/net@sha256:{'a' * 64}?repository_url=registry.example:5000%2Fteam%2Fnet"
+    assert oci("registry.example:5000/team/net", digest, digest) == named
+    assert oci("registry.example:5000/team/net", "v1", digest) == f"{named}&tag=v1"
     assert generic("a b.pt", "0" * 64, "https://x.example/a?b=c").startswith("pkg:generic/a%20b.pt?checksum=sha256:0")
 
 

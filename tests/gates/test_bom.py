@@ -54,7 +54,7 @@ class Bench:
         """Lock a repository whose files lie in a cache."""
         cache = HubCache(self.folder / "cache")
         source = HubSource(repo=repo, revision=REVISION)
-        place = folders.model(cache.snapshot(source))
+        place = folders.model(cache.folder(source))
         files = inspected(str(place), "x", Silence()).model.files
         model = LockedModel(**{"name": repo, "source": source, "license": "mit", "files": files, **changed})
         return model, Places(folder=self.folder, cache=cache)
@@ -195,7 +195,7 @@ def test_a_locked_dataset_is_data_and_what_a_card_names_leads_to_it(bench):
 def test_a_locked_dataset_says_what_its_own_card_says(bench):
     source = HubSource(repo="org/data", type="dataset", revision=REVISION)
     places = Places(folder=bench.folder, cache=HubCache(bench.folder / "cache"))
-    place = places.cache.snapshot(source)
+    place = places.cache.folder(source)
     place.mkdir(parents=True)
     (place / "README.md").write_text(
         "---\nlicense: cc-by-4.0\nsize_categories: [1K<n<10K]\ntask_categories: [summarization]\n---\n"

@@ -58,12 +58,12 @@ def bring(cache: HubCache, source: HubSource, files: Any) -> None:
         for offer in files:
             got = fetch(Hub().wanted(source, offer), quarantine, Transport(), Silence())
             cache.publish(source, offer.path, got)
-    cache.set_ref(source)
+    cache.finish(source)
 
 
 def test_a_listing_has_commit_sizes_and_digests(hub: LoopbackHub) -> None:
     sha = hub.add_repo("org/a", FILES)
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert listing.source == HubSource(repo="org/a", revision=sha)
     offers = {offer.path: offer for offer in listing.files}
     assert list(offers) == sorted(FILES)
@@ -77,7 +77,7 @@ def test_a_listing_has_commit_sizes_and_digests(hub: LoopbackHub) -> None:
 @pytest.mark.parametrize("kind", ["model", "dataset", "space"])
 def test_what_is_published_is_found_by_huggingface_hub_offline(kind: str, hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_repo("org/a", FILES, type=kind)
-    listing = Hub().list("org/a", kind, "main")
+    listing = Hub().list_at("org/a", kind, "main")
     cache = HubCache(tmp_path / "hub")
     assert isinstance(listing.source, HubSource)
     bring(cache, listing.source, listing.files)
@@ -87,12 +87,12 @@ def test_what_is_published_is_found_by_huggingface_hub_offline(kind: str, hub: L
         with open(found, "rb") as file:
             assert file.read() == data
     folder = snapshot_download("org/a", cache_dir=cache.root, repo_type=kind, local_files_only=True)
-    assert folder == str(cache.snapshot(listing.source))
+    assert folder == str(cache.folder(listing.source))
 
 
 def test_the_layout_is_that_of_huggingface_hub_itself(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_repo("org/a", FILES)
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     ours = HubCache(tmp_path / "ours")
     bring(ours, listing.source, listing.files)
@@ -116,27 +116,27 @@ def test_the_layout_is_that_of_huggingface_hub_itself(hub: LoopbackHub, tmp_path
 
 def test_an_existing_blob_with_other_bytes_is_replaced_not_written_through(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_repo("org/a", {"a.bin": b"good" * 100})
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     cache = HubCache(tmp_path / "hub")
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    blobs = cache.snapshot(listing.source).parent.parent / "blobs"
+    blobs = cache.folder(listing.source).parent.parent / "blobs"
     blobs.mkdir(parents=True)
     (blobs / str(listing.files[0].sha256)).symlink_to(victim)
     bring(cache, listing.source, listing.files)
     assert victim.read_bytes() == b"precious"
-    assert (cache.snapshot(listing.source) / "a.bin").read_bytes() == b"good" * 100
+    assert (cache.folder(listing.source) / "a.bin").read_bytes() == b"good" * 100
 
 
 def test_a_link_out_of_the_cache_is_not_published_through(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_repo("org/a", {"sub/a.bin": b"good"})
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     cache = HubCache(tmp_path / "hub")
     (tmp_path / "outside").mkdir()
-    cache.snapshot(listing.source).mkdir(parents=True)
-    (cache.snapshot(listing.source) / "sub").symlink_to(tmp_path / "outside")
+    cache.folder(listing.source).mkdir(parents=True)
+    (cache.folder(listing.source) / "sub").symlink_to(tmp_path / "outside")
     with pytest.raises(SourceError, match="a link leads out of"):
         bring(cache, listing.source, listing.files)
     assert list((tmp_path / "outside").iterdir()) == []
@@ -155,31 +155,31 @@ def test_a_local_folder_is_not_left_either(tmp_path: Path) -> None:
 def test_a_ref_that_climbs_is_refused(tmp_path: Path) -> None:
     source = HubSource(repo="org/a", ref="../../../x", revision="1" * 40)
     with pytest.raises(SourceError, match="is not a ref"):
-        HubCache(tmp_path / "hub").set_ref(source)
+        HubCache(tmp_path / "hub").finish(source)
 
 
 def test_a_read_only_cache_keeps_its_refs(tmp_path: Path, unprivileged: Any) -> None:
     (tmp_path / "hub").mkdir(mode=0o555)
     with unprivileged(tmp_path):
-        HubCache(tmp_path / "hub").set_ref(HubSource(repo="org/a", revision="1" * 40))
+        HubCache(tmp_path / "hub").finish(HubSource(repo="org/a", revision="1" * 40))
     assert list((tmp_path / "hub").iterdir()) == []
 
 
 def test_a_name_with_odd_characters_is_asked_for_and_published(hub: LoopbackHub, tmp_path: Path) -> None:
     odd = "a b/ü#?%25&.bin"
     hub.add_repo("org/a", {odd: b"odd"})
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     cache = HubCache(tmp_path / "hub")
     bring(cache, listing.source, listing.files)
-    assert (cache.snapshot(listing.source) / odd).read_bytes() == b"odd"
+    assert (cache.folder(listing.source) / odd).read_bytes() == b"odd"
 
 
 @pytest.mark.parametrize("path", ["sub/pytorch_model.bin", "config.json"])
 def test_tampered_bytes_under_the_old_etag_are_refused(path: str, hub: LoopbackHub, tmp_path: Path) -> None:
     hub.add_repo("org/a", FILES)
     hub.tamper("org/a", path, FILES[path][:-1] + b"!")
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     cache = HubCache(tmp_path / "hub")
     with pytest.raises(DigestMismatchError, match="the Hub says"):
@@ -194,11 +194,11 @@ def test_private_repositories_need_the_token_which_is_never_shown(
     hub.token = TOKEN
     hub.add_repo("org/a", FILES)
     with pytest.raises(SourceError, match="may not see it") as caught:
-        Hub().list("org/a", "model", "main")
+        Hub().list_at("org/a", "model", "main")
     assert caught.value.hint is not None
     assert "HF_TOKEN" in caught.value.hint
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    listing = Hub().list("org/a", "model", "main")
+    listing = Hub().list_at("org/a", "model", "main")
     assert isinstance(listing.source, HubSource)
     wanted = Hub().wanted(listing.source, listing.files[0])
     assert wanted.headers["authorization"] == f"Bearer {TOKEN}"
@@ -213,16 +213,16 @@ def test_a_wrong_token_is_not_shown_either(hub: LoopbackHub, monkeypatch: pytest
     hub.add_repo("org/a", FILES)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with pytest.raises(SourceError) as caught:
-        Hub().list("org/a", "model", "main")
+        Hub().list_at("org/a", "model", "main")
     assert TOKEN not in f"{caught.value} {caught.value.hint}"
 
 
 def test_unknown_repository_and_ref(hub: LoopbackHub) -> None:
     hub.add_repo("org/a", FILES)
     with pytest.raises(SourceError, match="org/b@main: does not exist"):
-        Hub().list("org/b", "model", "main")
+        Hub().list_at("org/b", "model", "main")
     with pytest.raises(SourceError, match="org/a@v9: has no such ref"):
-        Hub().list("org/a", "model", "v9")
+        Hub().list_at("org/a", "model", "v9")
 
 
 def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,14 +230,14 @@ def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(SourceError, match="cannot be reached") as caught:
-            Hub().list("org/a", "model", "main")
+            Hub().list_at("org/a", "model", "main")
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 
 def test_nothing_but_the_repository_is_asked_for(hub: LoopbackHub) -> None:
     hub.add_repo("org/a", FILES)
-    Hub().list("org/a", "model", "main")
+    Hub().list_at("org/a", "model", "main")
     assert {request.path.partition("?")[0] for request in hub.requests} == {"/api/models/org/a/revision/main"}
 
 
@@ -262,7 +262,7 @@ def test_a_hub_that_answers_nonsense_is_not_believed(changes: dict[str, Any], mo
     asked = Hub()
     monkeypatch.setattr(asked, "_info", lambda *_args, **_options: answer(**changes))
     with pytest.raises(WeighlockError) as caught:
-        asked.list("org/a", "model", "main")
+        asked.list_at("org/a", "model", "main")
     assert isinstance(caught.value, SourceError | LockfileError)
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
@@ -272,7 +272,7 @@ def test_another_commit_than_asked_for_is_refused(monkeypatch: pytest.MonkeyPatc
     asked = Hub()
     monkeypatch.setattr(asked, "_info", lambda *_args, **_options: answer())
     with pytest.raises(SourceError, match="answers commit"):
-        asked.list("org/a", "model", "main", "3" * 40)
+        asked.list_at("org/a", "model", "main", "3" * 40)
 
 
 def test_the_license_is_what_the_card_or_a_tag_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,4 +284,4 @@ def test_the_license_is_what_the_card_or_a_tag_says(monkeypatch: pytest.MonkeyPa
         (answer(card_data=SimpleNamespace(license=["a", "b"])), None),
     ):
         monkeypatch.setattr(asked, "_info", lambda *_args, info=info, **_options: info)
-        assert asked.list("org/a", "model", "main").license == expected
+        assert asked.list_at("org/a", "model", "main").license == expected

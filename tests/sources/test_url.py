@@ -44,7 +44,7 @@ def test_http_for_this_machine_and_on_request() -> None:
 
 def test_the_folder_is_that_of_torch_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", "/th")
-    assert TorchHubCache().place(UrlSource(url="https://host/a.pth")) == Path("/th/hub/checkpoints/a.pth")
+    assert TorchHubCache().folder(UrlSource(url="https://host/a.pth")) == Path("/th/hub/checkpoints")
     monkeypatch.delenv("TORCH_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", "/c")
     assert TorchHubCache().root == Path("/c/torch/hub/checkpoints")

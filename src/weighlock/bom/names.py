@@ -1,7 +1,8 @@
 """How things are called in a bill of materials: package URLs, references, addresses, and texts of strangers.
 
 Source:
-    ECMA-427, "Package-URL (PURL)", and its type definitions ``pypi``, ``huggingface`` and ``generic``; RFC 3986.
+    ECMA-427, "Package-URL (PURL)", and its type definitions ``pypi``, ``huggingface``, ``oci`` and ``generic``;
+    RFC 3986.
 """
 
 from __future__ import annotations
@@ -110,6 +111,18 @@ def huggingface(repo: str, revision: str | None = None, kind: str = "model") -> 
 def generic(name: str, sha256: str, url: str) -> str:
     """Return the package URL of a single file that lies behind a URL."""
     return qualified(f"pkg:generic/{_part(name)}", {"checksum": f"sha256:{sha256}", "download_url": url})
+
+
+def oci(repository: str, ref: str, digest: str) -> str:
+    """Return the package URL of an artifact in a registry of containers.
+
+    Args:
+        repository: With the host in front.
+        ref: A tag, or the digest again.
+        digest: Of the manifest, ``sha256:…``.
+    """
+    qualifiers = {"repository_url": repository, **({} if ":" in ref else {"tag": ref})}
+    return qualified(f"pkg:oci/{_part(repository.rpartition('/')[2])}{_version(digest)}", qualifiers)
 
 
 def is_repo(text: str) -> bool:

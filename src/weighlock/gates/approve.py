@@ -22,7 +22,6 @@ from weighlock.files import update_lockfile
 from weighlock.finding import Outcome
 from weighlock.gates.judge import inspect_file, locked_file, shown_names, with_approvals
 from weighlock.gates.lock import LockOptions, lock
-from weighlock.gates.places import Places
 from weighlock.gates.profiles import names_of, require_profiles
 from weighlock.gates.request import parse_request
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from weighlock.finding import Inspection
+    from weighlock.gates.places import Places
     from weighlock.gates.project import Project
     from weighlock.sources.interface import Fetched, Progress
 
@@ -153,7 +153,7 @@ def _check(acceptance: Acceptance) -> None:
 
 
 def _locate(target: str, lockfile: Lockfile, project: Project, options: LockOptions) -> _Subject | None:
-    places = Places(folder=project.folder, cache=options.cache, checkpoints=options.checkpoints)
+    places = options.places(project.folder)
     for model in sorted(lockfile.models, key=lambda model: -len(model.name)):
         if not target.startswith(f"{model.name}:"):
             continue

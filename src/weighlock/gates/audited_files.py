@@ -16,7 +16,6 @@ from weighlock.gates.judge import inspect_file
 from weighlock.gates.request import find, intent_request
 from weighlock.gates.selection import divide
 from weighlock.gates.verify import BESIDE, CHANGED, EXTRA, LEFT_OUT, UNREADABLE
-from weighlock.lockfile import HubSource, PathSource
 from weighlock.sources.directory import identify, list_directory
 from weighlock.sources.hub import locked_offer
 from weighlock.sources.transport import Transport
@@ -104,7 +103,7 @@ def see_unlocked(place: Path, name: str, project: Project, progress: Progress) -
 def _others(model: LockedModel, lockfile: Lockfile, project: Project, places: Places) -> Iterator[tuple[Offer, str]]:
     """Yield what lies beside the locked files, with what `weighlock.gates.verify` would call it."""
     root = places.root(model)
-    if not root.is_dir() or not (isinstance(model.source, HubSource | PathSource) or places.local):
+    if not root.is_dir() or not places.is_apart(model):
         return
     others = list_directory(root, str(root), {file.path for file in model.files}).files
     requests = [intent_request(intent, places.folder) for intent in project.policy.models]
@@ -112,7 +111,7 @@ def _others(model: LockedModel, lockfile: Lockfile, project: Project, places: Pl
     include, exclude = (request.include, request.exclude) if request else ((), ())
     selected = divide((*others, *map(locked_offer, model.files)), include, exclude).files
     chosen = {offer.path for offer in selected}
-    unlisted = BESIDE if isinstance(model.source, HubSource) and places.local is None else EXTRA
+    unlisted = BESIDE if places.is_shared(model) else EXTRA
     for offer in others:
         yield offer, unlisted if offer.path in chosen else LEFT_OUT
 

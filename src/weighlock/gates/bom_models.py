@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
 from weighlock.bom.licenses import license_of
-from weighlock.bom.names import below, generic, hub_page, huggingface, is_repo, reference, relative
+from weighlock.bom.names import below, generic, hub_page, huggingface, is_repo, oci, reference, relative
 from weighlock.bom.values import (
     APPLICATION,
     DATASET,
@@ -23,7 +23,7 @@ from weighlock.gates.bom_datasets import gaps_of, named_dataset, properties_of
 from weighlock.gates.bom_documents import CARD, Documents
 from weighlock.gates.bom_files import file_component, listed, manifest_digest, unread_component
 from weighlock.gates.bom_findings import of_files
-from weighlock.lockfile import HubSource, PathSource, UrlSource
+from weighlock.model_source import HubSource, OciSource, PathSource, UrlSource, revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def model_parts(
         kind=kind_of(model),
         ref=ref,
         name=model.name,
-        version=model.source.revision if isinstance(model.source, HubSource) else None,
+        version=revision_of(model.source),
         purl=purl_of(model),
         description=_description(documents),
         producer=_producer(model, documents),
@@ -118,7 +118,7 @@ def model_parts(
 
 def ref_of(model: LockedModel) -> str:
     """Return the reference of a model in a document."""
-    purl = purl_of(model) if isinstance(model.source, HubSource) else None
+    purl = purl_of(model) if isinstance(model.source, HubSource | OciSource) else None
     return purl or reference("model", model.name)
 
 
@@ -133,6 +133,8 @@ def purl_of(model: LockedModel) -> str | None:
     match model.source:
         case HubSource() as source:
             return huggingface(source.repo, source.revision, source.type)
+        case OciSource() as source:
+            return oci(source.repository, source.ref, source.revision)
         case UrlSource(url=url) if len(model.files) == 1:
             return generic(model.files[0].path, model.files[0].sha256, url)
         case _:
@@ -203,6 +205,8 @@ def _references(model: LockedModel) -> Iterator[Reference]:
         if CARD in paths:
             page = hub_page(source.repo, source.revision, source.type, CARD)
             yield Reference(kind="model-card", url=page, digests=(Digest.sha256(paths[CARD].sha256),))
+    elif isinstance(source, OciSource):
+        yield Reference(kind="distribution", url=f"oci://{source.repository}@{source.revision}")
     elif isinstance(source, UrlSource):
         yield Reference(kind="distribution", url=source.url, digests=_digests_of(model))
     if CARD in paths and not isinstance(source, HubSource):
@@ -252,13 +256,9 @@ def _other_license(model: LockedModel, component: Component) -> str | None:
 
 def _place(model: LockedModel) -> str:
     """Return where a model comes from, in the words of the lockfile."""
-    match model.source:
-        case HubSource(repo=repo, ref=ref):
-            return f"hf:{repo}@{ref}"
-        case UrlSource(url=url):
-            return url
-        case PathSource(path=path):
-            return model.name if os.path.isabs(path) else path
+    if isinstance(model.source, PathSource) and os.path.isabs(model.source.path):
+        return model.name
+    return model.source.shown
 
 
 def _state_of_card(model: LockedModel, documents: Documents) -> str:

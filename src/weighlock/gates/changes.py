@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weighlock.finding import listing
-from weighlock.lockfile import HubSource
+from weighlock.model_source import revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +80,8 @@ def describe(change: ModelChange) -> str:
     """Say what changed in a model, in one line without commits' full names."""
     parts = []
     if change.revision:
-        parts.append(f"revision {change.revision[0][:7]} to {change.revision[1][:7]}")
+        before, after = (revision.removeprefix("sha256:")[:7] for revision in change.revision)
+        parts.append(f"revision {before} to {after}")
     for word in ("added", "removed", "changed"):
         paths = getattr(change, word)
         if paths:
@@ -119,11 +120,8 @@ def _compare_model(name: str, old: LockedModel | None, new: LockedModel | None) 
 
 
 def _revisions(old: LockedModel | None, new: LockedModel | None) -> tuple[str, str] | None:
-    if old is None or new is None or not isinstance(old.source, HubSource) or not isinstance(new.source, HubSource):
-        return None
-    if old.source.revision == new.source.revision:
-        return None
-    return old.source.revision, new.source.revision
+    before, after = revision_of(old.source if old else None), revision_of(new.source if new else None)
+    return (before, after) if before and after and before != after else None
 
 
 def _code(new: LockedModel | None, old: LockedModel | None) -> tuple[str, ...]:

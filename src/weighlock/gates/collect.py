@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from weighlock.digests import cores
 from weighlock.errors import DigestMismatchError, SourceError
 from weighlock.sources.directory import identify
-from weighlock.sources.download import fetch
 from weighlock.sources.quarantine import Quarantine, discard
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from weighlock.sources.download import Wanted
-    from weighlock.sources.interface import Fetched, Offer, Progress
+    from weighlock.model_source import ModelSource
+    from weighlock.sources.interface import Client, Fetched, Offer, Progress
     from weighlock.sources.transport import Transport
 
 _DOWNLOADS = 8
@@ -43,14 +42,16 @@ class Errand:
         model: Name of its model.
         offer: What is known about it.
         place: Where it may lie already.
-        wanted: Says how to download it, if it may be; asked only if it has to be.
+        client: Downloads it, if that may be.
+        source: Of its model, for the client.
         quarantine: Where downloads for its destination wait.
     """
 
     model: str
     offer: Offer
     place: Path | None = None
-    wanted: Callable[[], Wanted] | None = None
+    client: Client | None = None
+    source: ModelSource | None = None
     quarantine: Path | None = None
 
 
@@ -151,7 +152,7 @@ class Collector:
     def _enter(self, errands: Sequence[Errand], replaced: Collection[int]) -> None:
         for errand in errands:
             where = f"{errand.model}: {errand.offer.path}"
-            if errand.wanted is None or errand.quarantine is None:
+            if errand.client is None or errand.quarantine is None:
                 if id(errand) in replaced:
                     raise DigestMismatchError("has other bytes than the lockfile expects", where=where, hint=_OWN)
                 raise SourceError("is not there", where=where, hint=_OWN)
@@ -171,9 +172,10 @@ class Collector:
         self.progress.expect(sum(errand.offer.size or 0 for errand in errands))
 
     def _download(self, errand: Errand) -> Fetched:
-        if errand.wanted is None or errand.quarantine is None:
+        if errand.client is None or errand.quarantine is None:
             raise SourceError("cannot be downloaded", where=errand.offer.path)
-        return fetch(errand.wanted(), self._quarantines[errand.quarantine], self._transport, self.progress)
+        quarantine = self._quarantines[errand.quarantine]
+        return errand.client.fetch(errand.source, errand.offer, quarantine, self._transport, self.progress)
 
 
 def is_announced(offer: Offer, fetched: Fetched) -> bool:

@@ -13,33 +13,35 @@ For all models that are asked for, together:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from weighlock.errors import AdmissionError, DigestMismatchError, UsageError
 from weighlock.files import update_lockfile
 from weighlock.gates import changes
+from weighlock.gates.clients import Clients
 from weighlock.gates.collect import Brought, Collector, Errand
 from weighlock.gates.judge import JudgedFile, inspect_file, judge, locked_file, with_approvals
-from weighlock.gates.request import HubRequest, ModelRequest, find
+from weighlock.gates.places import Places
+from weighlock.gates.request import ModelRequest, find
 from weighlock.gates.selection import Selection, select
 from weighlock.gates.twins import Party, Proof, Proofs, prove_model, with_kept
-from weighlock.lockfile import HubSource, LockedModel, Lockfile, PathSource, UrlSource
+from weighlock.lockfile import LockedModel, Lockfile
+from weighlock.model_source import PathSource, UrlSource, revision_of
 from weighlock.sources.directory import list_directory
-from weighlock.sources.hub import Hub
-from weighlock.sources.hub_cache import HubCache, publish_to_folder
-from weighlock.sources.interface import Listing, Offer, Silence
+from weighlock.sources.hub_cache import HubCache
+from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
-from weighlock.sources.url import TorchHubCache, list_url, wanted
+from weighlock.sources.url import TorchHubCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from weighlock.finding import Inspection
     from weighlock.gates.project import Project
     from weighlock.lockfile import LockedFile
-    from weighlock.sources.interface import Progress
+    from weighlock.sources.interface import Listing, Offer, Progress
 
 EVERYTHING = "*"
 """In `LockOptions.upgrade`: all models."""
@@ -64,6 +66,14 @@ class LockOptions:
     allow_http: bool = False
     cache: HubCache = field(default_factory=HubCache)
     checkpoints: TorchHubCache = field(default_factory=TorchHubCache)
+
+    def places(self, folder: Path) -> Places:
+        """Return where the files of models belong.
+
+        Args:
+            folder: Of the lockfile.
+        """
+        return Places(folder=folder, cache=self.cache, checkpoints=self.checkpoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +168,7 @@ def lock(
         # 6. Enforce
         _refuse(plans, judged, brought, collector, proofs)
         for plan in plans:
-            _publish(plan, [item for item in brought if item.errand.model == plan.name], options)
+            _publish(plan, [item for item in brought if item.errand.model == plan.name], options.places(project.folder))
     return _write(project, plans, judged, proofs)
 
 
@@ -167,7 +177,8 @@ class _Planner:
         self._old = old
         self._project = project
         self._options = options
-        self._hub: Hub | None = None
+        self._clients = Clients(allow_http=options.allow_http)
+        self._places = options.places(project.folder)
 
     def plan(self, request: ModelRequest) -> _Plan:
         old = find(self._old, request)
@@ -179,50 +190,26 @@ class _Planner:
 
     def _list(self, request: ModelRequest, old: LockedModel | None) -> Listing:
         target = request.target
-        if isinstance(target, UrlSource):
-            return self._list_url(target, old)
-        if not isinstance(target, HubRequest):
+        if isinstance(target, PathSource):
             return list_directory(self._project.folder / target.path, target.path)
-        if self._options.offline:
+        if self._options.offline and not isinstance(target, UrlSource):
             raise UsageError("cannot be locked offline", where=request.name, hint="run it again without --offline")
-        self._hub = self._hub or Hub()
-        kept = old.source if old is not None and isinstance(old.source, HubSource) else None
-        if kept is None or self._is_upgraded(old) or target.ref not in (None, kept.ref):
-            ref = target.ref or (kept.ref if kept else "main")
-            return self._hub.list(target.repo, target.type, ref)
-        return self._hub.list(target.repo, target.type, kept.ref, kept.revision)
-
-    def _list_url(self, target: UrlSource, old: LockedModel | None) -> Listing:
-        listing = list_url(target.url, allow_http=self._options.allow_http)
-        if old is None or self._is_upgraded(old):
-            return listing
-        file = old.files[0]
-        return replace(listing, files=(Offer(path=file.path, size=file.size, sha256=file.sha256),))
-
-    def _is_upgraded(self, old: LockedModel | None) -> bool:
-        return old is not None and bool(self._options.upgrade & {EVERYTHING, old.name})
+        upgrade = old is not None and bool(self._options.upgrade & {EVERYTHING, old.name})
+        return self._clients.of(target).list(target, old, upgrade=upgrade)
 
     def _errand(self, name: str, listing: Listing, offer: Offer) -> Errand:
         source = listing.source
-        if isinstance(source, HubSource) and self._hub is not None:
-            cache = self._options.cache
-            return Errand(
-                model=name,
-                offer=offer,
-                place=cache.snapshot(source) / offer.path,
-                wanted=partial(self._hub.wanted, source, offer),
-                quarantine=cache.quarantine,
-            )
-        if isinstance(source, UrlSource):
-            checkpoints = self._options.checkpoints
-            return Errand(
-                model=name,
-                offer=offer,
-                place=checkpoints.place(source),
-                wanted=partial(wanted, source, offer),
-                quarantine=checkpoints.quarantine,
-            )
-        return Errand(model=name, offer=offer, place=offer.local)
+        if isinstance(source, PathSource):
+            return Errand(model=name, offer=offer, place=offer.local)
+        store = self._places.store(source)
+        return Errand(
+            model=name,
+            offer=offer,
+            place=store.folder(source) / offer.path,
+            client=self._clients.of(source),
+            source=source,
+            quarantine=store.quarantine,
+        )
 
 
 def _prove(brought: Sequence[Brought], inspections: Sequence[Inspection], collector: Collector) -> Proofs:
@@ -282,18 +269,18 @@ def _refuse(
 
 
 def _refuse_rewritten(plan: _Plan, judged: Sequence[JudgedFile]) -> None:
-    """Refuse other bytes under the same commit: a commit does not change, so somebody changed them."""
+    """Refuse other bytes under the same revision: it does not change, so somebody changed them."""
     source = plan.listing.source
-    if plan.old is None or not isinstance(source, HubSource) or plan.old.source != source:
+    if plan.old is None or revision_of(source) is None or plan.old.source != source:
         return
     before = {file.path: file.sha256 for file in plan.old.files}
     for item in judged:
         if item.model == plan.name and before.get(item.locked.path, item.locked.sha256) != item.locked.sha256:
             raise DigestMismatchError(
-                f"the Hub has sha256 {item.locked.sha256} at commit {source.revision}, "
+                f"{source.shown} has sha256 {item.locked.sha256} at {revision_of(source)}, "
                 f"the lockfile says {before[item.locked.path]}",
                 where=f"{plan.name}: {item.locked.path}",
-                hint="the repository's history was rewritten or the Hub is not the one it was; "
+                hint="the repository's history was rewritten or the server is not the one it was; "
                 "the lockfile was not changed",
             )
 
@@ -343,17 +330,15 @@ def _merge(old: Lockfile, plans: Sequence[_Plan], judged: Sequence[JudgedFile]) 
     return Lockfile(models=tuple(models[name] for name in sorted(models)))
 
 
-def _publish(plan: _Plan, brought: Sequence[Brought], options: LockOptions) -> None:
+def _publish(plan: _Plan, brought: Sequence[Brought], places: Places) -> None:
     source = plan.listing.source
+    if isinstance(source, PathSource):
+        return
+    store = places.store(source)
     for item in brought:
-        if not item.fetched.quarantined:
-            continue
-        if isinstance(source, HubSource):
-            options.cache.publish(source, item.errand.offer.path, item.fetched)
-        elif isinstance(source, UrlSource):
-            publish_to_folder(options.checkpoints.root, item.errand.offer.path, item.fetched)
-    if isinstance(source, HubSource):
-        options.cache.set_ref(source)
+        if item.fetched.quarantined:
+            store.publish(source, item.errand.offer.path, item.fetched)
+    store.finish(source)
 
 
 def _write(project: Project, plans: Sequence[_Plan], judged: Sequence[JudgedFile], proofs: Proofs) -> LockReport:

@@ -22,14 +22,13 @@ from weighlock.gates.policy_files import (
     root_of,
     table_of,
 )
-from weighlock.lockfile import HubSource, UrlSource
 from weighlock.policy import MODES
 from weighlock.policy_layers import Layer, combine, organisation_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from weighlock.lockfile import LockedModel, ModelSource
+    from weighlock.lockfile import LockedModel
     from weighlock.policy import Policy
 
 
@@ -160,7 +159,7 @@ def require_code(models: Iterable[LockedModel], lock: str, environ: Mapping[str,
         PolicyError: An organisation's policy cannot be read.
         GuardError: It admits more.
     """
-    require_code_of((_origin(model.source) for model in models if model.remote_code), lock, environ)
+    require_code_of((model.source.origin for model in models if model.remote_code), lock, environ)
 
 
 def require_code_of(names: Iterable[str], asker: str, environ: Mapping[str, str]) -> None:
@@ -185,12 +184,6 @@ def require_code_of(names: Iterable[str], asker: str, environ: Mapping[str, str]
                 hint=f"lock it without its code, or ask whoever writes {layer.path} to name it with "
                 '`remote-code = true`, or to add "models.remote-code" to its `delegate`',
             )
-
-
-def _origin(source: ModelSource) -> str:
-    if isinstance(source, HubSource):
-        return source.repo
-    return source.url if isinstance(source, UrlSource) else source.path
 
 
 def require_option(option: str, key: str, value: Any, environ: Mapping[str, str]) -> None:

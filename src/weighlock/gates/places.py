@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from weighlock.lockfile import HubSource, PathSource, UrlSource
-from weighlock.sources.hub_cache import HubCache
+from weighlock.errors import UsageError
+from weighlock.model_source import HubSource, PathSource, UrlSource
+from weighlock.sources.hub_cache import HubCache, publish_to_folder
 from weighlock.sources.url import TorchHubCache
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from weighlock.lockfile import LockedModel
+    from weighlock.model_source import ModelSource
+    from weighlock.sources.interface import Fetched, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +36,9 @@ class Places:
 
     def root(self, model: LockedModel) -> Path:
         """Return the folder of a model, or the file if it is a single local one."""
-        match model.source:
-            case PathSource(path=path):
-                return self.folder / path
-            case _ if self.local is not None:
-                return self.local
-            case HubSource() as source:
-                return self.cache.snapshot(source)
-            case UrlSource():
-                return self.checkpoints.root
+        if isinstance(model.source, PathSource):
+            return self.folder / model.source.path
+        return self.local or self.store(model.source).folder(model.source)
 
     def file(self, model: LockedModel, path: str) -> Path:
         """Return the place of one file."""
@@ -50,8 +47,43 @@ class Places:
             return root
         return root / path
 
+    def store(self, source: ModelSource) -> Store:
+        """Return what keeps the files of a source.
+
+        Raises:
+            UsageError: Nothing does: it is a path, or of a kind that this version cannot keep.
+        """
+        match source:
+            case HubSource():
+                return self.cache
+            case UrlSource():
+                return self.checkpoints
+            case _:
+                raise UsageError("is of a kind that this weighlock cannot keep", where=source.shown)
+
     def quarantine(self, model: LockedModel) -> Path:
         """Return where downloads for a model wait."""
-        if self.local is not None:
-            return self.local / ".weighlock-quarantine"
-        return self.cache.quarantine if isinstance(model.source, HubSource) else self.checkpoints.quarantine
+        return self.local / ".weighlock-quarantine" if self.local else self.store(model.source).quarantine
+
+    def publish(self, model: LockedModel, path: str, fetched: Fetched) -> Path:
+        """Move a file out of the quarantine to its place.
+
+        Raises:
+            WeighlockError: The file system refuses; then nothing was published.
+        """
+        if self.local:
+            return publish_to_folder(self.local, path, fetched)
+        return self.store(model.source).publish(model.source, path, fetched)
+
+    def finish(self, model: LockedModel) -> None:
+        """Do what is to be done when all files of a model are there."""
+        if not self.local and not isinstance(model.source, PathSource):
+            self.store(model.source).finish(model.source)
+
+    def is_apart(self, model: LockedModel) -> bool:
+        """Whether what lies beside the files of a model belongs to it."""
+        return bool(self.local) or isinstance(model.source, PathSource) or self.store(model.source).apart
+
+    def is_shared(self, model: LockedModel) -> bool:
+        """Whether other projects put files into the folder of a model."""
+        return not self.local and not isinstance(model.source, PathSource)

@@ -8,24 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighlock.errors import LockfileError, UsageError
-from weighlock.lockfile import HubSource, LockedModel, Lockfile, PathSource, UrlSource
-from weighlock.lockfile_schema import check_repo
+from weighlock.model_source import (
+    HubRequest,
+    HubSource,
+    MlflowRequest,
+    MlflowSource,
+    OciRequest,
+    OciSource,
+    PathSource,
+    UrlSource,
+)
+from weighlock.model_source_schema import check_repo
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
+    from weighlock.lockfile import LockedModel, Lockfile
+    from weighlock.model_source import ModelSource, ModelTarget
     from weighlock.policy import ModelIntent
 
 _TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
 _PATHS = ("./", "../", "/", "~", ".\\", "..\\")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubRequest:
-    """A repository of a Hub, at a ref or at whatever is locked or default."""
-
-    repo: str
-    type: str = "model"
-    ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class ModelRequest:
     """
 
     name: str
-    target: HubRequest | UrlSource | PathSource
+    target: ModelTarget
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     remote_code: bool = False
@@ -88,18 +90,24 @@ def intent_request(intent: ModelIntent, folder: Path) -> ModelRequest:
 
 def locked_request(model: LockedModel) -> ModelRequest:
     """Turn a locked model into the request that would lock it again."""
-    target = model.source
-    if isinstance(target, HubSource):
-        return ModelRequest(name=model.name, target=HubRequest(repo=target.repo, type=target.type, ref=target.ref))
-    return ModelRequest(name=model.name, target=target)
+    return ModelRequest(name=model.name, target=_target_of(model.source))
 
 
 def find(lockfile: Lockfile, request: ModelRequest) -> LockedModel | None:
     """Return the locked model that a request is about, whatever its name."""
-    target = request.target
-    if isinstance(target, HubRequest):
-        return lockfile.by_repo(target.type, target.repo)
-    return next((model for model in lockfile.models if model.source == target), None)
+    return next((model for model in lockfile.models if request.target.means(model.source)), None)
+
+
+def _target_of(source: ModelSource) -> ModelTarget:
+    match source:
+        case HubSource(repo=repo, type=kind, ref=ref):
+            return HubRequest(repo=repo, type=kind, ref=ref)
+        case OciSource(repository=repository, ref=ref):
+            return OciRequest(repository=repository, ref=ref)
+        case MlflowSource(name=name, ref=ref):
+            return MlflowRequest(name=name, ref=ref)
+        case UrlSource() | PathSource():
+            return source
 
 
 def _hub_request(text: str, type: str, ref: str | None) -> ModelRequest:  # noqa: A002 - the Hub's own word

@@ -2,7 +2,7 @@
 
 Offline, the policy is compared with the lockfile: every model is there, from the right source and ref, and no
 locked file is excluded by a pattern; of a local folder, also the files that would be selected are those that are
-locked. With the Hub at hand, also: no ref has moved, and the files that would be
+locked. With the servers at hand, also: no ref has moved, and the files that would be
 selected at the locked commit are those that are locked. Digests on this disk are the business of ``verify``.
 """
 
@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.gates.request import HubRequest, ModelRequest, find
+from weighlock.gates.clients import Clients
+from weighlock.gates.request import ModelRequest, find
 from weighlock.gates.selection import matches, select
-from weighlock.lockfile import HubSource, PathSource
+from weighlock.model_source import PathSource, UrlSource, revision_of
 from weighlock.sources.directory import list_directory
-from weighlock.sources.hub import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from weighlock.lockfile import LockedModel, Lockfile
-    from weighlock.sources.interface import Offer
+    from weighlock.model_source import Revised
+    from weighlock.sources.interface import Client, Offer
 
 
 def check(
@@ -30,6 +31,7 @@ def check(
     folder: Path,
     *,
     offline: bool = False,
+    allow_http: bool = False,
     all_formats: bool = False,
 ) -> tuple[str, ...]:
     """Return what is stale, one sentence for each difference.
@@ -38,20 +40,23 @@ def check(
         requests: What the policy, or the command line, asks for.
         lockfile: What is locked.
         folder: Of the lockfile, to which paths are relative.
-        offline: Ask no Hub.
+        offline: Ask no server.
+        allow_http: Other machines may be asked without encryption.
         all_formats: As the lockfile was made.
 
     Raises:
-        SourceError: The Hub cannot be reached.
+        SourceError: A server cannot be reached.
     """
-    hub = None if offline else Hub()
+    clients = None if offline else Clients(allow_http=allow_http)
     return tuple(
-        line for request in requests for line in _differences(request, lockfile, folder, hub, all_formats=all_formats)
+        line
+        for request in requests
+        for line in _differences(request, lockfile, folder, clients, all_formats=all_formats)
     )
 
 
 def _differences(
-    request: ModelRequest, lockfile: Lockfile, folder: Path, hub: Hub | None, *, all_formats: bool
+    request: ModelRequest, lockfile: Lockfile, folder: Path, clients: Clients | None, *, all_formats: bool
 ) -> Iterator[str]:
     model = find(lockfile, request)
     if model is None:
@@ -63,24 +68,24 @@ def _differences(
             yield f"{model.name}: {file.path} is locked, but the patterns leave it out"
     if request.remote_code and not model.remote_code:
         yield f"{model.name}: remote-code is asked for, but not locked"
-    if isinstance(model.source, HubSource) and isinstance(request.target, HubRequest):
-        ref = request.target.ref or model.source.ref
-        if ref != model.source.ref:
-            yield f"{model.name}: ref {ref} is asked for, {model.source.ref} is locked"
-        elif hub is not None:
-            yield from _moved(request, model, model.source, hub, all_formats=all_formats)
-    elif isinstance(model.source, PathSource):
-        offers = list_directory(folder / model.source.path, model.source.path).files
+    target = request.target
+    if isinstance(target, PathSource):
+        offers = list_directory(folder / target.path, target.path).files
         yield from _selected(request, model, offers, all_formats=all_formats)
+    elif not isinstance(target, UrlSource) and not isinstance(model.source, UrlSource | PathSource):
+        if target.ref not in (None, model.source.ref):
+            yield f"{model.name}: ref {target.ref} is asked for, {model.source.ref} is locked"
+        elif clients is not None:
+            yield from _moved(request, model, model.source, clients.of(target), all_formats=all_formats)
 
 
 def _moved(
-    request: ModelRequest, model: LockedModel, source: HubSource, hub: Hub, *, all_formats: bool
+    request: ModelRequest, model: LockedModel, source: Revised, client: Client, *, all_formats: bool
 ) -> Iterator[str]:
-    now = hub.resolve(source.repo, source.type, source.ref)
-    if now.revision != source.revision:
-        yield f"{model.name}: {source.ref} is now {now.revision[:12]}, {source.revision[:12]} is locked"
-    offers = hub.list(source.repo, source.type, source.ref, source.revision).files
+    locked, now = source.revision, revision_of(client.now(source))
+    if now != locked:
+        yield f"{model.name}: {source.ref} is now {_short(now)}, {_short(locked)} is locked"
+    offers = client.list(request.target, model, upgrade=False).files
     yield from _selected(request, model, offers, all_formats=all_formats)
 
 
@@ -95,3 +100,8 @@ def _selected(
     beyond = sorted(locked.intersection((*selection.covered, *selection.other)))
     if beyond:
         yield f"{model.name}: {', '.join(beyond)} is locked, but `--all-formats` is not given, and would be left out"
+
+
+def _short(revision: str | None) -> str:
+    """Return the beginning of a commit or manifest, or a whole version."""
+    return (revision or "gone").removeprefix("sha256:")[:12]

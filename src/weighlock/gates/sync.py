@@ -11,19 +11,18 @@ The bytes were inspected when they were locked; the digest says that they are th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
+from weighlock.gates.clients import Clients
 from weighlock.gates.collect import Brought, Collector, Errand
-from weighlock.lockfile import HubSource, PathSource, UrlSource
-from weighlock.sources.hub import Hub, locked_offer
-from weighlock.sources.hub_cache import publish_to_folder
+from weighlock.model_source import PathSource, UrlSource
+from weighlock.sources.hub import locked_offer
 from weighlock.sources.interface import Silence
 from weighlock.sources.transport import Transport
-from weighlock.sources.url import file_name, wanted
+from weighlock.sources.url import file_name
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -84,8 +83,8 @@ def sync(
     _refuse_collisions(models)
     transport = transport or Transport(allow_http=allow_http)
     # 1. Collect, and 4. Decide, which needs no bytes
-    hub = Hub()
-    errands = [_errand(model, file, places, hub) for model in models for file in _admitted(model, decider)]
+    clients = Clients(allow_http=allow_http)
+    errands = [_errand(model, file, places, clients) for model in models for file in _admitted(model, decider)]
     with Collector(transport, progress or Silence(), offline=offline) as collector:
         # 2. Identify, and 3. Verify
         try:
@@ -100,8 +99,7 @@ def sync(
             _record(decider, f"{item.errand.model}:{item.errand.offer.path}", Decision.ALLOW, "locked", digest)
             result.append(_publish(item, owners[item.errand.model], places, collector))
     for model in models:
-        if isinstance(model.source, HubSource) and places.local is None:
-            places.cache.set_ref(model.source)
+        places.finish(model)
     return tuple(result)
 
 
@@ -142,17 +140,12 @@ def _admitted(model: LockedModel, decider: Decider | None) -> tuple[LockedFile, 
     return model.files
 
 
-def _errand(model: LockedModel, file: LockedFile, places: Places, hub: Hub) -> Errand:
-    offer = locked_offer(file)
-    source = model.source
-    place = places.file(model, file.path)
-    if isinstance(source, PathSource):
-        return Errand(model=model.name, offer=offer, place=place)
-    if isinstance(source, UrlSource):
-        download = partial(wanted, source, offer)
-    else:
-        download = partial(hub.wanted, source, offer, announced="the lockfile")
-    return Errand(model=model.name, offer=offer, place=place, wanted=download, quarantine=places.quarantine(model))
+def _errand(model: LockedModel, file: LockedFile, places: Places, clients: Clients) -> Errand:
+    errand = Errand(model=model.name, offer=locked_offer(file), place=places.file(model, file.path))
+    if isinstance(model.source, PathSource):
+        return errand
+    client = clients.of(model.source)
+    return replace(errand, client=client, source=model.source, quarantine=places.quarantine(model))
 
 
 def _refuse_collisions(models: Sequence[LockedModel]) -> None:
@@ -177,8 +170,5 @@ def _publish(item: Brought, model: LockedModel, places: Places, collector: Colle
         status = "replaced" if item.replaces else "downloaded"
         if item.replaces:
             collector.progress.say(f"{place} has other bytes than the lockfile expects and is replaced")
-        if isinstance(model.source, HubSource) and places.local is None:
-            place = places.cache.publish(model.source, path, item.fetched)
-        else:
-            place = publish_to_folder(places.root(model), path, item.fetched)
+        place = places.publish(model, path, item.fetched)
     return SyncedFile(model=model.name, path=path, size=item.fetched.size, status=status, place=str(place))

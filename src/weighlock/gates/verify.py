@@ -23,7 +23,7 @@ from weighlock.gates.judge import inspect_file, locked_file
 from weighlock.gates.request import find, intent_request
 from weighlock.gates.selection import divide
 from weighlock.gates.twins import prove_again
-from weighlock.lockfile import Chunks, HubSource, PathSource
+from weighlock.lockfile import Chunks
 from weighlock.sources.directory import identify, list_directory
 from weighlock.sources.hub import locked_offer
 from weighlock.sources.interface import Silence
@@ -189,10 +189,10 @@ def _locked_subjects(model: LockedModel, places: Places) -> list[_Subject]:
 
 def _other_subjects(model: LockedModel, places: Places, request: ModelRequest | None) -> Iterable[_Subject]:
     root = places.root(model)
-    if not root.is_dir() or not (isinstance(model.source, HubSource | PathSource) or places.local):
+    if not root.is_dir() or not places.is_apart(model):
         return
     locked = {file.path for file in model.files}
-    shared = isinstance(model.source, HubSource) and places.local is None
+    shared = places.is_shared(model)
     others = list_directory(root, str(root), locked).files
     everything = (*others, *map(locked_offer, model.files))
     include, exclude = (request.include, request.exclude) if request else ((), ())

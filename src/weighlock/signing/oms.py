@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from weighlock.errors import ForgedError, LockfileError, UnsupportedError
-from weighlock.lockfile import HubSource, PathSource
+from weighlock.lockfile import HubSource, MlflowSource, OciSource, PathSource
 from weighlock.lockfile_schema import check_path
 from weighlock.signing.statement import Statement, Subject, read_statement
 from weighlock.signing.strict_json import fields, items, text
@@ -32,6 +32,7 @@ SKIPPED = (".git", ".gitattributes", ".github", ".gitignore")
 """What `model_signing` leaves out of every folder, signed or not, unless it is told otherwise."""
 
 _IGNORED = "predicate.serialization.ignore_paths"
+_SOURCE = ("hf", "oci", "mlflow", "ref", "revision", "type", "path", "url")
 _ALGORITHMS = {"sha256": "sha256", "blake2": "blake2b", "blake2b": "blake2b", "blake3": "blake3"}
 _DIGITS = {"sha256": 64, "blake2b": 128, "blake3": 64}
 _HEX = re.compile(r"[0-9a-f]+\Z")
@@ -186,6 +187,10 @@ def _source(model: LockedModel) -> dict[str, str]:
     source = model.source
     if isinstance(source, HubSource):
         return {"hf": source.repo, "ref": source.ref, "revision": source.revision, "type": source.type}
+    if isinstance(source, OciSource):
+        return {"oci": source.repository, "ref": source.ref, "revision": source.revision}
+    if isinstance(source, MlflowSource):
+        return {"mlflow": source.name, "ref": source.ref, "revision": source.revision}
     return {"path": source.path} if isinstance(source, PathSource) else {"url": source.url}
 
 
@@ -295,7 +300,7 @@ def _claim(value: Any, name: str, parts: Sequence[Part], algorithm: str) -> _Cla
     value = fields(value, where, required=("model", "source", "sizes", "skipped"))
     if value["model"] != name:
         raise ForgedError("names another model than the subject", where=f"{where}.model")
-    source = fields(value["source"], f"{where}.source", optional=("hf", "ref", "revision", "type", "path", "url"))
+    source = fields(value["source"], f"{where}.source", optional=_SOURCE)
     sizes = items(value["sizes"], f"{where}.sizes")
     if len(sizes) != len(parts):
         raise ForgedError("are not one size for each resource", where=f"{where}.sizes")

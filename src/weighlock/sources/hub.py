@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from weighlock.errors import SourceError
-from weighlock.lockfile import HubSource
-from weighlock.lockfile_schema import check_path, check_repo
-from weighlock.sources.download import Wanted
+from weighlock.lockfile_schema import check_path
+from weighlock.model_source import HubSource, chosen
+from weighlock.model_source_schema import check_repo
+from weighlock.sources.download import Wanted, fetch
 from weighlock.sources.interface import Listing, Offer
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    from weighlock.lockfile import LockedFile
+    from weighlock.lockfile import LockedFile, LockedModel
+    from weighlock.model_source import HubRequest
+    from weighlock.sources.interface import Fetched, Progress
+    from weighlock.sources.quarantine import Quarantine
+    from weighlock.sources.transport import Transport
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -44,15 +49,21 @@ class Hub:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # Else 2.x asks the Hub for a list of programs to look for.
         self.endpoint: str = constants.ENDPOINT
 
-    def resolve(self, repo: str, type: str, ref: str) -> HubSource:  # noqa: A002 - the Hub's own word
-        """Find the commit that a ref is now.
+    def now(self, source: HubSource) -> HubSource:
+        """Find the commit that the ref of a source is now.
 
         Raises:
             SourceError: The Hub cannot be reached or has no such repository or ref.
         """
-        return self._source(self._info(repo, type, ref, metadata=False), repo, type, ref)
+        info = self._info(source.repo, source.type, source.ref, metadata=False)
+        return self._source(info, source.repo, source.type, source.ref)
 
-    def list(self, repo: str, type: str, ref: str, revision: str | None = None) -> Listing:  # noqa: A002
+    def list(self, request: HubRequest, old: LockedModel | None, *, upgrade: bool) -> Listing:
+        """List a repository at the locked commit, or at what its ref is now."""
+        ref, revision = chosen(request.ref, old.source if old else None, upgrade=upgrade)
+        return self.list_at(request.repo, request.type, ref or "main", revision)
+
+    def list_at(self, repo: str, type: str, ref: str, revision: str | None = None) -> Listing:  # noqa: A002
         """List the files of a repository with what the Hub says about each.
 
         Args:
@@ -71,7 +82,13 @@ class Hub:
         files = sorted((_offer(sibling, repo) for sibling in info.siblings or ()), key=lambda offer: offer.path)
         return Listing(source=source, files=tuple(files), license=_license(info))
 
-    def wanted(self, source: HubSource, offer: Offer, *, announced: str = "the Hub") -> Wanted:
+    def fetch(
+        self, source: HubSource, offer: Offer, quarantine: Quarantine, transport: Transport, progress: Progress
+    ) -> Fetched:
+        """Download one file at the commit of its source."""
+        return fetch(self.wanted(source, offer), quarantine, transport, progress)
+
+    def wanted(self, source: HubSource, offer: Offer) -> Wanted:
         """Describe the download of one file at the commit of its source.
 
         Raises:
@@ -96,7 +113,7 @@ class Hub:
             size=offer.size,
             sha256=offer.sha256,
             git_id=offer.git_id,
-            announced=announced,
+            announced=offer.announced or "the Hub",
         )
 
     def _info(self, repo: str, type: str, revision: str, *, metadata: bool) -> Any:  # noqa: A002 - three classes
@@ -118,7 +135,7 @@ class Hub:
 
 def locked_offer(file: LockedFile) -> Offer:
     """Describe a locked file as if the source had announced what the lockfile says."""
-    return Offer(path=file.path, size=file.size, sha256=file.sha256)
+    return Offer(path=file.path, size=file.size, sha256=file.sha256, announced="the lockfile")
 
 
 def is_offline() -> bool:

@@ -19,7 +19,7 @@ from weighlock.errors import SourceError, WeighlockError
 from weighlock.files import sync_folder, unfinished_file_errors, write_atomically
 
 if TYPE_CHECKING:
-    from weighlock.lockfile import HubSource
+    from weighlock.model_source import HubSource
     from weighlock.sources.interface import Fetched
 
 
@@ -29,6 +29,8 @@ class HubCache:
     Args:
         root: By default the one that huggingface_hub uses (``HF_HUB_CACHE``, ``HF_HOME``).
     """
+
+    apart = True
 
     def __init__(self, root: Path | None = None) -> None:
         if root is None:
@@ -42,7 +44,7 @@ class HubCache:
         """Where downloads wait: below ``.locks``, which every tool that lists the cache passes over."""
         return self.root / ".locks" / "weighlock-quarantine"
 
-    def snapshot(self, source: HubSource) -> Path:
+    def folder(self, source: HubSource) -> Path:
         """Return the folder of a commit, which need not exist."""
         return self._repository(source) / "snapshots" / source.revision
 
@@ -61,7 +63,7 @@ class HubCache:
             WeighlockError: The file system refuses; then nothing was published.
         """
         repository = self._repository(source)
-        pointer = self.snapshot(source) / path
+        pointer = self.folder(source) / path
         with unfinished_file_errors(pointer):
             blob = repository / "blobs" / _blob_name(fetched)
             for folder in (blob.parent, pointer.parent):
@@ -73,7 +75,7 @@ class HubCache:
             sync_folder(pointer.parent)
         return pointer
 
-    def set_ref(self, source: HubSource) -> None:
+    def finish(self, source: HubSource) -> None:
         """Let the ref lead to the locked commit, as huggingface_hub does after each download.
 
         A cache that cannot be written, such as a read-only mount, keeps its refs: under the guard they do not matter.

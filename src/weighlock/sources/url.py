@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from weighlock.errors import SourceError, UsageError
-from weighlock.lockfile import UrlSource
+from weighlock.errors import UsageError
 from weighlock.lockfile_schema import check_path
-from weighlock.sources.download import Wanted
+from weighlock.model_source import UrlSource
+from weighlock.sources.download import Wanted, fetch
+from weighlock.sources.hub_cache import publish_to_folder
 from weighlock.sources.interface import Listing, Offer
 from weighlock.sources.trust import is_loopback, shown_url
+
+if TYPE_CHECKING:
+    from weighlock.lockfile import LockedModel
+    from weighlock.sources.interface import Fetched, Progress
+    from weighlock.sources.quarantine import Quarantine
+    from weighlock.sources.transport import Transport
 
 _SECRETS = frozenset({"token", "access_token", "sig", "signature", "x-amz-signature", "x-goog-signature", "api_key"})
 
@@ -45,15 +54,40 @@ def file_name(url: str) -> str:
     return check_path(name, shown_url(url))
 
 
-def wanted(source: UrlSource, offer: Offer) -> Wanted:
-    """Describe the download of the file behind a URL."""
-    return Wanted(
-        label=shown_url(source.url),
-        url=source.url,
-        identity=f"{source.url} {offer.sha256}",
-        size=offer.size,
-        sha256=offer.sha256,
-    )
+class Urls:
+    """Servers of single files.
+
+    Args:
+        allow_http: Other machines may be asked without encryption.
+    """
+
+    def __init__(self, *, allow_http: bool = False) -> None:
+        self._allow_http = allow_http
+
+    def list(self, request: UrlSource, old: LockedModel | None, *, upgrade: bool) -> Listing:
+        """Describe the one file behind a URL, with the locked digest where that stays."""
+        listing = list_url(request.url, allow_http=self._allow_http)
+        if old is None or upgrade:
+            return listing
+        file = old.files[0]
+        return replace(listing, files=(Offer(path=file.path, size=file.size, sha256=file.sha256),))
+
+    def now(self, source: UrlSource) -> UrlSource:
+        """Return the same: a URL has no revisions."""
+        return source
+
+    def fetch(
+        self, source: UrlSource, offer: Offer, quarantine: Quarantine, transport: Transport, progress: Progress
+    ) -> Fetched:
+        """Download the file behind a URL."""
+        wanted = Wanted(
+            label=shown_url(source.url),
+            url=source.url,
+            identity=f"{source.url} {offer.sha256}",
+            size=offer.size,
+            sha256=offer.sha256,
+        )
+        return fetch(wanted, quarantine, transport, progress)
 
 
 class TorchHubCache:
@@ -63,6 +97,8 @@ class TorchHubCache:
         root: By default ``$TORCH_HOME/hub/checkpoints``.
     """
 
+    apart = False
+
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or _checkpoints()).absolute()
 
@@ -71,16 +107,16 @@ class TorchHubCache:
         """Where downloads wait."""
         return self.root / ".weighlock-quarantine"
 
-    def place(self, source: UrlSource) -> Path:
-        """Return where the file of a URL belongs.
+    def folder(self, source: UrlSource) -> Path:  # noqa: ARG002 - the file of every URL lies here
+        """Return the one folder."""
+        return self.root
 
-        Raises:
-            SourceError: The URL names no file.
-        """
-        try:
-            return self.root / file_name(source.url)
-        except UsageError as error:
-            raise SourceError(error.message, where=error.where) from error
+    def publish(self, source: UrlSource, path: str, fetched: Fetched) -> Path:  # noqa: ARG002 - see folder
+        """Move a file out of the quarantine to where torch.hub looks for it."""
+        return publish_to_folder(self.root, path, fetched)
+
+    def finish(self, source: UrlSource) -> None:
+        """Do nothing: a URL has no other name."""
 
 
 def _checkpoints() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.audit.facts import GOOD, MISSING
 from weighlock.audit.item import Part, Question, failed, named, passed, unknown
-from weighlock.lockfile import HubSource, UrlSource
+from weighlock.model_source import HubSource, MlflowSource, OciSource, UrlSource, revision_of
 
 if TYPE_CHECKING:
     from weighlock.audit.facts import Facts
@@ -19,8 +19,10 @@ def _pinned(facts: Facts) -> Answer:
     if not facts.locked:
         return failed("the lockfile lists no file of it", facts.lock)
     count = f"{len(facts.locked)} file{'s' * (len(facts.locked) != 1)}"
-    if isinstance(facts.source, HubSource):
-        return passed(f"commit {facts.source.revision} and the SHA-256 of {count} are locked", facts.digest, facts.lock)
+    revision = revision_of(facts.source)
+    if revision is not None:
+        word = {HubSource: "commit", OciSource: "manifest", MlflowSource: "version"}[type(facts.source)]
+        return passed(f"{word} {revision} and the SHA-256 of {count} are locked", facts.digest, facts.lock)
     return passed(f"the SHA-256 of {count} is locked; this kind of source has no commits", facts.digest, facts.lock)
 
 
@@ -45,6 +47,8 @@ def _source(facts: Facts) -> Answer:
         if not owner:
             return unknown(f"the repository {source.repo} has no owner in its name", facts.lock)
         return passed(f"the {source.type} repository {source.repo} of {owner}, at {source.ref}", facts.lock)
+    if isinstance(source, OciSource | MlflowSource):
+        return passed(f"it comes from {source.shown}", facts.lock)
     if isinstance(source, UrlSource):
         if not source.url.startswith("https://"):
             return failed(f"it comes from {source.url}, and whoever is on the way can exchange it", facts.lock)
@@ -95,7 +99,7 @@ QUESTIONS = (
         id="pinned",
         part=Part.PROVENANCE,
         text="Is it pinned to one commit, and every file to a digest?",
-        passes="The model is in `models.lock`, with its commit where it comes from a Hub.",
+        passes="The model is in `models.lock`, with its commit, manifest or version where its source has those.",
         owner="ML engineering",
         assess=_pinned,
         waivable=False,
@@ -120,7 +124,8 @@ QUESTIONS = (
         id="source-known",
         part=Part.PROVENANCE,
         text="Is it known where the model comes from, and whose repository that is?",
-        passes="The lockfile names a Hub repository with its owner, or an https URL. A local folder needs an answer.",
+        passes="The lockfile names a Hub repository with its owner, a registry, a registered model, or an https URL. "
+        "A local folder needs an answer.",
         owner="ML engineering",
         assess=_source,
         evidence_for=("MAP 4.1", "GOVERN 6.1", "ML06:2023", "AML.T0010.003", "AML.T0060"),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock import __version__
 from weighlock.audit.item import Part, Status
-from weighlock.output.audit.words import EVIDENCE_FOR, mappings, revision_of, source_of
+from weighlock.model_source import revision_of
+from weighlock.output.audit.words import EVIDENCE_FOR, mappings, source_of
 from weighlock.output.escape import encodable
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.audit.item import Status
-from weighlock.output.audit.words import EVIDENCE_FOR, mappings, parts, reproduce, revision_of, sentence, source_of
+from weighlock.model_source import revision_of
+from weighlock.output.audit.words import EVIDENCE_FOR, mappings, parts, reproduce, sentence, source_of
 from weighlock.output.packages.markdown import literal
 from weighlock.output.text import human_size
 
@@ -31,7 +32,7 @@ def render(audit: Audit) -> str:
     lines = [f"# Audit of {literal(facts.model)}: {audit.verdict.decision}", "", literal(sentence(audit)), ""]
     identity = [
         ("Source", source_of(facts.source)),
-        ("Commit", revision_of(facts.source)),
+        ("Revision", revision_of(facts.source)),
         ("Licence", facts.license),
         ("Digest of the model", facts.digest),
         ("Digest of the lockfile", facts.lock),

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from weighlock.audit.item import Part, Status
+from weighlock.model_source import revision_of
 from weighlock.output.audit.charts import progress
 from weighlock.output.audit.markup import Markup, code, digest, foreign, joined, link, prose, tag
 from weighlock.output.audit.words import (
@@ -13,7 +14,6 @@ from weighlock.output.audit.words import (
     ORDER,
     mappings,
     parts,
-    revision_of,
     sentence,
     source_of,
 )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from weighlock.audit.item import Part, Status
 from weighlock.audit.standards import STANDARDS, TITLES
-from weighlock.lockfile import HubSource, UrlSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,14 +45,7 @@ def source_of(source: ModelSource | None) -> str:
     """Say where a model comes from."""
     if source is None:
         return "not in a lockfile"
-    if isinstance(source, HubSource):
-        return f"hf:{source.repo}@{source.ref}"
-    return source.url if isinstance(source, UrlSource) else source.path
-
-
-def revision_of(source: ModelSource | None) -> str | None:
-    """Return the commit that is locked, if there is one."""
-    return source.revision if isinstance(source, HubSource) else None
+    return source.shown
 
 
 def mappings(audit: Audit) -> Iterator[tuple[str, str, str, tuple[Item, ...]]]:
