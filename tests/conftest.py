@@ -27,7 +27,8 @@ _NOBODY = 65534
 _HOME = tempfile.mkdtemp(prefix="weighlock-tests-")
 
 # Before any library reads them, and for child processes as well.
-for _name in [name for name in os.environ if name.startswith(("WEIGHLOCK_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_"))]:
+_SETTINGS = "WEIGHLOCK_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "MLFLOW_"
+for _name in [name for name in os.environ if name.startswith(_SETTINGS)]:
     del os.environ[_name]
 os.environ.update(
     {
@@ -37,6 +38,7 @@ os.environ.update(
         "XDG_STATE_HOME": os.path.join(_HOME, "state"),
         "HF_HOME": os.path.join(_HOME, "huggingface"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "DISABLE_SAFETENSORS_CONVERSION": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
