@@ -27,6 +27,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _MANIFEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _LONGEST_REPOSITORY = 255
 _ALIAS = re.compile(r"@[A-Za-z0-9_-]{1,255}\Z")
+_STAGES = ("latest", "None", "Staging", "Production", "Archived")
 _MODEL_VERSION = re.compile(r"[1-9][0-9]{0,18}\Z")
 
 
@@ -111,6 +112,35 @@ def check_manifest(digest: str, where: str) -> str:
     return digest
 
 
+def check_registered(model: str, where: str) -> str:
+    """Return `model` if it can be the name of a registered model.
+
+    Raises:
+        LockfileError: It cannot.
+
+    Source:
+        ``mlflow.utils.validation._validate_model_name``.
+    """
+    if not model.strip() or "/" in model or ":" in model:
+        raise LockfileError("is not the name of a registered model", where=where)
+    return model
+
+
+def check_version_ref(ref: str, where: str) -> str:
+    """Return `ref` if it leads to versions of a registered model.
+
+    Raises:
+        LockfileError: It does not.
+
+    Source:
+        ``mlflow.store.artifact.utils.models._parse_model_uri``; aliases are told apart by case.
+    """
+    if not _ALIAS.match(ref) and not _MODEL_VERSION.match(ref) and ref not in _STAGES:
+        message = f"is neither @ with an alias, nor a version, nor one of {', '.join(_STAGES)}"
+        raise LockfileError(message, where=where)
+    return ref
+
+
 def _hub_source(table: Mapping[str, Any], where: str) -> HubSource:
     check_keys(table, _HUB, where)
     kind = table.get("type", "model")
@@ -141,15 +171,12 @@ def _oci_source(table: Mapping[str, Any], where: str) -> OciSource:
 
 def _mlflow_source(table: Mapping[str, Any], where: str) -> MlflowSource:
     check_keys(table, frozenset({"mlflow", "ref", "revision"}), where)
-    model = name(table, "mlflow", where)
-    if "/" in model or ":" in model:
-        raise LockfileError("is not the name of a registered model", where=f"{where}.mlflow")
-    ref, revision = name(table, "ref", where), text(table, "revision", where)
-    if not _ALIAS.match(ref) and not _MODEL_VERSION.match(ref):
-        raise LockfileError("is neither @ with an alias nor a version", where=f"{where}.ref")
+    model = check_registered(name(table, "mlflow", where), f"{where}.mlflow")
+    ref = check_version_ref(name(table, "ref", where), f"{where}.ref")
+    revision = text(table, "revision", where)
     if not _MODEL_VERSION.match(revision):
         raise LockfileError("is not a version, which is a whole number", where=f"{where}.revision")
-    if not ref.startswith("@") and ref != revision:
+    if _MODEL_VERSION.match(ref) and ref != revision:
         raise LockfileError("is another version than ref", where=f"{where}.revision")
     return MlflowSource(name=model, ref=ref, revision=revision)
 

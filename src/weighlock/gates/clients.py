@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from weighlock.errors import UsageError
-from weighlock.model_source import HubRequest, HubSource, MlflowRequest, OciRequest, UrlSource
+from weighlock.model_source import HubRequest, HubSource, MlflowRequest, MlflowSource, OciRequest, UrlSource
 from weighlock.sources.hub import Hub
+from weighlock.sources.mlflow import MlflowRegistry
 from weighlock.sources.url import Urls
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Clients:
                 return self._hub
             case UrlSource():
                 return self._urls
-            case OciRequest() | MlflowRequest():
+            case MlflowSource() | MlflowRequest():
+                return self._mlflow
+            case OciRequest():
                 raise UsageError("is of a kind that this weighlock cannot bring", where=str(subject))
             case _:
                 raise UsageError("is of a kind that this weighlock cannot bring", where=subject.shown)
@@ -47,6 +50,10 @@ class Clients:
     @cached_property
     def _hub(self) -> Hub:
         return Hub()
+
+    @cached_property
+    def _mlflow(self) -> MlflowRegistry:
+        return MlflowRegistry(allow_http=self._allow_http)
 
     @cached_property
     def _urls(self) -> Urls:

@@ -27,7 +27,7 @@ from weighlock.gates.request import ModelRequest, find
 from weighlock.gates.selection import Selection, select
 from weighlock.gates.twins import Party, Proof, Proofs, prove_model, with_kept
 from weighlock.lockfile import LockedModel, Lockfile
-from weighlock.model_source import PathSource, UrlSource, revision_of
+from weighlock.model_source import MlflowSource, PathSource, UrlSource, revision_of
 from weighlock.sources.directory import list_directory
 from weighlock.sources.hub_cache import HubCache
 from weighlock.sources.interface import Silence
@@ -183,7 +183,9 @@ class _Planner:
     def plan(self, request: ModelRequest) -> _Plan:
         old = find(self._old, request)
         listing = self._list(request, old)
-        selection = select(listing.files, request.include, request.exclude, all_formats=self._options.all_formats)
+        # MLflow hands out a version as a whole, so that none of its files may be left to chance.
+        all_formats = self._options.all_formats or isinstance(listing.source, MlflowSource)
+        selection = select(listing.files, request.include, request.exclude, all_formats=all_formats)
         name = old.name if old else request.name
         errands = tuple(self._errand(name, listing, offer) for offer in selection.files)
         return _Plan(request=request, old=old, listing=listing, selection=selection, errands=errands)

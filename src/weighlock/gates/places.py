@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighlock.errors import UsageError
-from weighlock.model_source import HubSource, PathSource, UrlSource
+from weighlock.model_source import HubSource, MlflowSource, PathSource, UrlSource
 from weighlock.sources.hub_cache import HubCache, publish_to_folder
+from weighlock.sources.mlflow import MlflowFolder
 from weighlock.sources.url import TorchHubCache
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class Places:
         folder: Of the lockfile.
         cache: Of huggingface_hub.
         checkpoints: Of torch.hub.
+        versions: Of registered models of MLflow.
         local: Where all files lie instead, as after ``sync --local-dir``.
     """
 
     folder: Path
     cache: HubCache = field(default_factory=HubCache)
     checkpoints: TorchHubCache = field(default_factory=TorchHubCache)
+    versions: MlflowFolder = field(default_factory=MlflowFolder)
     local: Path | None = None
 
     def root(self, model: LockedModel) -> Path:
@@ -58,6 +61,8 @@ class Places:
                 return self.cache
             case UrlSource():
                 return self.checkpoints
+            case MlflowSource():
+                return self.versions
             case _:
                 raise UsageError("is of a kind that this weighlock cannot keep", where=source.shown)
 

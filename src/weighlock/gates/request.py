@@ -18,7 +18,7 @@ from weighlock.model_source import (
     PathSource,
     UrlSource,
 )
-from weighlock.model_source_schema import check_repo
+from weighlock.model_source_schema import check_registered, check_repo, check_version_ref
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weighlock.policy import ModelIntent
 
 _TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
+_MLFLOW = "models:"
 _PATHS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
@@ -57,7 +58,7 @@ def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | No
     """Understand what a person wrote.
 
     Args:
-        text: A repository, a URL or a path.
+        text: A repository, a registered model of MLflow, a URL or a path.
         folder: The folder of the lockfile, to which paths will be relative.
         type: Of the repository, where `text` does not say it.
         ref: Of the repository, where `text` does not say it.
@@ -68,6 +69,8 @@ def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | No
     if not text or not is_printable(text):
         raise UsageError("is not the name of a model", where=ascii(text))
     is_url, is_path = text.startswith(("https://", "http://")), text.startswith(_PATHS) or text in (".", "..")
+    if text.startswith(_MLFLOW):
+        return _mlflow_request(text.removeprefix(_MLFLOW).lstrip("/"), text, ref)
     if ref and (is_url or is_path):
         raise UsageError(f"is a {'URL' if is_url else 'path'}, which has no ref", where=text, hint="leave the ref out")
     if is_url:
@@ -123,6 +126,25 @@ def _hub_request(text: str, type: str, ref: str | None) -> ModelRequest:  # noqa
         raise UsageError("names no ref after @", where=text)
     name = repo if type == "model" else f"{type}s/{repo}"
     return ModelRequest(name=name, target=HubRequest(repo=repo, type=type, ref=given or ref))
+
+
+def _mlflow_request(rest: str, text: str, ref: str | None) -> ModelRequest:
+    """Understand what MLflow understands; stages are told apart by case nowhere in MLflow, and everywhere here."""
+    name, slash, given = rest.partition("/")
+    if not slash and "@" in name:
+        name, _, alias = name.rpartition("@")
+        given = f"@{alias}"
+    if given.isalpha():
+        given = given.lower() if given.lower() == "latest" else given.capitalize()
+    given = given.lstrip("0") or given
+    try:
+        check_registered(name, text)
+        if given or ref:
+            check_version_ref(given or ref or "", text)
+    except LockfileError as error:
+        hint = "write models:/NAME@ALIAS or models:/NAME/VERSION"
+        raise UsageError(error.message, where=error.where, hint=hint) from error
+    return ModelRequest(name=f"models:/{name}", target=MlflowRequest(name=name, ref=given or ref))
 
 
 def _path_request(text: str, folder: Path) -> ModelRequest:

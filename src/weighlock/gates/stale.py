@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from weighlock.gates.clients import Clients
 from weighlock.gates.request import ModelRequest, find
 from weighlock.gates.selection import matches, select
-from weighlock.model_source import PathSource, UrlSource, revision_of
+from weighlock.model_source import MlflowSource, PathSource, UrlSource, revision_of
 from weighlock.sources.directory import list_directory
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _moved(
     if now != locked:
         yield f"{model.name}: {source.ref} is now {_short(now)}, {_short(locked)} is locked"
     offers = client.list(request.target, model, upgrade=False).files
-    yield from _selected(request, model, offers, all_formats=all_formats)
+    yield from _selected(request, model, offers, all_formats=all_formats or isinstance(source, MlflowSource))
 
 
 def _selected(
