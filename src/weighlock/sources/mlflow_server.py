@@ -157,7 +157,7 @@ class MlflowServer:
             raise SourceError(
                 f"its artifacts lie{shown}, and not with the MLflow server",
                 where=where,
-                hint="let the server hand them out (mlflow server --serve-artifacts), or download the folder and lock it",
+                hint="let the server hand them out (--serve-artifacts), or download the folder and lock that",
             )
         if parts.netloc and parts.netloc != urlsplit(self.settings.tracking).netloc:
             raise SourceError(f"its artifacts lie with another server, {parts.netloc.rpartition('@')[2]}", where=where)
