@@ -1,0 +1,196 @@
+"""What the ledger says, kept in the index: entries that differ in nothing but event and time are one row.
+
+The index follows the ledger, step by step:
+
+1. What was read before has to be the beginning of the ledger as it is now; otherwise everything is forgotten.
+2. Entries are read by their numbers, and the tree over them is computed anew.
+3. Where the ledger is sealed up to, that tree has to be the sealed one.
+
+Source:
+    RFC 6962, section 2.1, for the tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from weighlock.incidents.entries import Circumstance, Seen, read
+from weighlock.incidents.frontier import Frontier
+from weighlock.incidents.numbers import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from weighlock.incidents.index import Index
+    from weighlock.ledger.interface import Ledger
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - times of entries are in UTC and have no time zone here
+MICROSECOND = timedelta(microseconds=1)
+
+_AT_ONCE = 100_000
+"""Entries in one transaction: whoever is killed does not lose more than some seconds of work."""
+
+_WRITTEN = frozenset({"written", "signed"})
+_UPSERT = """
+INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+count = count + excluded.count, first = min(first, excluded.first), last = max(last, excluded.last),
+numbers = CAST(numbers || excluded.numbers AS BLOB)
+"""
+_DOCUMENT = "INSERT INTO document VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest, number = excluded.number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How far the index has read the ledger.
+
+    Args:
+        entries: That many.
+        strange: How many of them are no entries that are known.
+        sealed: How many are under the checkpoint.
+        differs: The sealed ones are not those that the checkpoint is about.
+    """
+
+    entries: int
+    strange: int
+    sealed: int
+    differs: bool = False
+
+
+class _Row:
+    """Entries that differ in nothing but event, size and time."""
+
+    __slots__ = ("_first", "_last", "_numbers")
+
+    def __init__(self, time: int, number: int) -> None:
+        self._first = self._last = time
+        self._numbers = [number]
+
+    def add(self, time: int, number: int) -> None:
+        """Take one more."""
+        if time < self._first:
+            self._first = time
+        elif time > self._last:
+            self._last = time
+        self._numbers.append(number)
+
+    def values(self) -> tuple[int, int, int, bytes]:
+        """Return what is kept of them."""
+        return len(self._numbers), self._first, self._last, pack(self._numbers)
+
+
+class Accesses:
+    """The part of an index that is made from a ledger.
+
+    Args:
+        index: That is open.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._circumstances: dict[Circumstance, int] = {}
+
+    def follow(self, ledger: Ledger, root: bytes | None, progress: Callable[[int, int], None]) -> Followed:
+        """Read what is new in a ledger, see the steps above.
+
+        Args:
+            ledger: That of this index.
+            root: Of the tree that is sealed, as the verified checkpoint says it; `None` where nothing is.
+            progress: Is told how many entries were read, and how many there are.
+
+        Raises:
+            LedgerError: It cannot be read, or is not as it was appended.
+            sqlite3.Error: The index cannot be written or is broken.
+        """
+        size, sealed = ledger.size(), ledger.sealed() if root is not None else 0
+        differs = False
+        self._begin(ledger, size, sealed)  # 1
+        start = int(self._index.get("entries", 0))
+        stops = sorted({sealed, *range(start + _AT_ONCE, size, _AT_ONCE), size} - set(range(start + 1)))
+        for stop in stops:  # 2
+            tree = self._take(ledger, start, stop)
+            if stop == sealed and tree.root() != root:  # 3
+                differs = True
+            start = stop
+            progress(stop, size)
+        return Followed(entries=size, strange=int(self._index.get("strange", 0)), sealed=sealed, differs=differs)
+
+    def _begin(self, ledger: Ledger, size: int, sealed: int) -> None:
+        """Forget everything where the ledger is not what it was."""
+        entries, tree = int(self._index.get("entries", 0)), self._tree()
+        lost = None
+        if entries > size:
+            lost = f"the ledger had {entries} entries when it was read last, and has {size} now"
+        elif entries and self._index.get("last") != _hash(ledger, entries - 1):
+            lost = f"the ledger is another one than when it was read last: entry {entries - 1} is not what it was"
+        elif entries and entries <= sealed and ledger.root(entries) != tree.root():
+            lost = "the ledger is another one than when it was read last: its tree is another one"
+        if lost is not None:
+            before = self._index.get("lost")
+            self._index.begin_anew(lost)
+            self._circumstances.clear()
+            self._index.put("lost", before or lost)
+
+    def _tree(self) -> Frontier:
+        return Frontier(int(self._index.get("entries", 0)), self._index.get("tree", b""))
+
+    def _take(self, ledger: Ledger, start: int, stop: int) -> Frontier:
+        with self._index.transaction():
+            tree, strange, last = self._tree(), int(self._index.get("strange", 0)), b""
+            found: dict[tuple[int, int, int], _Row] = {}
+            documents = []
+            for number, last in enumerate(ledger.read(start, stop), start):
+                tree.add(last)
+                one = read(last)
+                if one is None:
+                    strange += 1
+                    continue
+                self._add(one, number, found)
+                if one.circumstance.kind == "document" and one.digest:
+                    documents.append((one, number))
+            self._index.write(_UPSERT, ((*key, *found[key].values()) for key in sorted(found)))
+            self._index.write(_DOCUMENT, _documents(documents))
+            self._index.put("entries", stop)
+            self._index.put("strange", strange)
+            self._index.put("tree", tree.hashes)
+            self._index.put("last", hashlib.sha256(last).digest())
+        return tree
+
+    def _add(self, one: Seen, number: int, found: dict[tuple[int, int, int], _Row]) -> None:
+        word, time = self._index.word, (one.time - EPOCH) // MICROSECOND
+        key = word(one.digest), word(one.subject), self._circumstance(one.circumstance)
+        row = found.get(key)
+        if row is None:
+            found[key] = _Row(time, number)
+        else:
+            row.add(time, number)
+
+    def _circumstance(self, one: Circumstance) -> int:
+        number = self._circumstances.get(one)
+        if number is None:
+            statement = "INSERT OR IGNORE INTO circumstance (gate, kind, actor, loader, verdict, enforced, rules, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            self._index.add(statement, one)
+            condition = " AND ".join(f"{name} = ?" for name in Circumstance._fields)
+            statement = f"SELECT id FROM circumstance WHERE {condition}"  # noqa: S608 - names of ours
+            number = int(next(iter(self._index.rows(statement, one)))[0])
+            rests = [(self._index.word(bytes.fromhex(digest)), number) for digest in one.evidence.split()]
+            self._index.write("INSERT OR IGNORE INTO evidence VALUES (?, ?)", rests)
+            if len(self._circumstances) > 1 << 18:
+                self._circumstances.clear()
+            self._circumstances[one] = number
+        return number
+
+
+def _documents(found: Iterable[tuple[Seen, int]]) -> list[tuple[str, str, bytes, int]]:
+    """Return rows about documents that were written or signed."""
+    return [
+        (one.subject, one.circumstance.actor.rpartition("@")[2], one.digest, number)
+        for one, number in found
+        if _WRITTEN & set(one.circumstance.rules.split("\n"))
+    ]
+
+
+def _hash(ledger: Ledger, number: int) -> bytes:
+    return hashlib.sha256(next(iter(ledger.read(number, number + 1)))).digest()
