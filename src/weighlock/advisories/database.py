@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -111,6 +112,24 @@ class Database:
                 unclear = self._unclear(names)
             return [(*_applying(rows.get(name, []), version), *unclear.get(name, ())) for name, version in wanted]
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise self._broken(error) from None
+
+    def packages_of(self, name: str) -> tuple[str, ...]:
+        """Return the packages that an advisory is about, by any of its names, letters in any case.
+
+        Raises:
+            AdvisoryError: The file is broken.
+        """
+        statement = (
+            "SELECT DISTINCT package FROM affected JOIN record ON record.id = affected.record "
+            "WHERE record.name = ?1 COLLATE NOCASE OR ' ' || aliases || ' ' LIKE '% ' || ?2 || ' %' ESCAPE '!' "
+            "UNION SELECT package FROM unclear WHERE name = ?1 COLLATE NOCASE ORDER BY 1"
+        )
+        pattern = re.sub(r"([!%_])", r"!\1", name)
+        try:
+            with self._lock:
+                return tuple(row[0] for row in self._connection.execute(statement, (name, pattern)))
+        except sqlite3.Error as error:
             raise self._broken(error) from None
 
     def _rows(self, names: list[str]) -> dict[str, list[_Row]]:

@@ -39,7 +39,13 @@ INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 count = count + excluded.count, first = min(first, excluded.first), last = max(last, excluded.last),
 numbers = CAST(numbers || excluded.numbers AS BLOB)
 """
-_DOCUMENT = "INSERT INTO document VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest, number = excluded.number"
+_DOCUMENT = """
+INSERT INTO document VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET digest = excluded.digest, number = excluded.number
+"""
+_FIELDS = Circumstance._fields
+_CIRCUMSTANCE = f"INSERT OR IGNORE INTO circumstance ({', '.join(_FIELDS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_NUMBER = f"SELECT id FROM circumstance WHERE {' AND '.join(f'{name} = ?' for name in _FIELDS)}"  # noqa: S608 - ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +176,8 @@ class Accesses:
     def _circumstance(self, one: Circumstance) -> int:
         number = self._circumstances.get(one)
         if number is None:
-            statement = "INSERT OR IGNORE INTO circumstance (gate, kind, actor, loader, verdict, enforced, rules, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            self._index.add(statement, one)
-            condition = " AND ".join(f"{name} = ?" for name in Circumstance._fields)
-            statement = f"SELECT id FROM circumstance WHERE {condition}"  # noqa: S608 - names of ours
-            number = int(next(iter(self._index.rows(statement, one)))[0])
+            self._index.add(_CIRCUMSTANCE, one)
+            number = int(next(iter(self._index.rows(_NUMBER, one)))[0])
             rests = [(self._index.word(bytes.fromhex(digest)), number) for digest in one.evidence.split()]
             self._index.write("INSERT OR IGNORE INTO evidence VALUES (?, ?)", rests)
             if len(self._circumstances) > 1 << 18:

@@ -22,12 +22,12 @@ _MOST_NUMBERS = 200_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = """
-SELECT gate, kind, actor, loader, verdict, enforced, digest, subject, count, first, last, numbers FROM access
-JOIN circumstance ON circumstance.id = access.circumstance
+SELECT gate, kind, actor, loader, verdict, enforced, digest, subject, access.circumstance, count, first, last, numbers
+FROM access JOIN circumstance ON circumstance.id = access.circumstance
 """
 _ABOUT = f"{_COLUMNS} JOIN wanted ON access.digest = wanted.word"
 _CALLED = f"{_COLUMNS} JOIN wanted ON access.subject = wanted.word"
-_RESTING = f"{_COLUMNS} WHERE access.circumstance IN (SELECT circumstance FROM evidence JOIN wanted USING (word))"
+_RESTING = f"{_COLUMNS} WHERE access.circumstance IN (SELECT circumstance FROM evidence JOIN wanted USING (word))"  # noqa: S608 - ours
 
 _Key = tuple[str, str, str, str, str, int, bool, bool]
 
@@ -54,7 +54,7 @@ class Counts:
     def __init__(self, index: Index, search: Search) -> None:
         self._index, self._search = index, search
         self._sums: dict[_Key, _Sum] = {}
-        self._taken: set[tuple[int, int, tuple[Any, ...]]] = set()
+        self._taken: set[tuple[int, int, int]] = set()
         self._room = _MOST_NUMBERS
 
     def about(self, words: Iterable[int], *, derived: bool = False) -> None:
@@ -77,24 +77,26 @@ class Counts:
         )
         with self._search.wanting(words):
             empty = self._index.known(b"")
-            return {row[0] for row in self._index.rows(statement, (kind,))} - {empty}  # type: ignore[return-value]
+            return {row[0] for row in self._index.rows(statement, (kind,))} - {empty}
 
     def result(self) -> tuple[Access, ...]:
         """Return what was counted, the latest first."""
         made = [self._access(key, found) for key, found in self._sums.items()]
-        return tuple(sorted(made, key=lambda one: (one.rests, one.derived, -one.last.timestamp(), one.actor, one.loader)))
+        return tuple(
+            sorted(made, key=lambda one: (one.rests, one.derived, -one.last.timestamp(), one.actor, one.loader))
+        )
 
     def _count(self, statement: str, words: Iterable[int], *, rests: bool, derived: bool) -> None:
         with self._search.wanting(words):
             rows = list(self._index.rows(statement))
         denied = {} if rests else self._first_denials(rows)
-        for *who, digest, subject, count, first, last, numbers in rows:
-            mark = (digest, subject, (*who, first, last, count))
+        for *who, digest, subject, circumstance, count, first, last, numbers in rows:
+            mark = (digest, subject, circumstance)
             if mark in self._taken:
                 continue
             self._taken.add(mark)
             key = (*who, rests, derived)
-            found = self._sums.setdefault(key, _Sum())  # type: ignore[arg-type]
+            found = self._sums.setdefault(key, _Sum())
             found.count += count
             found.first, found.last = min(found.first, first), max(found.last, last)
             found.digests.add(digest)
@@ -114,7 +116,7 @@ class Counts:
         for row in rows:
             digest = row[6]
             if row[4] == "DENY" and digest != empty:
-                found[digest] = min(found.get(digest, 1 << 62), unpack(row[11])[0])
+                found[digest] = min(found.get(digest, 1 << 62), unpack(row[12])[0])
         return found
 
     def _access(self, key: _Key, found: _Sum) -> Access:

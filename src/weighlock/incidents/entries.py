@@ -21,20 +21,20 @@ _LARGEST = 4_000
 """Bytes; a longer one may have a part that its canonical form cuts."""
 
 # In a string without a backslash and without control characters, no byte has another spelling.
-_DIGEST = rb'sha256:[0-9a-f]{64}'
+_DIGEST = rb"sha256:[0-9a-f]{64}"
 _STAMP = rb'\{"engine":"[^"\\\x00-\x1f]{0,100}","policy":"' + _DIGEST + rb'"\}'
 _RULE = rb'"[^"\\\x00-\x1f]{0,100}"'
 _FAST = re.compile(
     rb'\{"actor":"([^"\\\x00-\x1f]{0,200})",'
     rb'(?:"digest":"(' + _DIGEST + rb')",)?'
     rb'"enforced":(true|false),'
-    rb'"engines":\[(?:' + _STAMP + rb'(?:,' + _STAMP + rb'){0,9})?\],'
+    rb'"engines":\[(?:' + _STAMP + rb"(?:," + _STAMP + rb'){0,9})?\],'
     rb'"event":"[0-9a-zA-Z:_-]{1,100}",'
     rb'"evidence":\[((?:"' + _DIGEST + rb'"(?:,"' + _DIGEST + rb'"){0,20})?)\],'
     rb'"gate":"([a-z][a-z0-9-]{0,39})",'
     rb'"kind":"([a-z][a-z0-9-]{0,39})",'
     rb'(?:"loader":"([^"\\\x00-\x1f]{0,200})",)?'
-    rb'"rules":\[((?:' + _RULE + rb'(?:,' + _RULE + rb'){0,39})?)\],'
+    rb'"rules":\[((?:' + _RULE + rb"(?:," + _RULE + rb'){0,39})?)\],'
     rb'(?:"size":(?:0|[1-9][0-9]{0,17}),)?'
     rb'"subject":"([^"\\\x00-\x1f]{0,1000})",'
     rb'"time":"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)",'
@@ -93,7 +93,7 @@ def read(data: bytes) -> Seen | None:
     if match is not None:
         actor, digest, enforced, evidence, gate, kind, loader, rules, subject, time, verdict = match.groups()
         try:
-            circumstance = _circumstance(actor, enforced, evidence, gate, kind, loader, rules, verdict)
+            circumstance = _circumstance((gate, kind, actor, loader or b"", verdict, enforced, rules, evidence))
             return Seen(
                 bytes.fromhex(digest[7:].decode()) if digest else b"",
                 subject.decode(),
@@ -106,15 +106,13 @@ def read(data: bytes) -> Seen | None:
 
 
 @lru_cache(maxsize=1 << 16)
-def _circumstance(
-    actor: bytes, enforced: bytes, evidence: bytes, gate: bytes, kind: bytes, loader: bytes | None, rules: bytes,
-    verdict: bytes,
-) -> Circumstance:  # fmt: skip
+def _circumstance(parts: tuple[bytes, ...]) -> Circumstance:
+    gate, kind, actor, loader, verdict, enforced, rules, evidence = parts
     return Circumstance(
         gate=gate.decode(),
         kind=kind.decode(),
         actor=actor.decode(),
-        loader=(loader or b"").decode(),
+        loader=loader.decode(),
         verdict=verdict.decode(),
         enforced=enforced == b"true",
         rules="\n".join(rules.decode()[1:-1].split('","')),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from weighlock.incidents.reach import Promoted
+    from weighlock.incidents.reach import PromotedVersion
 
 
 class Promotions(Protocol):
@@ -29,7 +29,7 @@ class Promotions(Protocol):
             WeighlockError: The store cannot be read.
         """
 
-    def collect(self) -> Iterator[Promoted]:
+    def collect(self) -> Iterator[PromotedVersion]:
         """Yield every version that was promoted, those included that no alias leads to any more.
 
         Raises:

@@ -10,13 +10,14 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from weighlock.install_policy import canonical_name
-from weighlock.lockfile import HubSource, PathSource, UrlSource
+from weighlock.model_source import HubSource, MlflowSource, OciSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from weighlock.formats.purl import Purl
-    from weighlock.lockfile import LockedModel, ModelSource
+    from weighlock.lockfile import LockedModel
+    from weighlock.model_source import ModelSource
 
 _LONGEST = 1_000
 _ADVISORY = re.compile(
@@ -55,11 +56,6 @@ def of_model(one: LockedModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(model(name) for name in (one.name, *_of_source(one.source))))
 
 
-def source_text(source: ModelSource) -> str:
-    """Return where a model comes from, as a person writes it."""
-    return next(iter(_of_source(source)))
-
-
 def of_purl(purl: Purl) -> Iterator[str]:
     """Yield every name that a package URL gives a thing."""
     name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
@@ -78,14 +74,15 @@ def of_purl(purl: Purl) -> Iterator[str]:
 
 
 def _of_source(source: ModelSource) -> Iterator[str]:
-    """Yield the names that a source gives its model, the most exact one first."""
+    """Yield the names that a source gives its model."""
+    yield from (source.shown, source.origin)
     match source:
-        case HubSource(repo=repo, ref=ref, revision=revision):
-            yield from (f"hf:{repo}@{revision}", f"hf:{repo}@{ref}", f"hf:{repo}", repo)
-        case UrlSource(url=url):
-            yield url
-        case PathSource(path=path):
-            yield path
+        case HubSource(repo=repo, revision=revision):
+            yield from (f"hf:{repo}@{revision}", f"hf:{repo}")
+        case OciSource(repository=repository, revision=revision):
+            yield from (f"oci:{repository}@{revision}", repository)
+        case MlflowSource(name=name, revision=revision):
+            yield from (f"models:/{name}/{revision}", name)
 
 
 def _with(name: str, version: str | None, between: str = "@") -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promoted:
+class PromotedVersion:
     """A version of a model that was promoted.
 
     Args:
@@ -251,7 +251,7 @@ class Reach:
     locked: tuple[Locked, ...] = ()
     listed: tuple[Listed, ...] = ()
     installed: tuple[Installed, ...] = ()
-    promoted: tuple[Promoted, ...] = ()
+    promoted: tuple[PromotedVersion, ...] = ()
     derived: tuple[Derived, ...] = ()
     accesses: tuple[Access, ...] = ()
     looked: tuple[Looked, ...] = ()

@@ -16,8 +16,8 @@ _AT_ONCE = 500
 """Values in one statement; fewer than any version of SQLite takes."""
 
 _ITEM = """
-item.id, item.kind, name.word, item.version, item.parent, digest.word, item.size, item.detail, source.kind, source.place,
-source.id FROM item JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
+item.id, item.kind, name.word, item.version, item.parent, digest.word, item.size, item.detail,
+source.kind, source.place, source.id FROM item JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
 JOIN source ON source.id = item.source JOIN live ON live.source = item.source
 """
 
@@ -96,8 +96,19 @@ class Search:
         for ending in endings:
             low = name + ending
             high = low[:-1] + chr(ord(low[-1]) + 1)
-            found |= {row[0] for row in self._index.rows("SELECT id FROM word WHERE word >= ? AND word < ?", (low, high))}
+            found |= {
+                row[0] for row in self._index.rows("SELECT id FROM word WHERE word >= ? AND word < ?", (low, high))
+            }
         return found
+
+    def called(self, words: Iterable[int], kind: str = "model") -> set[int]:
+        """Return those of these names that entries of the ledger about things of a kind have."""
+        statement = (
+            "SELECT DISTINCT access.subject FROM access JOIN wanted ON access.subject = wanted.word "
+            "JOIN circumstance ON circumstance.id = access.circumstance WHERE kind = ?"
+        )
+        with self.wanting(words):
+            return {row[0] for row in self._index.rows(statement, (kind,))}
 
     def items(self, words: Iterable[int]) -> list[Hit]:
         """Return everything that has one of these names or digests."""
@@ -115,8 +126,8 @@ class Search:
 
     def of_source(self, sources: Iterable[int], kind: str) -> list[Hit]:
         """Return all items of one kind of these sources."""
-        quoted = "'file'" if kind == "file" else "'model'" if kind == "model" else "'package'"
-        return list(self._hits(f"SELECT {_ITEM} WHERE item.kind = {quoted} AND item.source IN", sources))
+        found = self._hits(f"SELECT {_ITEM} WHERE item.source IN", sources)
+        return [one for one in found if one.kind == kind]
 
     def keys_of(self, items: Iterable[int]) -> dict[int, set[int]]:
         """Return the numbers of all names and digests of items, by the item."""

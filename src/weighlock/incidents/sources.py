@@ -71,6 +71,11 @@ class Sources:
             self._add(number, item, None)
         return found._replace(id=number)
 
+    def restamp(self, known: Source, stamp: str) -> Source:
+        """Note that the same bytes have another stamp."""
+        self._index.write("UPDATE source SET stamp = ? WHERE id = ?", [(stamp, known.id)])
+        return known._replace(stamp=stamp)
+
     def used(self, numbers: Iterable[int]) -> None:
         """Note that sources were asked, and forget those that nobody asked for long."""
         self._index.write("UPDATE source SET used = ? WHERE id = ?", [(self._now, number) for number in numbers])
@@ -97,7 +102,8 @@ class Sources:
         digest = word(bytes.fromhex(item.digest)) if item.digest else None
         row = (source, item.kind, word(item.name), item.version, parent, digest, item.size, item.text)
         number = self._index.add(
-            "INSERT INTO item (source, kind, name, version, parent, digest, size, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO item (source, kind, name, version, parent, digest, size, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
         keys = {word(key) for key in item.keys}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from weighlock.formats.bill_relations import ANCESTOR
 from weighlock.formats.inventory import DATA, FILE, MODEL, PACKAGE
 from weighlock.incidents import names
+from weighlock.model_source import revision_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from weighlock.formats.bill_relations import Relation
     from weighlock.formats.inventory import Component, Inventory
-    from weighlock.incidents.reach import Promoted
-    from weighlock.lockfile import LockedModel, Lockfile
+    from weighlock.incidents.reach import PromotedVersion
+    from weighlock.lockfile import LockedFile, LockedModel, Lockfile
 
 _MOST_APPROVED = 100
 _STATES_AGAINST = frozenset({"not_affected", "false_positive"})
@@ -65,8 +66,8 @@ def of_lockfile(lockfile: Lockfile, bases: Mapping[str, Sequence[str]]) -> Itera
         yield Item(
             kind="model",
             name=one.name,
-            version=getattr(one.source, "revision", "") or "",
-            detail={"source": names.source_text(one.source)},
+            version=revision_of(one.source) or "",
+            detail={"source": one.source.shown},
             keys=names.of_model(one),
             bases=tuple((names.model(base), ANCESTOR) for base in bases.get(one.name, ())),
             children=tuple(_files(one)),
@@ -80,9 +81,16 @@ def _files(one: LockedModel) -> Iterator[Item]:
             name=file.path,
             digest=file.sha256,
             size=file.size,
-            detail={"approved": list(file.approved[:_MOST_APPROVED])} if file.approved else None,
+            detail=_detail(file),
             keys=(bytes.fromhex(file.sha256),),
         )
+
+
+def _detail(file: LockedFile) -> dict[str, object] | None:
+    found: dict[str, object] = {"format": file.format} if file.format else {}
+    if file.approved:
+        found["approved"] = list(file.approved[:_MOST_APPROVED])
+    return found or None
 
 
 def of_bill(inventory: Inventory, relations: Iterable[Relation]) -> Iterator[Item]:
@@ -98,13 +106,37 @@ def of_bill(inventory: Inventory, relations: Iterable[Relation]) -> Iterator[Ite
     for one in relations:
         bases.setdefault(one.child, []).extend((key, one.kind) for key in _keys_of_base(one, named))
     inside = {one.where: one.name for one in inventory.components}
+    parts: dict[str, list[Component]] = {}
     for component in inventory.components:
-        item = _component(component, inside.get(component.parent, ""))
-        said = bases.get(component.ref or component.where, ())
-        yield replace(
-            item,
-            keys=(*item.keys, *map(names.advisory, sorted(against.get(component.ref, ())))),
-            bases=tuple(dict.fromkeys(said)),
+        parts.setdefault(component.parent if component.parent in inside else "", []).append(component)
+    made = _Making(parts=parts, inside=inside, against=against, bases=bases)
+    yield from made.below("")
+    for component in inventory.components:  # what lies in itself, however far around, lies in nothing else
+        if component.where not in made.done:
+            yield made.item(component)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    parts: Mapping[str, Sequence[Component]]
+    inside: Mapping[str, str]
+    against: Mapping[str, set[str]]
+    bases: Mapping[str, Sequence[tuple[str | bytes, str]]]
+    done: set[str] = field(default_factory=set)
+
+    def below(self, where: str) -> Iterator[Item]:
+        for component in self.parts.get(where, ()):
+            if component.where not in self.done:
+                yield self.item(component)
+
+    def item(self, one: Component) -> Item:
+        self.done.add(one.where)
+        plain = _component(one, self.inside.get(one.parent, ""))
+        return replace(
+            plain,
+            keys=(*plain.keys, *map(names.advisory, sorted(self.against.get(one.ref, ())))),
+            bases=tuple(dict.fromkeys(self.bases.get(one.ref or one.where, ()))),
+            children=tuple(self.below(one.where)),
         )
 
 
@@ -157,7 +189,7 @@ def of_environment(versions: Mapping[str, str]) -> Iterator[Item]:
         yield Item(kind="package", name=name, version=version, keys=(names.package(name),))
 
 
-def of_promotions(promoted: Iterable[Promoted]) -> Iterator[Item]:
+def of_promotions(promoted: Iterable[PromotedVersion]) -> Iterator[Item]:
     """Yield every version that was promoted."""
     for one in promoted:
         detail = {"stage": one.stage, "statement": one.statement, "digests": list(one.digests)}
