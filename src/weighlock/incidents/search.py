@@ -17,7 +17,8 @@ _AT_ONCE = 500
 
 _ITEM = """
 item.id, item.kind, name.word, item.version, item.parent, digest.word, item.size, item.detail,
-source.kind, source.place, source.id FROM item JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
+source.kind, source.place, source.id
+FROM item JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
 JOIN source ON source.id = item.source JOIN live ON live.source = item.source
 """
 
