@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from weighlock.errors import UsageError
-from weighlock.gates.request import HubRequest, parse_request
+from weighlock.gates.request import parse_request
 from weighlock.lockfile import PathSource, UrlSource
+from weighlock.model_source import HubRequest, OciRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+MANIFEST = f"sha256:{'a' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
         ("org/a@refs/pr/1", HubRequest(repo="org/a", ref="refs/pr/1")), ("hf:org/a", HubRequest(repo="org/a")),
         ("hf://datasets/org/a@v1", HubRequest(repo="org/a", type="dataset", ref="v1")),
         ("spaces/org/a", HubRequest(repo="org/a", type="space")),
+        ("oci:host.example/a/b:v1", OciRequest(repository="host.example/a/b", ref="v1")),
+        ("oci://localhost:5000/a", OciRequest(repository="localhost:5000/a")),
+        (f"oci:host.example:5000/a@{MANIFEST}", OciRequest(repository="host.example:5000/a", ref=MANIFEST)),
         ("https://host/a.pth", UrlSource(url="https://host/a.pth")),
         ("./x", PathSource(path="./x")), ("../x", PathSource(path="../x")), (".", PathSource(path=".")),
     ],
@@ -31,8 +38,15 @@ def test_what_a_person_writes(text: str, target: object, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "org/a/b/c", "../../etc\n", "org/a@", "org/a\x1b[2J", "-x/..", "org/..", "a--b"]
-)
+    "text",
+    [
+        "", "a b", "org/a/b/c", "../../etc\n", "org/a@", "org/a\x1b[2J", "-x/..", "org/..", "a--b",
+        "oci:", "oci:net", "oci:team/net:v1", "oci:host.example/Net:v1", "oci:host.example/net:",
+        "oci:host.example/net@",
+        "oci:host.example/net@v1@v2", "oci:host.example/net@sha512:" + "a" * 128, f"oci:host.example/net:v1@{MANIFEST}",
+        "oci:host.example/../net:v1", "oci:user:secret@host.example/net:v1", "oci:https://host.example/net:v1",
+    ],
+)  # fmt: skip
 def test_what_is_no_model(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         parse_request(text, tmp_path)

@@ -23,8 +23,9 @@ from weighlock.errors import DigestMismatchError, LockfileError, SourceError, We
 from weighlock.lockfile import HubSource
 from weighlock.sources.download import fetch
 from weighlock.sources.hub import Hub
-from weighlock.sources.hub_cache import HubCache, publish_to_folder
+from weighlock.sources.hub_cache import HubCache
 from weighlock.sources.interface import Fetched, Silence
+from weighlock.sources.publish import publish_to_folder
 from weighlock.sources.quarantine import Quarantine
 from weighlock.sources.transport import Transport
 

@@ -52,7 +52,8 @@ def command(
 ) -> int:
     """Resolve models to commits and digests, inspect every file, and write models.lock.
 
-    MODEL is a repository (org/name, org/name@ref, hf:datasets/org/name), a URL, or a path (./checkpoint-500).
+    MODEL is a repository of a Hub (org/name, org/name@ref, hf:datasets/org/name) or of a registry
+    (oci:host/path:tag), a URL, or a path (./checkpoint-500).
     Without MODEL, the models of [tool.weighlock.models] are locked. A model that is locked already stays at its
     commit unless --upgrade is given. Nothing is written if a file is refused; a file that needs an approval is
     written, and cannot be loaded before `weighlock approve`.
@@ -87,7 +88,10 @@ def command(
             )
         requests = _known_requests(project, old, upgrade)
     if check:
-        return _check(project, old, requests, offline=offline, all_formats=all_formats, kind=kind, output=output)
+        return _check(
+            project, old, requests, all_formats=all_formats, offline=offline, allow_http=allow_http, kind=kind,
+            output=output,
+        )  # fmt: skip
     return _lock(
         project, requests, upgrade=frozenset(upgrade), all_formats=all_formats,
         offline=offline, allow_http=allow_http, kind=kind, output=output,
@@ -121,6 +125,7 @@ def _check(
     requests: list[ModelRequest],
     *,
     offline: bool,
+    allow_http: bool,
     all_formats: bool,
     kind: str,
     output: str | None,
@@ -129,7 +134,7 @@ def _check(
     from weighlock.output.lockfile import stale_json, stale_text
 
     offline = is_offline(option=offline)
-    differences = check(requests, old, project.folder, offline=offline, all_formats=all_formats)
+    differences = check(requests, old, project.folder, offline=offline, allow_http=allow_http, all_formats=all_formats)
     render = stale_json if kind == "json" else stale_text
     emit(render(differences, str(project.lock), offline=offline), output)
     return 1 if differences else 0

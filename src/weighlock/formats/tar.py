@@ -35,6 +35,7 @@ class TarEntry:
         offset: Where the data begin.
         link: Target of a link, ``None`` for other members.
         sparse: Whether the data are the parts of a file with holes.
+        kind: The type flag of its header.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TarEntry:
     offset: int
     link: str | None
     sparse: bool
+    kind: bytes
     _source: RandomAccess = field(repr=False, compare=False)
 
     def open(self, budget: Budget) -> Source:  # noqa: ARG002 - the same shape as in other archives
@@ -161,6 +163,7 @@ def _entry(source: RandomAccess, header: Header, anomalies: set[str]) -> TarEntr
         offset=header.data,
         link=link,
         sparse=header.sparse,
+        kind=header.kind,
         _source=source,
     )
 

@@ -140,7 +140,8 @@ def lock(
     old = project.unsafe_read()
     transport = transport or Transport(allow_http=options.allow_http)
     # 1. Collect
-    planner = _Planner(old, project, options)
+    clients = Clients(transport=transport, progress=progress, allow_http=options.allow_http)
+    planner = _Planner(old, project, options, clients)
     plans = [planner.plan(request) for request in requests]
     _refuse_same_names(plans)
     with Collector(transport, progress or Silence(), offline=options.offline) as collector:
@@ -173,11 +174,11 @@ def lock(
 
 
 class _Planner:
-    def __init__(self, old: Lockfile, project: Project, options: LockOptions) -> None:
+    def __init__(self, old: Lockfile, project: Project, options: LockOptions, clients: Clients) -> None:
         self._old = old
         self._project = project
         self._options = options
-        self._clients = Clients(allow_http=options.allow_http)
+        self._clients = clients
         self._places = options.places(project.folder)
 
     def plan(self, request: ModelRequest) -> _Plan:

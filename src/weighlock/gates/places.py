@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighlock.errors import UsageError
-from weighlock.model_source import HubSource, MlflowSource, PathSource, UrlSource
-from weighlock.sources.hub_cache import HubCache, publish_to_folder
+from weighlock.model_source import HubSource, MlflowSource, OciSource, PathSource, UrlSource
+from weighlock.sources.hub_cache import HubCache
 from weighlock.sources.mlflow import MlflowFolder
+from weighlock.sources.oci.cache import OciCache
+from weighlock.sources.publish import publish_to_folder
 from weighlock.sources.url import TorchHubCache
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Places:
         cache: Of huggingface_hub.
         checkpoints: Of torch.hub.
         versions: Of registered models of MLflow.
+        artifacts: Of registries of containers.
         local: Where all files lie instead, as after ``sync --local-dir``.
     """
 
@@ -35,6 +38,7 @@ class Places:
     cache: HubCache = field(default_factory=HubCache)
     checkpoints: TorchHubCache = field(default_factory=TorchHubCache)
     versions: MlflowFolder = field(default_factory=MlflowFolder)
+    artifacts: OciCache = field(default_factory=OciCache)
     local: Path | None = None
 
     def root(self, model: LockedModel) -> Path:
@@ -54,17 +58,19 @@ class Places:
         """Return what keeps the files of a source.
 
         Raises:
-            UsageError: Nothing does: it is a path, or of a kind that this version cannot keep.
+            UsageError: Nothing does: it is a path.
         """
         match source:
             case HubSource():
                 return self.cache
             case UrlSource():
                 return self.checkpoints
+            case OciSource():
+                return self.artifacts
             case MlflowSource():
                 return self.versions
-            case _:
-                raise UsageError("is of a kind that this weighlock cannot keep", where=source.shown)
+            case PathSource():
+                raise UsageError("is where it is, and is not kept elsewhere", where=source.shown)
 
     def quarantine(self, model: LockedModel) -> Path:
         """Return where downloads for a model wait."""

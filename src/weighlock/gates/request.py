@@ -1,4 +1,4 @@
-"""Which model a person asks for: ``org/name@ref``, ``hf:datasets/org/name``, a URL or a path."""
+"""Which model a person asks for: ``org/name@ref``, ``hf:datasets/org/name``, ``oci:host/path:tag``, a URL or a path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from weighlock.model_source import (
     PathSource,
     UrlSource,
 )
-from weighlock.model_source_schema import check_registered, check_repo, check_version_ref
+from weighlock.model_source_schema import (
+    check_registered,
+    check_repo,
+    check_repository,
+    check_tag,
+    check_version_ref,
+)
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
@@ -58,7 +64,7 @@ def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | No
     """Understand what a person wrote.
 
     Args:
-        text: A repository, a registered model of MLflow, a URL or a path.
+        text: A repository of a Hub or of a registry, a registered model of MLflow, a URL or a path.
         folder: The folder of the lockfile, to which paths will be relative.
         type: Of the repository, where `text` does not say it.
         ref: Of the repository, where `text` does not say it.
@@ -77,6 +83,8 @@ def parse_request(text: str, folder: Path, *, type: str = "model", ref: str | No
         return ModelRequest(name=text, target=UrlSource(url=text))
     if is_path:
         return _path_request(text, folder)
+    if text.startswith("oci:"):
+        return _oci_request(text, ref)
     explicit = text.startswith("hf:")
     if not explicit and Path(text.partition("@")[0]).exists():
         raise UsageError(
@@ -145,6 +153,27 @@ def _mlflow_request(rest: str, text: str, ref: str | None) -> ModelRequest:
         hint = "write models:/NAME@ALIAS or models:/NAME/VERSION"
         raise UsageError(error.message, where=error.where, hint=hint) from error
     return ModelRequest(name=f"models:/{name}", target=MlflowRequest(name=name, ref=given or ref))
+
+
+def _oci_request(text: str, ref: str | None) -> ModelRequest:
+    """Understand ``oci:host/path:tag`` and ``oci:host/path@sha256:…``."""
+    rest = text.removeprefix("oci:").removeprefix("//")
+    repository, separator, given = rest.partition("@")
+    if not separator and ":" in rest.rpartition("/")[2]:
+        repository, separator, given = rest.rpartition(":")
+    if separator and not given:
+        raise UsageError("names no tag", where=text)
+    if separator and "@" in rest and ":" in repository.rpartition("/")[2]:
+        raise UsageError("names a tag and a digest", where=text, hint="write one of them; a digest says more")
+    try:
+        check_repository(repository, text)
+        chosen = given or ref
+        if chosen:
+            check_tag(chosen, text)
+    except LockfileError as error:
+        hint = "write oci:HOST/REPOSITORY:TAG or oci:HOST/REPOSITORY@sha256:…"
+        raise UsageError(error.message, where=error.where, hint=hint) from error
+    return ModelRequest(name=f"oci:{repository}", target=OciRequest(repository=repository, ref=chosen or None))
 
 
 def _path_request(text: str, folder: Path) -> ModelRequest:

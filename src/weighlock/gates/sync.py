@@ -83,9 +83,10 @@ def sync(
     _refuse_collisions(models)
     transport = transport or Transport(allow_http=allow_http)
     # 1. Collect, and 4. Decide, which needs no bytes
-    clients = Clients(allow_http=allow_http)
+    progress = progress or Silence()
+    clients = Clients(transport=transport, artifacts=places.artifacts, progress=progress, allow_http=allow_http)
     errands = [_errand(model, file, places, clients) for model in models for file in _admitted(model, decider)]
-    with Collector(transport, progress or Silence(), offline=offline) as collector:
+    with Collector(transport, progress, offline=offline) as collector:
         # 2. Identify, and 3. Verify
         try:
             brought = collector.bring(errands)

@@ -16,9 +16,9 @@ from weighlock.digest_cache import cache_folder
 from weighlock.errors import UsageError
 from weighlock.model_source import MlflowRequest, MlflowSource, chosen
 from weighlock.sources.download import Wanted, fetch
-from weighlock.sources.hub_cache import publish_to_folder
 from weighlock.sources.interface import Listing
 from weighlock.sources.mlflow_server import MlflowServer, find_settings
+from weighlock.sources.publish import publish_to_folder
 from weighlock.sources.transport import Transport
 
 if TYPE_CHECKING:

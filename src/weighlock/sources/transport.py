@@ -1,5 +1,7 @@
 """HTTP GET for large files: bounded redirects, ranges, no silent decoding, and it can be stopped at any moment.
 
+Other requests, whose answers are small, are those of `weighlock.sources.exchange`.
+
 The Hub's own client is used for its API. Bodies go through this file, because huggingface_hub 0.30, 1.x and 2.x
 stand on different HTTP clients, and because every redirect and every byte of a download has to be in our hands.
 """
@@ -11,7 +13,7 @@ import socket
 import threading
 import time
 import zlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from weighlock.errors import SourceError
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-_REDIRECTS = 8
+REDIRECTS = 8
 _STEP = 1 << 16
 _TIMEOUT = 30.0
-_MOVED = frozenset({301, 302, 303, 307, 308})
+MOVED = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -49,6 +51,13 @@ class UnauthorizedError(SourceError):
 
 class NotModifiedError(SourceError):
     """The server says that nothing has changed since what the request names."""
+
+
+class Content(Protocol):
+    """A body that is sent: read once, in parts."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return the next bytes, nothing at the end."""
 
 
 _ANSWERS = {304: NotModifiedError, 401: UnauthorizedError, 404: NotFoundError}
@@ -100,16 +109,16 @@ class Transport:
             if validator:
                 sent["If-Range"] = validator
         seen: dict[str, str] = {}
-        for _ in range(_REDIRECTS):
+        for _ in range(REDIRECTS):
             parts = self._checked(url)
             used, response = self._request(parts, sent)
             seen = {**{key.lower(): value for key, value in response.getheaders()}, **_linked(seen)}
-            if response.status not in _MOVED:
+            if response.status not in MOVED:
                 return _body(self, used, response, seen, offset=offset, url=url, packed=packed)
             response.close()
             self.forget(used)
             url, sent = self._next(url, response.getheader("Location"), sent)
-        raise SourceError(f"redirects more than {_REDIRECTS} times", where=shown_url(url))
+        raise SourceError(f"redirects more than {REDIRECTS} times", where=shown_url(url))
 
     def stop(self) -> None:
         """End every running request; the threads that read them get an error at once."""
@@ -168,7 +177,7 @@ class Transport:
         return target, sent
 
     def _request(
-        self, parts: SplitResult, headers: Mapping[str, str]
+        self, parts: SplitResult, headers: Mapping[str, str], method: str = "GET", body: Content | None = None
     ) -> tuple[socket.socket, http.client.HTTPResponse]:
         connection, target = self._connection(parts)
         connection._create_connection = self._addresses.connect  # type: ignore[attr-defined]  # noqa: SLF001 - its own seam
@@ -178,7 +187,7 @@ class Transport:
             connection.connect()
             used = connection.sock  # The connection lets go of it when the server wants to close after this answer.
             self._remember(used)
-            connection.request("GET", target, headers=headers)
+            connection.request(method, target, body=body, headers=headers)
             return used, connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             if used is not None:

@@ -12,8 +12,8 @@ from weighlock.errors import UsageError
 from weighlock.lockfile_schema import check_path
 from weighlock.model_source import UrlSource
 from weighlock.sources.download import Wanted, fetch
-from weighlock.sources.hub_cache import publish_to_folder
 from weighlock.sources.interface import Listing, Offer
+from weighlock.sources.publish import publish_to_folder
 from weighlock.sources.trust import is_loopback, shown_url
 
 if TYPE_CHECKING:
