@@ -20,9 +20,10 @@ from weighlock.sources.transport import NotFoundError, TransientError
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from weighlock.sources.exchange import Answer
+    from weighlock.sources.transport import Content
 
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -213,6 +214,18 @@ class Registry:
         scopes = (f"repository:{name}:{actions}", *also)
         made = None if body is None else content(body)
         return self.session(repository).ask(method, url, scopes, headers=headers, body=made, most=most)
+
+    def send(
+        self,
+        method: str,
+        repository: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Callable[[], Content] | None,
+    ) -> Answer:
+        """Send what may be large to a URL that the registry named, see `same`; a refusal is an answer."""
+        name = repository.partition("/")[2]
+        return self.session(repository).ask(method, url, (f"repository:{name}:pull,push",), headers=headers, body=body)
 
     def session(self, repository: str) -> Session:
         """Return the session with the registry of a repository."""
