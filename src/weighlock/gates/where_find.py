@@ -97,7 +97,9 @@ class Finder:
         if sense.kind in {PACKAGE, ADVISORY} and sense.subjects:
             words = self._counts.digests_called(sense.subjects, "package")
             digests |= {self._search.text(word) for word in words}
-        self.finds.meanings.append(Meaning(kind=sense.kind, name=sense.name, digests=tuple(sorted(digests))))
+        self.finds.meanings.append(
+            Meaning(kind=sense.kind, name=sense.name, digests=tuple(sorted(digests)), known=sense.known)
+        )
         self.finds.digests |= digests
         self._roots |= self._roots_of(sense, whole, digests)
         self._counts.about(self._words(digests))

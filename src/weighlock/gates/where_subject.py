@@ -77,7 +77,8 @@ def senses_of(subject: str, search: Search, *, chosen: str | None, signers: froz
     ]
     known = tuple(sense for sense in found if sense.known)
     if known or found:
-        return known or tuple(found)
+        # Nobody would take a name that nothing knows for an advisory or a signer.
+        return known or tuple(sense for sense in found if chosen or sense.kind not in {ADVISORY, SIGNER})
     raise UsageError(f"cannot be a {chosen or 'subject'}", where=subject[:200], hint="leave out --as, or see --help")
 
 

@@ -29,11 +29,13 @@ class Meaning:
         kind: One of `MEANINGS`.
         name: In the spelling that is looked for.
         digests: Of the files that it stands for, ``sha256:…``, as far as they are known.
+        known: Something is known of it in this meaning; what nothing is known of was looked for in each.
     """
 
     kind: str
     name: str
     digests: tuple[str, ...] = ()
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +234,7 @@ class Reach:
 
     Args:
         subject: As it was named.
-        meanings: What it can mean, as far as something is known about it; a digest, always.
+        meanings: What it can mean, as far as something is known about it, else everything that it was looked for as.
         digests: Of all files that it stands for, ``sha256:…``, sorted; with what was made from it, where asked.
         locked: In lockfiles.
         listed: In bills of materials.

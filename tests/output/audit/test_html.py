@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.output.audit.samples import ATTACKS, MARKER, allowed, hostile, large
+from weighlock.output import page as page_module
 from weighlock.output.audit import html
-from weighlock.output.audit.markup import Markup, cut, foreign, joined, link, tag
+from weighlock.output.markup import Markup, cut, foreign, joined, link, tag
 
 PAGES = {"allowed": allowed, "large": large, "hostile": hostile}
 ELEMENTS = frozenset(
@@ -23,7 +24,7 @@ ELEMENTS = frozenset(
 )
 LOADS = frozenset("src srcset href data poster action formaction background xlink:href ping style srcdoc".split())
 VOID = frozenset({"meta"})
-CSS = (Path(html.__file__).parent / "page.css").read_text("utf-8")
+CSS = (Path(page_module.__file__).parent / "page.css").read_text("utf-8")
 
 
 class Reader(HTMLParser):
@@ -115,7 +116,7 @@ def test_the_policy_admits_the_style_and_nothing_else(read: tuple[str, Reader]):
     page = read[0]
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
-    assert policy[1].replace("&#x27;", "'") == html.policy_of(CSS)
+    assert policy[1].replace("&#x27;", "'") == page_module.policy_of(CSS)
     assert "script" not in policy[1]
     assert "unsafe" not in policy[1]
     assert page.index("Content-Security-Policy") < page.index("<title>")

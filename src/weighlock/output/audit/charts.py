@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weighlock.audit.item import Status
-from weighlock.output.audit.markup import Markup, cut, foreign, joined, tag
+from weighlock.output.markup import Markup, cut, foreign, joined, tag
 from weighlock.output.text import human_size
 
 if TYPE_CHECKING:

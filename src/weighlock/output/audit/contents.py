@@ -8,9 +8,9 @@ from weighlock.audit.facts import GOOD
 from weighlock.finding import Severity
 from weighlock.output.audit import charts
 from weighlock.output.audit.graph import lineage
-from weighlock.output.audit.markup import Markup, code, cut, digest, foreign, joined, tag
-from weighlock.output.audit.sections import row, section, table
 from weighlock.output.audit.words import reproduce
+from weighlock.output.markup import Markup, code, cut, digest, foreign, joined, tag
+from weighlock.output.page import row, section, table
 from weighlock.output.text import human_size
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from weighlock.audit.item import Part, Status
 from weighlock.model_source import revision_of
 from weighlock.output.audit.charts import progress
-from weighlock.output.audit.markup import Markup, code, digest, foreign, joined, link, prose, tag
 from weighlock.output.audit.words import (
     EVIDENCE_FOR,
     ORDER,
@@ -17,6 +16,8 @@ from weighlock.output.audit.words import (
     sentence,
     source_of,
 )
+from weighlock.output.markup import Markup, code, digest, foreign, joined, link, prose, tag
+from weighlock.output.page import row, section, table
 from weighlock.output.text import human_size
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def blocking(audit: Audit) -> Markup | str:
     if not items:
         return ""
     rows = [tag("li", pill(item), tag("a", prose(item.question.text), href=f"#{item.question.id}")) for item in items]
-    return _section("blocking", "What stands in the way", str(len(items)), tag("ul", *rows, class_="todo"))
+    return section("blocking", "What stands in the way", str(len(items)), tag("ul", *rows, class_="todo"))
 
 
 def four_parts(audit: Audit) -> Iterator[Markup]:
@@ -108,7 +109,7 @@ def four_parts(audit: Audit) -> Iterator[Markup]:
         settled = sum(item.status in {Status.PASS, Status.WAIVED} for item in items)
         ranked = sorted(items, key=lambda item: ORDER.index(item.status))
         body = tag("ol", *map(_item, ranked), class_="items")
-        yield _section(part.value, part.heading, f"{settled} of {len(items)} settled", body)
+        yield section(part.value, part.heading, f"{settled} of {len(items)} settled", body)
 
 
 def pill(item: Item) -> Markup:
@@ -179,7 +180,7 @@ def waivers(audit: Audit) -> Markup | str:
         if item.waiver is not None
     ]
     head = ("Item", "Counts", "Expires", "Approved by", "Asked by", "Reason")
-    return _section(
+    return section(
         "waivers", "Waivers", str(len(waived)), table(head, rows, "Somebody else than who asked approved each.")
     )
 
@@ -206,43 +207,9 @@ def evidence_for(audit: Audit) -> Markup:
         table(("Standard", "Identifier", "Title", "Items"), rows, "Items that are evidence for each identifier."),
         class_="long",
     )
-    return _section("evidence-for", "Evidence for", "", tag("p", EVIDENCE_FOR, class_="lead"), inner)
+    return section("evidence-for", "Evidence for", "", tag("p", EVIDENCE_FOR, class_="lead"), inner)
 
 
 def _statuses(items: Sequence[Item]) -> Markup:
     rows = [tag("li", tag("a", item.question.id, href=f"#{item.question.id}"), f" {item.status}") for item in items]
     return tag("ul", *rows, class_="digests")
-
-
-def section(id_: str, title: str, count: str, *body: str) -> Markup:
-    """Return a section with its heading."""
-    return _section(id_, title, count, *body)
-
-
-def _section(id_: str, title: str, count: str, *body: str) -> Markup:
-    heading = tag("h2", title, tag("span", count, class_="count") if count else "", id=f"{id_}-title")
-    return tag("section", heading, *body, id=id_, aria_labelledby=f"{id_}-title")
-
-
-def table(head: Sequence[str], rows: Sequence[Markup], caption: str) -> Markup:
-    """Return a table; on a small screen each row becomes a list."""
-    return tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", tag("tr", *(tag("th", name, scope="col", role="columnheader") for name in head), role="row")),
-        tag("tbody", *rows, role="rowgroup"),
-        role="table",  # also where the style makes lists of its rows
-    )
-
-
-def row(*cells: tuple[str, str, str]) -> Markup:
-    """Return a row of a table.
-
-    Args:
-        cells: Label, content and class of each.
-    """
-    return tag(
-        "tr",
-        *(tag("td", content, role="cell", data_label=label, class_=look or None) for label, content, look in cells),
-        role="row",
-    )

@@ -1,0 +1,1 @@
+"""Renderers of what is known about where something is, one per file."""
