@@ -97,9 +97,17 @@ def trust_of(evidence: EvidencePolicy, policy_path: str | None) -> Trust:
     """
     from weighlock.signing.trust import Trust
 
+    return Trust(signers=trusted_signers(evidence.signers, policy_path), threshold=evidence.threshold)
+
+
+def trusted_signers(signers: tuple[Signer, ...], policy_path: str | None) -> tuple[TrustedSigner, ...]:
+    """Return some signers of a policy, with their keys.
+
+    Raises:
+        WeighlockError: A key cannot be read.
+    """
     folder = os.path.dirname(os.path.abspath(policy_path)) if policy_path else os.getcwd()
-    signers = tuple(_trusted(signer, folder) for signer in evidence.signers)
-    return Trust(signers=signers, threshold=evidence.threshold)
+    return tuple(_trusted(signer, folder) for signer in signers)
 
 
 def signatures_beside(path: str | os.PathLike[str], evidence: EvidencePolicy) -> tuple[str, ...]:

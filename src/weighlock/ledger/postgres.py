@@ -21,15 +21,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weighlock.errors import LedgerError, TamperedError, UnsupportedError
+from weighlock.errors import LedgerError, TamperedError
 from weighlock.files import write_atomically
 from weighlock.ledger import tree, verifier
+from weighlock.ledger.database import transaction
 from weighlock.ledger.store import require_as_long, require_beginnings, size_of
 from weighlock.ledger.tiles import Tiles, verified
 from weighlock.ledger.verifier import TILE_WIDTH, leaf_hash, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from weighlock.ledger.keys import LedgerKey
     from weighlock.ledger.verifier import Checkpoint, Key
@@ -37,11 +39,6 @@ if TYPE_CHECKING:
 _APPENDING, _SEALING = 0x7765_6967_6801, 0x7765_6967_6802
 """Advisory locks, held to the end of a transaction: indices have no gap, and one host seals at a time."""
 
-_SECONDS = 10
-_SETTINGS = (
-    f"-c statement_timeout={_SECONDS * 6_000} -c lock_timeout={_SECONDS * 3_000} -c synchronous_commit=on "
-    r"-c default_transaction_isolation=read\ committed"
-)
 _AT_ONCE = 16_384
 
 _TABLES = """
@@ -209,22 +206,8 @@ class PostgresLedger:
         write_atomically(Path(folder) / "checkpoint", note, mode=0o644)
         return size
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        """Connect, and commit in the end; errors of the driver become one line without what it was connected with."""
-        try:
-            import psycopg
-        except ImportError:
-            hint = "pip install 'weighlock[postgres]'"
-            raise UnsupportedError("a ledger in a database needs psycopg", where=self.place, hint=hint) from None
-        self._require_address(psycopg)
-        try:
-            with psycopg.connect(self._url, connect_timeout=_SECONDS, options=_SETTINGS) as connection:
-                yield connection
-        except psycopg.Error as error:
-            why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            hint = "what was recorded waits in the spool of this host"
-            raise LedgerError(f"the database cannot be used: {why}", where=self.place, hint=hint) from None
+    def _transaction(self) -> AbstractContextManager[Any]:
+        return transaction(self._url, self.place)
 
     def _may_seal(self, published: bytes | None) -> bool:
         """Say whether the key of this host is that of the ledger; one that signed it before finds it when it is not."""
@@ -237,14 +220,6 @@ class PostgresLedger:
         except verifier.VerificationError:
             return False
         return True
-
-    def _require_address(self, psycopg: Any) -> None:
-        """Demand an address that can be read: what the driver says about one that cannot quotes the password."""
-        try:
-            psycopg.conninfo.conninfo_to_dict(self._url)
-        except psycopg.Error:
-            hint = "special characters in it are written as %XX; passwords belong into .pgpass or PGPASSWORD"
-            raise LedgerError("is no address of a database", where="the place of the ledger", hint=hint) from None
 
     def _make_tables(self, database: Any) -> None:
         # Whoever may only add entries may not make tables, and finds them made.
