@@ -16,7 +16,7 @@ import zlib
 from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from weighlock.errors import SourceError
+from weighlock.errors import SourceError, WeighlockError
 from weighlock.sources.addresses import Addresses
 from weighlock.sources.trust import Trust, is_loopback, port_of, proxy_headers, shown_url, why
 from weighlock.toml import is_printable
@@ -189,9 +189,11 @@ class Transport:
             self._remember(used)
             connection.request(method, target, body=body, headers=headers)
             return used, connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, WeighlockError) as error:
             if used is not None:
                 self.forget(used)
+            if isinstance(error, WeighlockError):
+                raise  # what was to be sent is not what it should be
             if self._stopped.is_set():
                 raise SourceError("stopped") from None
             raise TransientError(

@@ -9,6 +9,7 @@ Source:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
@@ -30,7 +31,7 @@ from weighlock.formats.oci_manifest import (
 )
 from weighlock.sources.oci.registry import require
 from weighlock.sources.oci.upload import upload_bytes
-from weighlock.sources.transport import NotFoundError
+from weighlock.sources.transport import NotFoundError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -204,7 +205,8 @@ def _list_by_tag(registry: Registry, repository: str, subject: str, descriptor: 
             return
         manifests = [one.to_dict() for one in (*listed, descriptor)]
         document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
-        registry.put_manifest(repository, _encoded(document), INDEX, fallback_tag(subject))
+        with contextlib.suppress(TransientError):  # some registries stumble over two writers; the next look tells
+            registry.put_manifest(repository, _encoded(document), INDEX, fallback_tag(subject))
         time.sleep(0.05 * 2**attempt * (0.5 + secrets.randbelow(1000) / 1000))
     if not any(one.digest == descriptor.digest for one in _by_tag(registry, repository, subject)):
         raise SourceError(

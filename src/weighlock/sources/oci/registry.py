@@ -29,6 +29,7 @@ _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 _PAGES = 1000
+_ATTEMPTS = 4
 _SHOWN = 8
 
 
@@ -98,8 +99,7 @@ class Registry:
             SourceError: It has none, or one that cannot be understood.
         """
         where = _shown(repository, ref)
-        answer = self.ask("GET", repository, f"manifests/{ref}", headers={"Accept": _ACCEPT}, most=LARGEST)
-        require(answer, {200}, where)
+        answer = self._patiently(repository, f"manifests/{ref}", {"Accept": _ACCEPT}, where)
         found = digest_of(answer.data)
         if ":" in ref and found != ref:
             raise _other_bytes(where, found, ref)
@@ -184,6 +184,18 @@ class Registry:
         if answer.status == 405:
             raise SourceError("does not allow to delete", where=_shown(repository, digest))
         require(answer, {200, 202}, _shown(repository, digest))
+
+    def _patiently(self, repository: str, path: str, headers: Mapping[str, str], where: str) -> Answer:
+        """Ask again where a registry has a bad moment, as while another writes the tag."""
+        for attempt in range(_ATTEMPTS):
+            answer = self.ask("GET", repository, path, headers=headers, most=LARGEST)
+            try:
+                return require(answer, {200}, where)
+            except TransientError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            self._exchange.wait(0.1 * 2**attempt)
+        raise AssertionError
 
     def ask(
         self,

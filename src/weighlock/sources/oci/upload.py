@@ -72,8 +72,6 @@ def upload(registry: Registry, repository: str, blob: Blob, *, mount: str | None
     if answer.status == _TOO_LARGE:
         answer = sending.parts(sending.start())
     where = f"{repository}@{blob.digest}"
-    if sending.read.size == blob.size and sending.read.digest != blob.digest:
-        raise DigestMismatchError(f"was to be pushed, and {sending.read.digest} was read", where=where)
     require(answer, {201}, where)
     said = answer.headers.get("docker-content-digest", blob.digest).strip()
     if said != blob.digest:
@@ -87,35 +85,40 @@ def upload_bytes(registry: Registry, repository: str, data: bytes) -> str:
 
 
 class _Read:
-    """A reading that is hashed, and that ends where it was said to end.
+    """A reading of a blob that is hashed, and that never ends as if other bytes were the right ones.
 
     Args:
         inner: The bytes.
-        most: Bytes.
+        blob: What they have to be.
     """
 
-    def __init__(self, inner: Content, most: int) -> None:
+    def __init__(self, inner: Content, blob: Blob) -> None:
         self.size = 0
         self._inner = inner
+        self._blob = blob
         self._hash = hashlib.sha256()
-        self._most = self._limit = most
-
-    @property
-    def digest(self) -> str:
-        """Of what was read so far."""
-        return f"sha256:{self._hash.hexdigest()}"
+        self._limit = blob.size
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, nothing behind the limit."""
+        """Return the next bytes, nothing behind the limit; the last ones only if the whole is what it has to be.
+
+        Raises:
+            DigestMismatchError: It is not.
+        """
         left = self._limit - self.size
         data = self._inner.read(min(size, left) if size >= 0 else left) if left else b""
+        if left and size and not data:
+            raise DigestMismatchError(f"ends after {self.size} of {self._blob.size} bytes", where=self._blob.digest)
         self._hash.update(data)
         self.size += len(data)
+        found = f"sha256:{self._hash.hexdigest()}" if self.size == self._blob.size else self._blob.digest
+        if found != self._blob.digest:
+            raise DigestMismatchError(f"was to be pushed, and {found} was read", where=self._blob.digest)
         return data
 
     def limit(self, size: int) -> None:
         """Let the next so many bytes be read, and no more."""
-        self._limit = min(self._most, self.size + size)
+        self._limit = min(self._blob.size, self.size + size)
 
 
 class _Sending:
@@ -126,7 +129,7 @@ class _Sending:
         self._repository = repository
         self._blob = blob
         self._where = f"{repository}@{blob.digest}"
-        self.read = _Read(content(b"")(), 0)
+        self.read = _Read(content(b"")(), blob)
 
     def start(self, mount: str | None = None) -> Answer:
         """Begin an upload; a repository to mount from has to be readable by the same token."""
@@ -165,7 +168,7 @@ class _Sending:
         return self._registry.send("PUT", self._repository, self._end(answer), {"Content-Length": "0"}, None)
 
     def _opened(self) -> Content:
-        self.read = _Read(self._blob.opened(), self._blob.size)
+        self.read = _Read(self._blob.opened(), self._blob)
         return self.read
 
     def _end(self, answer: Answer) -> str:
