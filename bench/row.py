@@ -32,6 +32,7 @@ PARTS = (
     "signed_models",
     "engines",
     "ledger",
+    "where",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from weighlock.errors import WeighlockError
 from weighlock.gates.project import find_project
 from weighlock.gates.where_collect import Collected, collect
 from weighlock.gates.where_doubt import documents_with, entry_with
 from weighlock.gates.where_find import Finder
 from weighlock.gates.where_ledger import open_view
-from weighlock.gates.where_others import advised, signed_by, signers_of
-from weighlock.gates.where_subject import senses_of
+from weighlock.gates.where_subject import senses_of, signers_of
 from weighlock.incidents.index import Index, place_of
 from weighlock.incidents.reach import ADVISORY, SIGNER, Gap, Reach
 from weighlock.incidents.search import Search
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from weighlock.gates.project import Project
     from weighlock.gates.where_ledger import LedgerView
     from weighlock.gates.where_subject import Sense
+
+
+_BROKEN = (sqlite3.Error, ValueError, TypeError, KeyError, OverflowError)
+"""What reading an index raises that is not what was written: by a disk, or by somebody who changed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +122,14 @@ def answer(question: Question, progress: Callable[[int, int], None] = lambda _do
         asking = _Asking(question=question, project=project, view=view, index=index, progress=progress)
         try:
             return asking.doubted()
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             view.gaps[:] = asking.before
             index.begin_anew(f"the index was broken, and made anew: {error}")
+        try:
             return asking.doubted()
+        except sqlite3.Error as error:
+            hint = "make room there, or set WEIGHLOCK_STATE to another folder"
+            raise WeighlockError(f"the index cannot be made: {error}", where=index.path, hint=hint) from None
 
 
 class _Asking:
@@ -196,11 +204,14 @@ class _Asking:
 
     def _add(self, finder: Finder, sense: Sense, search: Search, collected: Collected) -> None:
         question, project = self._question, self._project
+        if sense.kind not in {ADVISORY, SIGNER}:
+            finder.add(sense)
+            return
+        from weighlock.gates.where_others import advised, signed_by
+
         if sense.kind == ADVISORY:
             meant, hits = advised(sense, search, collected, project.policy, question)
             finder.add(meant, hits, why=sense.name)
-        elif sense.kind == SIGNER:
+        else:
             meant, hits = signed_by(sense, search, collected, project, question.now)
             finder.add(meant, hits, why="signed")
-        else:
-            finder.add(sense)

@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING
 
 from weighlock.digest_cache import is_settled, key_of
 from weighlock.errors import FormatError, OverBudgetError, UnsupportedError, WeighlockError
-from weighlock.files import parse_lockfile
-from weighlock.formats import bill
-from weighlock.formats.bill_relations import relations_of
-from weighlock.formats.inventory import LARGEST
-from weighlock.gates.bom_card import bases_of
-from weighlock.gates.bom_documents import CARD, read_documents
-from weighlock.gates.places import Places
-from weighlock.incidents import things
+from weighlock.formats.json_text import LARGEST
 from weighlock.incidents.sources import Source
-from weighlock.sources.installed import read_installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from weighlock.gates.places import Places
     from weighlock.incidents.index import Index
     from weighlock.incidents.interface import Promotions
     from weighlock.incidents.sources import Sources
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
 
 LOCKFILE, BILL, ENVIRONMENT, PROMOTIONS = "lockfile", "bill", "environment", "promotions"
 
-_ABOUT_BASES = frozenset({CARD, "adapter_config.json"})
+_ABOUT_BASES = frozenset({"README.md", "adapter_config.json"})
 _LARGEST_LOCKFILE = 1 << 28
 _FLAGS = sum((getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")), os.O_RDONLY)
 
@@ -108,6 +101,9 @@ class Reader:
             place: What it is called.
             folders: Its library folders.
         """
+        from weighlock.incidents.things import of_environment
+        from weighlock.sources.installed import read_installed
+
         try:
             names = sorted(name for folder in folders for name in os.listdir(folder) if name.endswith("-info"))
             digest = hashlib.sha256("\n".join([*folders, *names]).encode("utf-8", "surrogateescape")).digest()
@@ -118,10 +114,12 @@ class Reader:
         except (OSError, WeighlockError) as error:
             return self._problem(ENVIRONMENT, place, str(error))
         told = Told(text=f"{len(versions)} packages")
-        return self._keep(Source(0, ENVIRONMENT, place, "", digest, "", told.kept()), things.of_environment(versions))
+        return self._keep(Source(0, ENVIRONMENT, place, "", digest, "", told.kept()), of_environment(versions))
 
     def promotions(self, store: Promotions) -> Source:
         """Read what was promoted in a store."""
+        from weighlock.incidents.things import of_promotions
+
         try:
             stamp = store.stamp()
             known = self._sources.find(PROMOTIONS, store.place)
@@ -131,7 +129,7 @@ class Reader:
         except WeighlockError as error:
             return self._problem(PROMOTIONS, store.place, str(error))
         told = Told(text=f"{len(found)} promoted versions")
-        return self._keep(Source(0, PROMOTIONS, store.place, stamp, b"", "", told.kept()), things.of_promotions(found))
+        return self._keep(Source(0, PROMOTIONS, store.place, stamp, b"", "", told.kept()), of_promotions(found))
 
     def _parsed(self, kind: str, place: str, data: bytes, stamp: str, known: Source | None) -> Source:
         digest = hashlib.sha256(data).digest()
@@ -183,6 +181,11 @@ def _read(place: str, known: Source | None, most: int) -> tuple[bytes | None, st
 
 
 def _bill(data: bytes) -> tuple[Told, Iterator[Item]]:
+    # Nearly every question finds all documents as they were, and does without what parses them.
+    from weighlock.formats import bill
+    from weighlock.formats.bill_relations import relations_of
+    from weighlock.incidents.things import of_bill
+
     try:
         document = bill.document_of(data)
         inventory, relations = bill.inventory_of(document), relations_of(document)
@@ -190,10 +193,14 @@ def _bill(data: bytes) -> tuple[Told, Iterator[Item]]:
         raise WeighlockError(error.message, where=error.where) from error
     form = f"{inventory.form} {inventory.version}"
     told = Told(text=f"{form}, {len(inventory.components)} components")
-    return told, things.of_bill(inventory, relations)
+    return told, of_bill(inventory, relations)
 
 
 def _lockfile(data: bytes, place: str) -> tuple[Told, Iterator[Item]]:
+    from weighlock.files import parse_lockfile
+    from weighlock.gates.places import Places
+    from weighlock.incidents.things import of_lockfile
+
     lockfile = parse_lockfile(data, place)
     places = Places(folder=Path(place).parent)
     bases: dict[str, tuple[str, ...]] = {}
@@ -205,7 +212,7 @@ def _lockfile(data: bytes, place: str) -> tuple[Told, Iterator[Item]]:
         models += unread
     files = sum(len(model.files) for model in lockfile.models)
     told = Told(text=f"{len(lockfile.models)} models, {files} files", missing=tuple(missing), models=models)
-    return told, things.of_lockfile(lockfile, bases)
+    return told, of_lockfile(lockfile, bases)
 
 
 def _bases(model: LockedModel, places: Places, bases: dict[str, tuple[str, ...]]) -> tuple[list[str], bool]:
@@ -223,6 +230,9 @@ def _bases(model: LockedModel, places: Places, bases: dict[str, tuple[str, ...]]
         return [f"{model.source.shown}:{file.path}" for file in wanted], True
     if len(absent) == len(wanted):
         return absent, True
+    from weighlock.gates.bom_card import bases_of
+    from weighlock.gates.bom_documents import read_documents
+
     documents = read_documents(wanted, lambda path: places.file(model, path))
     bases[model.name] = tuple(name for name, _ in bases_of(documents).names)
     return absent, bool(absent or documents.problems)

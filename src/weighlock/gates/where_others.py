@@ -76,12 +76,6 @@ def _meant(database: AdvisorySource, pins: list[tuple[str, str]], name: str) -> 
     return [any(wanted == one.casefold() for advisory in some for one in advisory.names) for some in found]
 
 
-def signers_of(project: Project) -> frozenset[str]:
-    """Return names and identities of the signers of a policy, as the index spells names of signers."""
-    found = [name for one in project.policy.evidence.signers for name in (one.name, one.identity) if name]
-    return frozenset(map(names.signer, found))
-
-
 def signed_by(
     sense: Sense, search: Search, collected: Collected, project: Project, now: datetime
 ) -> tuple[Sense, list[Hit]]:

@@ -15,6 +15,7 @@ from weighlock.incidents import names
 from weighlock.incidents.reach import ADVISORY, BASE_MODEL, DIGEST, MODEL, PACKAGE, SIGNER
 
 if TYPE_CHECKING:
+    from weighlock.gates.project import Project
     from weighlock.incidents.search import Search
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-fA-F]{8,64})\Z")
@@ -80,6 +81,12 @@ def senses_of(subject: str, search: Search, *, chosen: str | None, signers: froz
         # Nobody would take a name that nothing knows for an advisory or a signer.
         return known or tuple(sense for sense in found if chosen or sense.kind not in {ADVISORY, SIGNER})
     raise UsageError(f"cannot be a {chosen or 'subject'}", where=subject[:200], hint="leave out --as, or see --help")
+
+
+def signers_of(project: Project) -> frozenset[str]:
+    """Return names and identities of the signers of a policy, as the index spells names of signers."""
+    found = [name for one in project.policy.evidence.signers for name in (one.name, one.identity) if name]
+    return frozenset(map(names.signer, found))
 
 
 def _sense(kind: str, subject: str, search: Search, signers: frozenset[str]) -> list[Sense]:

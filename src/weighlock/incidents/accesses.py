@@ -35,7 +35,7 @@ _AT_ONCE = 100_000
 
 _WRITTEN = frozenset({"written", "signed"})
 _UPSERT = """
-INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+INSERT INTO access VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 count = count + excluded.count, first = min(first, excluded.first), last = max(last, excluded.last),
 numbers = CAST(numbers || excluded.numbers AS BLOB)
 """
@@ -43,9 +43,13 @@ _DOCUMENT = """
 INSERT INTO document VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET digest = excluded.digest, number = excluded.number
 """
-_FIELDS = Circumstance._fields
-_CIRCUMSTANCE = f"INSERT OR IGNORE INTO circumstance ({', '.join(_FIELDS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_NUMBER = f"SELECT id FROM circumstance WHERE {' AND '.join(f'{name} = ?' for name in _FIELDS)}"  # noqa: S608 - ours
+_CIRCUMSTANCE = """
+INSERT OR IGNORE INTO circumstance (gate, kind, actor, loader, verdict, enforced, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_NUMBER = """
+SELECT id FROM circumstance
+WHERE gate = ? AND kind = ? AND actor = ? AND loader = ? AND verdict = ? AND enforced = ? AND rules = ?
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class Accesses:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._circumstances: dict[Circumstance, int] = {}
+        self._bases: dict[str, int] = {}
 
     def follow(self, ledger: Ledger, root: bytes | None, progress: Callable[[int, int], None]) -> Followed:
         """Read what is new in a ledger, see the steps above.
@@ -136,16 +141,22 @@ class Accesses:
         if lost is not None:
             before = self._index.get("lost")
             self._index.begin_anew(lost)
-            self._circumstances.clear()
+            self._forget()
             self._index.put("lost", before or lost)
+
+    def _forget(self) -> None:
+        """Forget numbers that may not be in the index any more."""
+        self._circumstances.clear()
+        self._bases.clear()
 
     def _tree(self) -> Frontier:
         return Frontier(int(self._index.get("entries", 0)), self._index.get("tree", b""))
 
     def _take(self, ledger: Ledger, start: int, stop: int) -> Frontier:
+        self._forget()  # what a transaction made that was not carried out
         with self._index.transaction():
             tree, strange, last = self._tree(), int(self._index.get("strange", 0)), b""
-            found: dict[tuple[int, int, int], _Row] = {}
+            found: dict[tuple[int, int, int, int], _Row] = {}
             documents = []
             for number, last in enumerate(ledger.read(start, stop), start):
                 tree.add(last)
@@ -164,9 +175,10 @@ class Accesses:
             self._index.put("last", hashlib.sha256(last).digest())
         return tree
 
-    def _add(self, one: Seen, number: int, found: dict[tuple[int, int, int], _Row]) -> None:
+    def _add(self, one: Seen, number: int, found: dict[tuple[int, int, int, int], _Row]) -> None:
         word, time = self._index.word, (one.time - EPOCH) // MICROSECOND
-        key = word(one.digest), word(one.subject), self._circumstance(one.circumstance)
+        circumstance, basis = self._circumstance(one.circumstance), self._basis(one.evidence)
+        key = word(one.digest), word(one.subject), circumstance, basis
         row = found.get(key)
         if row is None:
             found[key] = _Row(time, number)
@@ -178,11 +190,22 @@ class Accesses:
         if number is None:
             self._index.add(_CIRCUMSTANCE, one)
             number = int(next(iter(self._index.rows(_NUMBER, one)))[0])
-            rests = [(self._index.word(bytes.fromhex(digest)), number) for digest in one.evidence.split()]
-            self._index.write("INSERT OR IGNORE INTO evidence VALUES (?, ?)", rests)
             if len(self._circumstances) > 1 << 18:
                 self._circumstances.clear()
             self._circumstances[one] = number
+        return number
+
+    def _basis(self, evidence: str) -> int:
+        number = self._bases.get(evidence)
+        if number is None:
+            self._index.add("INSERT OR IGNORE INTO basis (evidence) VALUES (?)", (evidence,))
+            found = self._index.rows("SELECT id FROM basis WHERE evidence = ?", (evidence,))
+            number = int(next(iter(found))[0])
+            rests = [(self._index.word(bytes.fromhex(digest)), number) for digest in evidence.split()]
+            self._index.write("INSERT OR IGNORE INTO evidence VALUES (?, ?)", rests)
+            if len(self._bases) > 1 << 18:
+                self._bases.clear()
+            self._bases[evidence] = number
         return number
 
 

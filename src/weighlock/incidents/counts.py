@@ -22,12 +22,19 @@ _MOST_NUMBERS = 200_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = """
-SELECT gate, kind, actor, loader, verdict, enforced, digest, subject, access.circumstance, count, first, last, numbers
-FROM access JOIN circumstance ON circumstance.id = access.circumstance
+SELECT gate, kind, actor, loader, verdict, enforced, digest, subject, circumstance, basis, count, first, last, numbers
+FROM {} CROSS JOIN circumstance ON circumstance.id = access.circumstance
+"""  # a cross join keeps the order: what is wanted first, and by an index everything about it
+_ABOUT = _COLUMNS.format("wanted CROSS JOIN access ON access.digest = wanted.word")
+_CALLED = _COLUMNS.format("wanted CROSS JOIN access ON access.subject = wanted.word")
+_RESTING = _COLUMNS.format(
+    "(SELECT DISTINCT evidence.basis AS base FROM wanted CROSS JOIN evidence USING (word)) "
+    "CROSS JOIN access ON access.basis = base"
+)
+_CALLED_DIGESTS = """
+SELECT DISTINCT access.digest FROM wanted CROSS JOIN access ON access.subject = wanted.word
+CROSS JOIN circumstance ON circumstance.id = access.circumstance WHERE kind = ?
 """
-_ABOUT = f"{_COLUMNS} JOIN wanted ON access.digest = wanted.word"
-_CALLED = f"{_COLUMNS} JOIN wanted ON access.subject = wanted.word"
-_RESTING = f"{_COLUMNS} WHERE access.circumstance IN (SELECT circumstance FROM evidence JOIN wanted USING (word))"  # noqa: S608 - ours
 
 _Key = tuple[str, str, str, str, str, int, bool, bool]
 
@@ -54,7 +61,7 @@ class Counts:
     def __init__(self, index: Index, search: Search) -> None:
         self._index, self._search = index, search
         self._sums: dict[_Key, _Sum] = {}
-        self._taken: set[tuple[int, int, int]] = set()
+        self._taken: set[tuple[int, int, int, int]] = set()
         self._room = _MOST_NUMBERS
 
     def about(self, words: Iterable[int], *, derived: bool = False) -> None:
@@ -71,13 +78,9 @@ class Counts:
 
     def digests_called(self, words: Iterable[int], kind: str) -> set[int]:
         """Return the digests of artifacts of a kind that have these names."""
-        statement = (
-            "SELECT DISTINCT access.digest FROM access JOIN circumstance ON circumstance.id = access.circumstance "
-            "JOIN wanted ON access.subject = wanted.word WHERE kind = ?"
-        )
         with self._search.wanting(words):
             empty = self._index.known(b"")
-            return {row[0] for row in self._index.rows(statement, (kind,))} - {empty}
+            return {row[0] for row in self._index.rows(_CALLED_DIGESTS, (kind,))} - {empty}
 
     def result(self) -> tuple[Access, ...]:
         """Return what was counted, the latest first."""
@@ -90,8 +93,8 @@ class Counts:
         with self._search.wanting(words):
             rows = list(self._index.rows(statement))
         denied = {} if rests else self._first_denials(rows)
-        for *who, digest, subject, circumstance, count, first, last, numbers in rows:
-            mark = (digest, subject, circumstance)
+        for *who, digest, subject, circumstance, basis, count, first, last, numbers in rows:
+            mark = (digest, subject, circumstance, basis)
             if mark in self._taken:
                 continue
             self._taken.add(mark)
@@ -116,7 +119,7 @@ class Counts:
         for row in rows:
             digest = row[6]
             if row[4] == "DENY" and digest != empty:
-                found[digest] = min(found.get(digest, 1 << 62), unpack(row[12])[0])
+                found[digest] = min(found.get(digest, 1 << 62), unpack(row[13])[0])
         return found
 
     def _access(self, key: _Key, found: _Sum) -> Access:

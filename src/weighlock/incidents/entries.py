@@ -54,7 +54,6 @@ class Circumstance(NamedTuple):
         verdict: ``ALLOW`` or ``DENY``.
         enforced: A denial stopped it.
         rules: That the verdict rests on, a line break between them.
-        evidence: Digests that it rests on, 64 hexadecimal digits each, a blank between them.
     """
 
     gate: str
@@ -64,7 +63,6 @@ class Circumstance(NamedTuple):
     verdict: str
     enforced: bool
     rules: str
-    evidence: str
 
 
 class Seen(NamedTuple):
@@ -74,13 +72,15 @@ class Seen(NamedTuple):
         digest: Of the artifact, 32 bytes; empty where the entry has none.
         subject: Its name.
         time: When, in UTC and without a time zone.
-        circumstance: Everything else.
+        circumstance: By whom, through what, and with which answer.
+        evidence: Digests that it rests on, 64 hexadecimal digits each, a blank between them.
     """
 
     digest: bytes
     subject: str
     time: datetime
     circumstance: Circumstance
+    evidence: str
 
 
 def read(data: bytes) -> Seen | None:
@@ -93,12 +93,13 @@ def read(data: bytes) -> Seen | None:
     if match is not None:
         actor, digest, enforced, evidence, gate, kind, loader, rules, subject, time, verdict = match.groups()
         try:
-            circumstance = _circumstance((gate, kind, actor, loader or b"", verdict, enforced, rules, evidence))
+            circumstance = _circumstance((gate, kind, actor, loader or b"", verdict, enforced, rules))
             return Seen(
                 bytes.fromhex(digest[7:].decode()) if digest else b"",
                 subject.decode(),
                 datetime.fromisoformat(time[:-1].decode()),
                 circumstance,
+                _evidence(evidence),
             )
         except ValueError:
             pass  # a day that is none, or bytes that are no UTF-8
@@ -107,7 +108,7 @@ def read(data: bytes) -> Seen | None:
 
 @lru_cache(maxsize=1 << 16)
 def _circumstance(parts: tuple[bytes, ...]) -> Circumstance:
-    gate, kind, actor, loader, verdict, enforced, rules, evidence = parts
+    gate, kind, actor, loader, verdict, enforced, rules = parts
     return Circumstance(
         gate=gate.decode(),
         kind=kind.decode(),
@@ -116,8 +117,12 @@ def _circumstance(parts: tuple[bytes, ...]) -> Circumstance:
         verdict=verdict.decode(),
         enforced=enforced == b"true",
         rules="\n".join(rules.decode()[1:-1].split('","')),
-        evidence=evidence.decode().replace('"sha256:', "").replace('"', "").replace(",", " "),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _evidence(listed: bytes) -> str:
+    return listed.decode().replace('"sha256:', "").replace('"', "").replace(",", " ")
 
 
 def _slowly(data: bytes) -> Seen | None:
@@ -133,7 +138,7 @@ def _slowly(data: bytes) -> Seen | None:
         verdict=str(entry.verdict),
         enforced=entry.enforced,
         rules="\n".join(entry.rules),
-        evidence=" ".join(one.removeprefix("sha256:") for one in entry.evidence),
     )
+    evidence = " ".join(one.removeprefix("sha256:") for one in entry.evidence)
     digest = b"" if entry.digest is None else bytes.fromhex(entry.digest.value)
-    return Seen(digest, entry.subject, entry.time.replace(tzinfo=None), circumstance)
+    return Seen(digest, entry.subject, entry.time.replace(tzinfo=None), circumstance, evidence)

@@ -18,9 +18,11 @@ _AT_ONCE = 500
 _ITEM = """
 item.id, item.kind, name.word, item.version, item.parent, digest.word, item.size, item.detail,
 source.kind, source.place, source.id
-FROM item JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
-JOIN source ON source.id = item.source JOIN live ON live.source = item.source
+FROM {} CROSS JOIN word AS name ON name.id = item.name LEFT JOIN word AS digest ON digest.id = item.digest
+CROSS JOIN source ON source.id = item.source CROSS JOIN live ON live.source = item.source
 """
+_PLAIN = _ITEM.format("item")
+_BY_KEY = _ITEM.format("key CROSS JOIN item ON item.id = key.item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,29 +107,28 @@ class Search:
     def called(self, words: Iterable[int], kind: str = "model") -> set[int]:
         """Return those of these names that entries of the ledger about things of a kind have."""
         statement = (
-            "SELECT DISTINCT access.subject FROM access JOIN wanted ON access.subject = wanted.word "
-            "JOIN circumstance ON circumstance.id = access.circumstance WHERE kind = ?"
+            "SELECT DISTINCT access.subject FROM wanted CROSS JOIN access ON access.subject = wanted.word "
+            "CROSS JOIN circumstance ON circumstance.id = access.circumstance WHERE kind = ?"
         )
         with self.wanting(words):
             return {row[0] for row in self._index.rows(statement, (kind,))}
 
     def items(self, words: Iterable[int]) -> list[Hit]:
         """Return everything that has one of these names or digests."""
-        statement = f"SELECT DISTINCT {_ITEM} JOIN key ON key.item = item.id WHERE key.word IN"
-        return list(self._hits(statement, words))
+        return list(self._hits(f"SELECT DISTINCT {_BY_KEY} WHERE key.word IN", words))
 
     def children(self, items: Iterable[int]) -> list[Hit]:
         """Return everything that lies in these items."""
-        return list(self._hits(f"SELECT {_ITEM} WHERE item.parent IN", items))
+        return list(self._hits(f"SELECT {_PLAIN} WHERE item.parent IN", items))
 
     def parents(self, items: Iterable[Hit]) -> dict[int, Hit]:
         """Return what these items lie in, by its number."""
         numbers = {one.parent for one in items if one.parent is not None}
-        return {one.id: one for one in self._hits(f"SELECT {_ITEM} WHERE item.id IN", numbers)}
+        return {one.id: one for one in self._hits(f"SELECT {_PLAIN} WHERE item.id IN", numbers)}
 
     def of_source(self, sources: Iterable[int], kind: str) -> list[Hit]:
         """Return all items of one kind of these sources."""
-        found = self._hits(f"SELECT {_ITEM} WHERE item.source IN", sources)
+        found = self._hits(f"SELECT {_PLAIN} WHERE item.source IN", sources)
         return [one for one in found if one.kind == kind]
 
     def keys_of(self, items: Iterable[int]) -> dict[int, set[int]]:
@@ -151,7 +152,7 @@ class Search:
             marks = ", ".join("?" * len(some))
             statement = f"SELECT edge.word, edge.item FROM edge WHERE kind = ? AND word IN ({marks})"  # noqa: S608 - marks
             pairs = list(self._index.rows(statement, (kind, *some)))
-            hits = {one.id: one for one in self._hits(f"SELECT {_ITEM} WHERE item.id IN", {pair[1] for pair in pairs})}
+            hits = {one.id: one for one in self._hits(f"SELECT {_PLAIN} WHERE item.id IN", {pair[1] for pair in pairs})}
             found += [(word, hits[item]) for word, item in pairs if item in hits]
         return found
 

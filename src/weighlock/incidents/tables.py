@@ -1,7 +1,8 @@
 """The tables of the index. Names and digests are words with a number; everything else is about numbers.
 
 - ``word``: a text, or the 32 bytes of a digest.
-- ``circumstance``: what entries of the ledger have in common; its ``evidence`` is digests with blanks between them.
+- ``circumstance``: what entries of the ledger have in common.
+- ``basis``: what entries rest on, digests with blanks between them; ``evidence`` finds it by one of these.
 - ``access``: entries that differ in nothing but event, size and time; ``first`` and ``last`` are microseconds since
   1970, and ``numbers`` are the entries themselves.
 - ``document``: the newest record of a document in the ledger, by its path and the host that recorded it.
@@ -24,15 +25,16 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE word (id INTEGER PRIMARY KEY, word NOT NULL UNIQUE);
 CREATE TABLE circumstance (id INTEGER PRIMARY KEY,
     gate TEXT NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, loader TEXT NOT NULL, verdict TEXT NOT NULL,
-    enforced INTEGER NOT NULL, rules TEXT NOT NULL, evidence TEXT NOT NULL,
-    UNIQUE (gate, kind, actor, loader, verdict, enforced, rules, evidence));
-CREATE TABLE evidence (word INTEGER NOT NULL, circumstance INTEGER NOT NULL,
-    PRIMARY KEY (word, circumstance)) WITHOUT ROWID;
-CREATE TABLE access (digest INTEGER NOT NULL, subject INTEGER NOT NULL, circumstance INTEGER NOT NULL,
+    enforced INTEGER NOT NULL, rules TEXT NOT NULL,
+    UNIQUE (gate, kind, actor, loader, verdict, enforced, rules));
+CREATE TABLE basis (id INTEGER PRIMARY KEY, evidence TEXT NOT NULL UNIQUE);
+CREATE TABLE evidence (word INTEGER NOT NULL, basis INTEGER NOT NULL, PRIMARY KEY (word, basis)) WITHOUT ROWID;
+CREATE TABLE access (
+    digest INTEGER NOT NULL, subject INTEGER NOT NULL, circumstance INTEGER NOT NULL, basis INTEGER NOT NULL,
     count INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, numbers BLOB NOT NULL,
-    PRIMARY KEY (digest, subject, circumstance)) WITHOUT ROWID;
+    PRIMARY KEY (digest, subject, circumstance, basis)) WITHOUT ROWID;
 CREATE INDEX access_by_subject ON access (subject);
-CREATE INDEX access_by_circumstance ON access (circumstance);
+CREATE INDEX access_by_basis ON access (basis);
 CREATE TABLE document (path TEXT NOT NULL, host TEXT NOT NULL, digest BLOB NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (path, host)) WITHOUT ROWID;
 CREATE TABLE source (id INTEGER PRIMARY KEY,
