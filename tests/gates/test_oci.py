@@ -12,8 +12,8 @@ from pathlib import Path
 import oras.client
 import pytest
 
+from tests.docker_registry import DockerRegistry
 from tests.gates.conftest import DATA
-from tests.registry import DockerRegistry
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.gates.stale import check
 from weighlock.lockfile import OciSource

@@ -92,8 +92,9 @@ class Decider:
         enforced: bool = True,
         evidence: tuple[str, ...] = (),
         loader: str | None = None,
+        actor: str | None = None,
     ) -> None:
-        """Record a verdict, see `Entry` for the arguments.
+        """Record a verdict, see `Entry` for the arguments; by default the actor is whose process this is.
 
         Raises:
             LedgerError: It cannot be recorded, and the policy requires that.
@@ -109,6 +110,7 @@ class Decider:
                 enforced=enforced,
                 evidence=evidence,
                 loader=loader,
+                actor=actor,
             )
 
     def record_document(self, path: str, digest: str, rule: str) -> None:

@@ -62,8 +62,9 @@ class Recorder:
         enforced: bool = True,
         evidence: tuple[str, ...] = (),
         loader: str | None = None,
+        actor: str | None = None,
     ) -> None:
-        """Record one verdict, see `Entry` for the arguments.
+        """Record one verdict, see `Entry` for the arguments; by default the actor is whose process this is.
 
         Raises:
             LedgerError: It cannot be recorded, and the policy requires that.
@@ -83,7 +84,7 @@ class Recorder:
                 rules=tuple(dict.fromkeys(reason.rule for reason in verdict.reasons)),
                 engines=verdict.engines,
                 evidence=evidence,
-                actor=self._actor,
+                actor=actor or self._actor,
                 loader=loader,
             )
 

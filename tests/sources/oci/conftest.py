@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.registry import DockerRegistry
+from tests.docker_registry import DockerRegistry
 from tests.sources.oci.fake import FakeRegistry
 
 

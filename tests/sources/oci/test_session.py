@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.registry import DockerRegistry
+from tests.docker_registry import DockerRegistry
 from tests.sources.oci.fake import MANIFEST, FakeRegistry, Said, model_of
 from weighlock.errors import SourceError
 from weighlock.sources.exchange import Exchange

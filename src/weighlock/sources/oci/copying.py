@@ -47,19 +47,25 @@ def copy(
         SourceError: It refuses.
     """
     manifest = registry.manifest(origin, digest)
-    _bring(registry, origin, target, manifest, transport)
+    bring_blobs(registry, origin, target, manifest, transport=transport)
     registry.put_manifest(target, manifest.data, manifest.media_type)
     if attached:
         for descriptor in referrers(registry, origin, digest):
             attachment = registry.manifest(origin, descriptor.digest)
-            _bring(registry, origin, target, attachment, transport)
+            bring_blobs(registry, origin, target, attachment, transport=transport)
             put_attachment(registry, target, attachment.data)
     if tag is not None:
         registry.put_manifest(target, manifest.data, manifest.media_type, tag)
     return manifest.digest
 
 
-def _bring(registry: Registry, origin: str, target: str, manifest: Manifest, transport: Transport) -> None:
+def bring_blobs(registry: Registry, origin: str, target: str, manifest: Manifest, *, transport: Transport) -> None:
+    """Bring what a manifest needs, and not the manifest: mounted where that is possible, else copied and hashed.
+
+    Raises:
+        DigestMismatchError: The registry delivers other bytes.
+        SourceError: It refuses.
+    """
     for descriptor in {one.digest: one for one in (*manifest.layers, manifest.config)}.values():
         if descriptor.urls:
             raise SourceError("lies elsewhere, and is not copied", where=f"{origin}@{descriptor.digest}")

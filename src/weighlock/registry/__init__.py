@@ -1,0 +1,1 @@
+"""The promotion gate inside other people's servers."""
