@@ -125,11 +125,13 @@ class Lockfile:
         models: Unique by name and by what they come from.
         created_by: The tool that wrote it.
         digest: Of the file that it was read from, ``sha256:…``.
+        signed_by: Names of those who signed it, where a policy required that when it was read.
     """
 
     models: tuple[LockedModel, ...] = ()
     created_by: str = "weighlock"
     digest: str | None = field(default=None, repr=False, compare=False)
+    signed_by: tuple[str, ...] = field(default=(), repr=False, compare=False)
     _digests: dict[str, tuple[Located, ...]] = field(init=False, repr=False, compare=False)
     _sizes: dict[int, tuple[Located, ...]] = field(init=False, repr=False, compare=False)
     _repos: dict[tuple[str, str], LockedModel] = field(init=False, repr=False, compare=False)

@@ -11,9 +11,9 @@ import pytest
 from weighlock import digests
 from weighlock.digest_cache import DigestCache, key_of
 from weighlock.errors import GuardError, LoadRefused, LockfileError, PolicyError
-from weighlock.gates import load as gate_module
-from weighlock.gates import opened_file
-from weighlock.gates.load import LoadGate, open_gate, refusal
+from weighlock.gates import load, opened_file, recognising
+from weighlock.gates.load import LoadGate, open_gate
+from weighlock.gates.refusal import refusal
 from weighlock.lockfile import Chunks, LockedFile, LockedModel, Lockfile, PathSource
 from weighlock.policy import Policy
 
@@ -56,7 +56,7 @@ def hashed(monkeypatch):
     """The sizes of all files that were hashed whole."""
     sizes = []
     original = digests.sha256_file
-    for module in (gate_module, opened_file):
+    for module in (recognising, opened_file):
         monkeypatch.setattr(module, "sha256_file", lambda fd, size: sizes.append(size) or original(fd, size))
     return sizes
 
@@ -118,8 +118,8 @@ def test_the_same_bytes_recorded_as_data_in_one_model_do_not_hide_what_another_s
 
 
 def test_a_file_of_a_size_that_nobody_locked_is_not_even_hashed(opened, hashed, monkeypatch):
-    monkeypatch.setattr(gate_module, "_LARGEST_DIGEST_FOR_A_MESSAGE", 10)
-    monkeypatch.setattr(gate_module, "sha256_of", None)
+    monkeypatch.setattr(load, "LARGEST_DIGEST_FOR_A_MESSAGE", 10)
+    monkeypatch.setattr(load, "sha256_of", None)
     with pytest.raises(LoadRefused, match="digest: not computed"):
         _gate(_locked()).admit_file(opened(b"z" * 999), "f", "a test")
     assert hashed == []

@@ -20,6 +20,7 @@ class Admission:
         approved: The names among them that need not be data-only.
         anything: The load is not restricted, because a person accepted it so, or because the gate only warns.
         models: Those that list a file with these bytes and name safetensors files that hold the same tensors.
+        located: Every lock entry for these bytes.
         own: This project saved these bytes.
         verdict: The policy's answer; ``None`` where nothing was decided, because the gate is off.
         denied: Digest of bytes that a gate which only warns lets through, where it was computed.
@@ -30,6 +31,7 @@ class Admission:
     approved: frozenset[str] = frozenset()
     anything: bool = False
     models: tuple[Located, ...] = ()
+    located: tuple[Located, ...] = ()
     own: bool = False
     verdict: Verdict | None = None
     denied: str | None = None

@@ -40,7 +40,8 @@ def admit_code(gate: LoadGate, source: bytes, place: str, model: str | None = No
     name = os.path.basename(place)
     located = gate.lockfile.by_digest(digest) if gate.lockfile else ()
     if any(model.remote_code and posixpath.basename(file.path) == name for model, file in located):
-        gate.decisions.record_locked(place, LOADER, digest=digest, size=len(source))
+        if gate.passes_quarantine(place, LOADER, lambda: (digest,), located):
+            gate.decisions.record_locked(place, LOADER, digest=digest, size=len(source))
         return
     rule, why, remedy = _why(gate, name, located, model)
     gate.refuse(place, LOADER, f"sha256:{digest}", [(rule, why)], remedy)

@@ -93,8 +93,9 @@ class Pin:
             LoadRefused: It has other bytes.
         """
         if self.gate.holds(descriptor, file):
-            label = f"{self.label}/{file.path}"
-            self.gate.decisions.record_locked(label, LOADER, digest=file.sha256, size=file.size)
+            label, located = f"{self.label}/{file.path}", ((self.model, file),)
+            if self.gate.passes_quarantine(label, LOADER, lambda: (file.sha256,), located):
+                self.gate.decisions.record_locked(label, LOADER, digest=file.sha256, size=file.size)
             return
         sync = f"`weighlock sync {self.model.name}`"
         why = f"{place} does not have the locked digest sha256:{file.sha256}"

@@ -139,7 +139,7 @@ def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> Laz
         possible = [chunks for chunks, file in files.items() if file.is_locked()]
         if len(possible) != 1:
             return None
-        gate.decide_locked(tuple(one for one in candidates if one[1].chunks == possible[0]), label, loader)
+        gate.admit_locked(tuple(one for one in candidates if one[1].chunks == possible[0]), label, loader)
         stack.pop_all()
         for chunks in known.difference(possible):
             files[chunks].close()

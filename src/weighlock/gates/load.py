@@ -6,50 +6,52 @@
    says ``unlocked = "inspect"``.
 4. Decide: the policy.
 5. Enforce: refuse by `LoadRefused`, or in ``warn`` mode say so once and let through.
+
+What was admitted before is admitted again by the stamps of the file; the quarantine is asked each time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest, ModelFile
 from weighlock.digest_cache import DigestCache
-from weighlock.digests import sha256_file
-from weighlock.errors import DigestMismatchError, LoadRefused
+from weighlock.errors import DigestMismatchError
 from weighlock.evidence import Approval, LockEntry, OwnSave
 from weighlock.finding import Inspection, Outcome
 from weighlock.gates.admission import Admission
 from weighlock.gates.deciding import Decider, open_decider
 from weighlock.gates.load_decisions import LoadDecisions, read_recorded
+from weighlock.gates.load_quarantine import LoadQuarantine
 from weighlock.gates.load_settings import find_settings, project_of
 from weighlock.gates.opened_file import OpenedFile, sha256_of
 from weighlock.gates.profiles import names_of
-from weighlock.gates.refusal import refusal
+from weighlock.gates.quarantined import open_quarantine
+from weighlock.gates.recognising import LARGEST_DIGEST_FOR_A_MESSAGE, Recognising
+from weighlock.gates.signed_lockfile import trust_of
 from weighlock.output.escape import printable
 from weighlock.own_saves import OwnSaves
-from weighlock.policy import path_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from weighlock.digest_cache import Key
     from weighlock.evidence import Evidence
     from weighlock.formats.source import RandomAccess
+    from weighlock.gates.load_settings import Settings
     from weighlock.lockfile import Located, LockedFile, Lockfile
     from weighlock.policy import Policy
     from weighlock.verdict import Verdict
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 
-_LARGEST_DIGEST_FOR_A_MESSAGE = 1 << 30
-"""Bytes; naming the digest of an unlocked file in its refusal should not take longer than a second or two."""
+_CHANGED = "the file was changed while it was judged"
 
 
-class LoadGate:
+class LoadGate(Recognising):
     """Judges loads in one process.
 
     Args:
@@ -59,6 +61,7 @@ class LoadGate:
         cache: Digests of files that were hashed before.
         saves: What this project saved; ``None`` where nothing is known about that.
         decider: Decides by this policy, and records it; by default nothing is recorded.
+        quarantine: Says what is denied now.
     """
 
     def __init__(
@@ -70,19 +73,14 @@ class LoadGate:
         saves: OwnSaves | None = None,
         *,
         decider: Decider | None = None,
+        quarantine: LoadQuarantine | None = None,
     ) -> None:
-        self.mode = mode
+        decisions = LoadDecisions(decider or Decider("load", policy), lockfile.digest if lockfile else None)
+        super().__init__(mode, decisions, lockfile, cache, quarantine)
         self.policy = policy
-        self.decisions = LoadDecisions(decider or Decider("load", policy), lockfile.digest if lockfile else None)
-        self.lockfile = lockfile
-        self._cache = cache
         self._saves = saves if policy.trust_saved and mode != "off" else None
         self._admitted: dict[tuple[Key, int], Admission] = {}
-        self._told: set[str] = set()
-
-    def close(self) -> None:
-        """End what was started for this gate; it is not asked any more."""
-        self.decisions.close()
+        self._hashed: dict[tuple[Key, int], Sequence[str]] = {}
 
     @property
     def records_saves(self) -> bool:
@@ -120,16 +118,20 @@ class LoadGate:
         """
         file = OpenedFile(descriptor, label, loader, self._cache)
         admission = self._admitted.get((file.key, offset))
-        if admission is not None:
-            self._record(label, loader, file.size, admission)
-            return admission
-        if self.mode == "off":
-            return Admission(anything=True)
-        admission = self._judge_file(file, offset)
-        if not file.is_unchanged():
-            self.refuse_always(label, loader, [("changed", "the file was changed while it was judged")])
-        if file.settled:
-            self._admitted[file.key, offset] = admission
+        again = admission is not None
+        if admission is None:
+            if self.mode == "off":
+                return Admission(anything=True)
+            admission = self._judge_file(file, offset)
+            if not file.is_unchanged():
+                self.refuse_always(label, loader, [("changed", _CHANGED)])
+            if file.settled:
+                self._admitted[file.key, offset] = admission
+
+        def digests() -> Sequence[str]:
+            return self._digests_of(file, offset, admission)
+
+        self._enter(label, loader, file.size, admission, digests, again=again)
         return admission
 
     def admit_bytes(self, data: bytes | memoryview, label: str, loader: str) -> Admission:
@@ -142,68 +144,36 @@ class LoadGate:
 
         if self.mode == "off":
             return Admission(anything=True)
+        source = BytesSource(data)
+        located: tuple[Located, ...] = ()
         if self.lockfile and self.lockfile.of_size(len(data)):
             located = self.lockfile.by_digest(hashlib.sha256(data).hexdigest())
-            if located:
-                return self.decide_locked(located, label, loader, BytesSource(data))
-        source = BytesSource(data)
-        return self._decide_unlocked(source, label, loader, self._saved_digest(source))
+        if located:
+            admission = self._decide_locked(located, label, loader, source)
+        else:
+            admission = self._decide_unlocked(source, label, loader, self._saved_digest(source))
 
-    def inspect(self, pickle: bytes | int) -> Admission:
-        """Return what a pickle that is no artifact of its own may import.
+        def digests() -> Sequence[str]:
+            return (admission.digest or hashlib.sha256(data).hexdigest(),)
+
+        self._enter(label, loader, len(data), admission, digests)
+        return admission
+
+    def admit_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+        """Judge bytes that were verified to be those of a locked file.
 
         Args:
-            pickle: Bytes in memory, or the descriptor of a file that belongs to a message between processes.
+            located: Every entry for these bytes.
+            label: Name of the artifact, for messages.
+            loader: Who loads it.
 
-        Returns:
-            Its names, where it holds only data; no names where it does not.
+        Raises:
+            LoadRefused: They may not be loaded.
         """
-        from weighlock.formats.source import BytesSource, FileSource
-        from weighlock.inspector import inspect
-
-        source = BytesSource(pickle) if isinstance(pickle, bytes) else FileSource(pickle, os.fstat(pickle).st_size)
-        inspection = inspect(source)
-        only_data = inspection.outcome is Outcome.DATA_ONLY
-        return Admission(imports=frozenset(inspection.imports if only_data else ()))
-
-    def knows_bytes(self, data: bytes | memoryview) -> bool:
-        """Say whether bytes in memory are those of a locked file."""
-        if self.lockfile is None or not self.lockfile.of_size(len(data)):
-            return False
-        return bool(self.lockfile.by_digest(hashlib.sha256(data).hexdigest()))
-
-    def holds(self, descriptor: int, locked: LockedFile) -> bool:
-        """Say whether an open file has exactly the bytes of one locked file."""
-        file = OpenedFile(descriptor, locked.path, "", self._cache)
-        if file.size != locked.size:
-            return False
-        try:
-            same = file.has_chunks(locked.chunks) if locked.chunks else file.sha256() == locked.sha256
-        except DigestMismatchError:
-            return False
-        return same and file.is_unchanged()
-
-    @staticmethod
-    def approval(label: str) -> str:
-        """Return the command that approves the names of a file."""
-        return f"weighlock approve {path_argument(label)}"
-
-    @staticmethod
-    def locking(label: str) -> str:
-        """Return the command that puts a file into the lockfile."""
-        return f"weighlock lock {path_argument(label)}"
-
-    def digest_for_message(self, descriptor: int) -> str | None:
-        """Return the digest of an open file that is about to be refused, unless it would take long."""
-        size = os.fstat(descriptor).st_size
-        try:
-            return sha256_file(descriptor, size) if size <= _LARGEST_DIGEST_FOR_A_MESSAGE else None
-        except DigestMismatchError:
-            return None
-
-    def has_digest(self, descriptor: int, sha256: str | None) -> bool:
-        """Say whether an open file still has a digest, by reading it again."""
-        return sha256 is not None and sha256_file(descriptor, os.fstat(descriptor).st_size) == sha256
+        admission = self._decide_locked(located, label, loader)
+        file = located[0][1]
+        self._enter(label, loader, file.size, admission, lambda: (file.sha256,))
+        return admission
 
     def _judge_file(self, file: OpenedFile, offset: int) -> Admission:
         saved = None
@@ -219,10 +189,10 @@ class LoadGate:
                 elif offset:
                     saved = self._saved_digest(source)
         except DigestMismatchError:
-            self.refuse_always(file.label, file.loader, [("changed", "the file was changed while it was judged")])
+            self.refuse_always(file.label, file.loader, [("changed", _CHANGED)])
         if located:
             whole = source if source.size == located[0][1].size else file.source(0)
-            return self.decide_locked(located, file.label, file.loader, whole)
+            return self._decide_locked(located, file.label, file.loader, whole)
         return self._decide_unlocked(source, file.label, file.loader, saved)
 
     def _saved_digest(self, source: RandomAccess, file: OpenedFile | None = None) -> str | None:
@@ -251,7 +221,7 @@ class LoadGate:
         digest = file.sha256()
         return tuple(one for one in candidates if one[1].sha256 == digest)
 
-    def decide_locked(
+    def _decide_locked(
         self, located: tuple[Located, ...], label: str, loader: str, source: RandomAccess | None = None
     ) -> Admission:
         """Decide about bytes by their lock entries.
@@ -288,17 +258,16 @@ class LoadGate:
         if not verdict.allowed:
             return self._deny(artifact, verdict, loader)
         approvals = [item for item in evidence if isinstance(item, Approval)]
-        admission = Admission(
+        return Admission(
             digest=recorded.sha256,
             imports=None if recorded.outcome is None else frozenset(recorded.imports),
             approved=profile_names.union(inspection.foremost, *(item.imports for item in approvals)),
             anything=any(approval.unsafe for approval in approvals),
             models=tuple(one for one in located if one[1].equivalent_to),
+            located=located,
             own=saved,
             verdict=verdict,
         )
-        self._record(label, loader, recorded.size, admission)
-        return admission
 
     def _decide_unlocked(self, source: RandomAccess, label: str, loader: str, saved: str | None) -> Admission:
         artifact = ModelFile(path=label, size=source.size, digest=Digest.sha256(saved) if saved else None)
@@ -312,65 +281,61 @@ class LoadGate:
         evidence = (OwnSave(),) if saved else ()
         verdict = self.decisions.decide(artifact, inspection, evidence, profile_names)
         if not verdict.allowed:
-            if artifact.digest is None and source.size <= _LARGEST_DIGEST_FOR_A_MESSAGE:
+            if artifact.digest is None and source.size <= LARGEST_DIGEST_FOR_A_MESSAGE:
                 artifact = replace(artifact, digest=Digest.sha256(sha256_of(source)))
             return self._deny(artifact, verdict, loader)
         approved = profile_names.union(inspection.foremost if saved else ())
         imports = frozenset(inspection.imports)
-        admission = Admission(digest=saved, imports=imports, approved=approved, own=bool(saved), verdict=verdict)
-        self._record(label, loader, source.size, admission)
-        return admission
+        return Admission(digest=saved, imports=imports, approved=approved, own=bool(saved), verdict=verdict)
 
-    def _record(self, label: str, loader: str, size: int, admission: Admission) -> None:
-        """Record that bytes are admitted, or that a gate which only warns lets them through, before that is done."""
+    def _enter(
+        self,
+        label: str,
+        loader: str,
+        size: int,
+        admission: Admission,
+        digests: Callable[[], Sequence[str]],
+        *,
+        again: bool = False,
+    ) -> None:
+        """Ask the quarantine, and record that bytes are admitted before they are, or let through by mode ``warn``.
+
+        Raises:
+            LoadRefused: They are in quarantine.
+        """
+        if not self.passes_quarantine(label, loader, digests, admission.located):
+            return  # that is what was recorded
         verdict, digest = admission.verdict, admission.digest or admission.denied
-        if verdict is not None:
+        if verdict is not None and (again or verdict.allowed):  # else the denial was recorded when it was decided
             self.decisions.record(label, loader, verdict, digest=digest, size=size, enforced=verdict.allowed)
+
+    def _digests_of(self, file: OpenedFile, offset: int, admission: Admission) -> Sequence[str]:
+        """Return every digest by which a quarantine may know a file: that of all of it, and of what is loaded.
+
+        Raises:
+            LoadRefused: It was changed while it was read.
+        """
+        known = admission.digest or admission.denied
+        if known is not None and not offset:
+            return (known,)
+        digests = self._hashed.get((file.key, offset))
+        if digests is None:
+            try:
+                parts = (file.sha256(), *((sha256_of(file.source(offset)),) if offset else ()))
+            except DigestMismatchError:
+                self.refuse_always(file.label, file.loader, [("changed", _CHANGED)])
+            if not file.is_unchanged():
+                self.refuse_always(file.label, file.loader, [("changed", _CHANGED)])
+            digests = tuple(dict.fromkeys(one for one in (known, *parts) if one))
+            if file.settled:
+                self._hashed[file.key, offset] = digests
+        return digests
 
     def _deny(self, artifact: ModelFile, verdict: Verdict, loader: str) -> Admission:
         digest, reasons = artifact.digest, [(reason.rule, reason.message) for reason in verdict.reasons]
         remedy = next((reason.remedy for reason in verdict.reasons if reason.remedy), None)
         self.refuse(artifact.path, loader, str(digest) if digest else None, reasons, remedy)
         return Admission(anything=True, verdict=verdict, denied=digest.value if digest else None)
-
-    def refuse(
-        self, label: str, loader: str, digest: str | None, reasons: Iterable[tuple[str, str]], remedy: str | None
-    ) -> None:
-        """Refuse, or in ``warn`` mode say so once and let through.
-
-        Args:
-            label: The artifact's name.
-            loader: Who loads it.
-            digest: Of the artifact, with its algorithm, if it is known.
-            reasons: Rule and message of each reason.
-            remedy: The one command or line that would approve it on purpose.
-
-        Raises:
-            LoadRefused: The gate enforces.
-        """
-        reasons = tuple(reasons)
-        self.decisions.record_denial(label, loader, digest, reasons, enforced=self.mode == "enforce")
-        if self.mode == "enforce":
-            raise LoadRefused(refusal(label, loader, digest, reasons, remedy))
-        self._tell(f"warning: {refusal(label, loader, digest, reasons, remedy, enforced=False)}")
-
-    def refuse_always(
-        self, label: str, loader: str, reasons: Iterable[tuple[str, str]], remedy: str | None = None
-    ) -> NoReturn:
-        """Refuse for a reason that no mode can overlook.
-
-        Raises:
-            LoadRefused: Always.
-        """
-        reasons = tuple(reasons)
-        self.decisions.record_denial(label, loader, None, reasons, enforced=True)
-        raise LoadRefused(refusal(label, loader, None, reasons, remedy))
-
-    def _tell(self, text: str) -> None:
-        """Say something once."""
-        if text not in self._told and sys.stderr is not None:
-            self._told.add(text)
-            sys.stderr.write(f"{text}\n")
 
 
 def open_gate(environ: Mapping[str, str]) -> LoadGate:
@@ -387,7 +352,20 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
         # A folder that came with a model may hold a policy, too: who works there must at least be told.
         sys.stderr.write(f'weighlock: the policy found from this folder upwards says mode = "{settings.mode}"\n')
     saves = OwnSaves(environ, project_of(settings, environ))
-    return LoadGate(settings.mode, settings.policy, lockfile, DigestCache(environ), saves, decider=decider)
+    quarantine = _quarantine(settings, environ, lockfile)
+    cache = DigestCache(environ)
+    return LoadGate(settings.mode, settings.policy, lockfile, cache, saves, decider=decider, quarantine=quarantine)
+
+
+def _quarantine(settings: Settings, environ: Mapping[str, str], lockfile: Lockfile | None) -> LoadQuarantine | None:
+    if settings.mode == "off":
+        return None
+    evidence = settings.policy.evidence
+    return LoadQuarantine(
+        open_quarantine(environ, settings.policy, settings.policy_path),
+        lockfile.signed_by if lockfile else (),
+        lambda: trust_of(evidence, settings.policy_path),
+    )
 
 
 def _foremost(source: RandomAccess) -> tuple[str, ...]:

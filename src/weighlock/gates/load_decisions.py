@@ -59,6 +59,7 @@ class LoadDecisions:
         digest: str | None,
         size: int | None = None,
         enforced: bool = True,
+        evidence: tuple[str, ...] = (),
     ) -> None:
         """Record a verdict, or an access that rests on one.
 
@@ -69,6 +70,7 @@ class LoadDecisions:
             digest: Of the bytes (SHA-256), where it is known.
             size: Bytes, where they are known.
             enforced: A denial stops the load.
+            evidence: Digests of documents that it rests on, beside the lockfile.
 
         Raises:
             LoadRefused: It cannot be recorded, and the policy requires that.
@@ -80,7 +82,7 @@ class LoadDecisions:
                 digest=None if digest is None else Digest.sha256(digest),
                 size=size,
                 enforced=enforced,
-                evidence=self._evidence,
+                evidence=(*self._evidence, *evidence),
                 loader=loader,
             )
         except WeighlockError as error:
@@ -100,7 +102,14 @@ class LoadDecisions:
         self._decider.close()
 
     def record_denial(
-        self, label: str, loader: str, digest: str | None, reasons: Iterable[tuple[str, str]], *, enforced: bool
+        self,
+        label: str,
+        loader: str,
+        digest: str | None,
+        reasons: Iterable[tuple[str, str]],
+        *,
+        enforced: bool,
+        evidence: tuple[str, ...] = (),
     ) -> None:
         """Record a denial by the rule and the message of each reason.
 
@@ -109,7 +118,8 @@ class LoadDecisions:
         """
         told = tuple(Reason(rule=rule, message=message) for rule, message in reasons)
         verdict = Verdict(decision=Decision.DENY, reasons=told)
-        self.record(label, loader, verdict, digest=digest and digest.removeprefix("sha256:"), enforced=enforced)
+        known = digest and digest.removeprefix("sha256:")
+        self.record(label, loader, verdict, digest=known, enforced=enforced, evidence=evidence)
 
 
 def read_recorded(settings: Settings, environ: Mapping[str, str], decider: Decider) -> Lockfile | None:

@@ -97,6 +97,17 @@ class Quarantine:
             signers: Names of signers, or ``key sha256:…``.
         """
         self.look()
+        return self.known(digests, models=models, packages=packages, signers=signers)
+
+    def known(
+        self,
+        digests: Iterable[str] = (),
+        *,
+        models: Iterable[str] = (),
+        packages: Iterable[str] = (),
+        signers: Iterable[str] = (),
+    ) -> Denied | None:
+        """Return what `denied` does, as of the last look."""
         index = self._index
         if index is None:
             return None
@@ -107,6 +118,10 @@ class Quarantine:
             or index.by_packages(packages, now)
             or index.by_signers(signers, now)
         )
+
+    def signers_now(self) -> dict[str, Denied]:
+        """Return every signer that is denied as of the last look, by the folded name."""
+        return {} if self._index is None else self._index.signers_now(self._clock.now())
 
     def problem(self) -> Problem | None:
         """Return why nobody knows what is denied, as of the last look; what is only warned about is said once."""

@@ -14,6 +14,7 @@ A signature says who, and not when: an older lockfile with its own signature ver
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,10 @@ def read_signed(path: str | os.PathLike[str], evidence: EvidencePolicy, policy_p
         WeighlockError: A key or a signature cannot be read, so that nothing can be decided.
     """
     data = read_lockfile_bytes(path)
-    if evidence.require_signature:
-        require_signatures(data, os.fspath(path), evidence, policy_path)
-    return parse_lockfile(data, path)
+    if not evidence.require_signature:
+        return parse_lockfile(data, path)
+    signed_by = require_signatures(data, os.fspath(path), evidence, policy_path)
+    return replace(parse_lockfile(data, path), signed_by=signed_by)
 
 
 def require_signatures(

@@ -77,6 +77,7 @@ def _models_of(path: str, loader: str) -> list[tuple[LockedModel, str]]:
         why = "loading it executes Python files of its folder, which is not in the lockfile with remote-code = true"
         remedy = f"weighlock lock {quote(os.path.dirname(path))} --remote-code"
         _gate.gate().refuse(path, loader, f"sha256:{digest}", [("remote-code", why)], remedy)
+    _gate.gate().passes_quarantine(path, loader, lambda: (digest,), lockfile.by_digest(digest) if lockfile else ())
     return found
 
 
@@ -121,6 +122,8 @@ def _verified(path: str) -> bytes:
         models = [one for one in _folders[folder] if _has(*one, inside, digest)]
         if models:
             _folders[folder] = models
+            located = [(model, file) for model, _ in models for file in model.files if file.sha256 == digest]
+            _gate.gate().passes_quarantine(path, "import", lambda: (digest,), located)
             return data
     why = "it is not the file that the lockfile has at this place, and importing it would execute it"
     _gate.gate().refuse(path, "import", None, [("remote-code", why)], None)
