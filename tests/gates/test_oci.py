@@ -14,6 +14,7 @@ import pytest
 
 from tests.docker_registry import DockerRegistry
 from tests.gates.conftest import DATA
+from tests.sources.oci.fake import FakeRegistry, Said, model_of
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.gates.stale import check
 from weighlock.lockfile import OciSource
@@ -279,3 +280,138 @@ def test_as_a_person_types_it(bench, shelf, weights):
     assert "v9" in done.stderr
     assert bench.run("lock", "--offline", name).returncode == 2
     assert bench.run("lock", "oci:net").returncode == 2
+
+
+def test_what_was_synced_loads_under_the_guard_and_nothing_else_does(bench, shelf, weights):
+    bench.lock(shelf(**{"model.safetensors": weights["safetensors"]}))
+    bench.empty()
+    bench.sync()
+    place = bench.place("model.safetensors", name_of(shelf))
+    script = bench.project.folder / "load.py"
+    script.write_text("import sys\nfrom safetensors.numpy import load_file\nprint(sorted(load_file(sys.argv[1])))\n")
+    done = bench.run("run", "load.py", str(place))
+    assert (done.returncode, done.stdout) == (0, "['w']\n"), done.stderr
+    changed_file = bench.project.folder / "changed.safetensors"
+    changed_file.write_bytes(weights["safetensors"][:-1] + b"!")
+    done = bench.run("run", "load.py", str(changed_file))
+    assert done.returncode == 1
+    assert "not in the lockfile" in done.stderr
+
+
+def test_the_policy_names_models_of_a_registry(bench, shelf, weights):
+    shelf(**{"a.bin": weights["data"]})
+    name = name_of(shelf)
+    (bench.project.folder / "weighlock.toml").write_text(f'[models."{name}"]\nref = "v1"\n')
+    done = bench.run("lock")
+    assert done.returncode == 0, done.stderr
+    assert bench.lockfile.models[0].source.ref == "v1"
+    assert bench.run("lock", "--check").returncode == 0
+    shelf(**{"a.bin": weights["safetensors"]})
+    done = bench.run("lock", "--check")
+    assert done.returncode == 1
+    assert "v1 is now" in done.stdout
+
+
+def test_a_bill_names_the_artifact_by_its_manifest(bench, shelf, weights):
+    bench.lock(shelf(**{"a.bin": weights["data"]}))
+    done = bench.run("bom")
+    assert done.returncode == 0, done.stderr
+    revision = bench.lockfile.models[0].source.revision
+    purl = f"pkg:oci/{shelf.repository.rpartition('/')[2]}@{revision}?repository_url="
+    assert purl in done.stdout
+
+
+class TestHostile:
+    @pytest.fixture
+    def fake(self):
+        with FakeRegistry() as running:
+            yield running
+
+    def lock(self, bench, fake):
+        return bench.lock(f"oci:{fake.repository}:v1")
+
+    def test_an_endless_blob_is_cut_off_where_the_manifest_says_that_it_ends(self, bench, fake, weights):
+        fake.model("v1", **{"a.bin": weights["data"]})
+        self.lock(bench, fake)
+        bench.empty()
+        (digest,) = fake.blobs
+        data = weights["data"] * 100_000
+        fake.rule(f"/v2/team/net/blobs/{digest}", Said(headers={"Transfer-Encoding": "identity"}, data=data))
+        with pytest.raises(DigestMismatchError, match="bytes"):
+            bench.sync()
+        assert not left_behind(bench)
+
+    def test_other_bytes_of_the_right_length_are_refused(self, bench, fake, weights):
+        fake.model("v1", **{"a.bin": weights["data"]})
+        self.lock(bench, fake)
+        bench.empty()
+        (digest,) = fake.blobs
+        fake.blobs[digest] = weights["data"][:-1] + b"!"
+        with pytest.raises(DigestMismatchError, match="delivers sha256"):
+            bench.sync()
+        assert not [place for place in left_behind(bench) if "blobs" in place]
+
+    def test_a_broken_download_goes_on_where_it_stopped(self, bench, fake):
+        data = os.urandom(300_000)
+        fake.model("v1", **{"a.txt": data})
+        self.lock(bench, fake)
+        bench.empty()
+        (digest,) = fake.blobs
+        starts = []
+
+        def broken(heard):
+            start = int(heard.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            starts.append(start)
+            end = min(start + 100_000, len(data))
+            headers = {"Content-Length": str(len(data) - start)}
+            if start:
+                headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            if end < len(data):
+                headers["Connection"] = "close"
+            return Said(206 if start else 200, headers, data[start:end])
+
+        fake.rule(f"/v2/team/net/blobs/{digest}", broken)
+        assert bench.sync() == {"a.txt": "downloaded"}
+        assert starts == [0, 100_000, 200_000]
+
+    def test_a_lockfile_that_names_a_manifest_without_the_locked_file_is_refused(self, bench, fake, weights):
+        fake.model("v1", **{"a.bin": weights["data"]})
+        self.lock(bench, fake)
+        other = fake.model(**{"a.bin": weights["safetensors"]})
+        bench.empty()
+        lock = bench.project.lock
+        lock.write_text(lock.read_text().replace(bench.lockfile.models[0].source.revision, other))
+        with pytest.raises(DigestMismatchError, match="the lockfile says"):
+            bench.sync()
+
+    def test_a_manifest_that_was_deleted_cannot_be_synced(self, bench, fake, weights):
+        digest = fake.model("v1", **{"a.bin": weights["data"]})
+        self.lock(bench, fake)
+        bench.empty()
+        del fake.manifests[digest]
+        with pytest.raises(SourceError, match="is not there"):
+            bench.sync()
+
+    @pytest.mark.parametrize("title", ["../../../../etc/cron.d/x", "/etc/passwd", "a\x1b[2Jb", "C:/x"])
+    def test_a_title_that_leads_out_of_the_cache_is_refused(self, bench, fake, title):
+        fake.model("v1", **{title: b"x"})
+        with pytest.raises(SourceError) as caught:
+            self.lock(bench, fake)
+        assert str(caught.value).isprintable()
+        assert not left_behind(bench)
+
+    def test_two_files_with_the_same_bytes_are_two_files(self, bench, fake):
+        fake.model("v1", **{"a.txt": b"same", "b.txt": b"same", "empty.txt": b"", "e2.txt": b""})
+        self.lock(bench, fake)
+        bench.empty()
+        assert set(bench.sync().values()) == {"downloaded"}
+        assert bench.place("b.txt", f"oci:{fake.repository}").read_bytes() == b"same"
+
+    def test_a_layer_that_lies_elsewhere_is_never_asked_for(self, bench, fake):
+        with FakeRegistry() as elsewhere:
+            layer = {"mediaType": "application/octet-stream", "digest": fake.blob(b"x"), "size": 1}
+            layer |= {"annotations": {"org.opencontainers.image.title": "x"}, "urls": [f"http://{elsewhere.host}/x"]}
+            fake.put(model_of({}, {}, layers=[layer]), "v1")
+            with pytest.raises(SourceError, match="lies elsewhere"):
+                self.lock(bench, fake)
+            assert not elsewhere.heard

@@ -64,8 +64,6 @@ def command(
     from weighlock.gates.organisation import require_code_of
     from weighlock.gates.request import parse_request
 
-    if remote_code:
-        require_code_of(models, "--remote-code", os.environ)
     project = project_of(lockfile)
     old = project.read(required=False) if check else project.unsafe_read()
     requests = [
@@ -74,6 +72,8 @@ def command(
         )
         for model in models
     ]
+    if remote_code:
+        require_code_of([request.name for request in requests], "--remote-code", os.environ)
     if not models:
         if ref or include or exclude or remote_code:
             raise UsageError(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REDIRECTS = 8
 _STEP = 1 << 16
+_SENT = 1 << 20
 _TIMEOUT = 30.0
 MOVED = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -187,6 +188,7 @@ class Transport:
             connection.connect()
             used = connection.sock  # The connection lets go of it when the server wants to close after this answer.
             self._remember(used)
+            connection.blocksize = _SENT
             connection.request(method, target, body=body, headers=headers)
             return used, connection.getresponse()
         except (OSError, http.client.HTTPException, WeighlockError) as error:

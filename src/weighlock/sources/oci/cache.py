@@ -72,8 +72,8 @@ class OciCache:
 
 
 def _quoted(name: str) -> str:
-    """Return a name as that of one folder, different for different names on every file system."""
-    text = quote(name, safe="")
-    if len(text) <= _LONGEST_NAME and text == text.lower() and text.strip("."):
+    """Return a repository, which is in lower case, as the name of one folder."""
+    text = quote(name, safe="").lower()
+    if len(text) <= _LONGEST_NAME:
         return text
-    return f"{text[: _LONGEST_NAME - 65].lower()}-{hashlib.sha256(name.encode()).hexdigest()}"
+    return f"{text[: _LONGEST_NAME - 65]}-{hashlib.sha256(name.encode()).hexdigest()}"
