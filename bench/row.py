@@ -33,6 +33,7 @@ PARTS = (
     "engines",
     "ledger",
     "where",
+    "mlflow",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

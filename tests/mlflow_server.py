@@ -109,6 +109,7 @@ def server(
     registry: str | None = None,
     environ: Mapping[str, str] | None = None,
     app: str = "basic-auth",
+    remembers_s: int = 60,
 ) -> Iterator[MlflowServer]:
     """Yield a server that answers, and stop it in the end with everything that it started.
 
@@ -119,6 +120,7 @@ def server(
         registry: The registry store; the tracking store by default.
         environ: More variables for the server, such as those of a plugin.
         app: The application that asks users who they are.
+        remembers_s: How long a password is not hashed again; MLflow's own default is 0, which takes half a second each.
     """
     if importlib.util.find_spec("mlflow") is None:
         pytest.skip("mlflow is not installed: the extra [mlflow]")
@@ -138,7 +140,7 @@ def server(
     command += [word for pair in words.items() for word in pair]
     passwords = _passwords(place) if auth else {}
     log = os.path.join(place, "server.log")
-    process = _start(command, place, log, _auth(place, passwords) | dict(environ or {}))
+    process = _start(command, place, log, _auth(place, passwords, remembers_s) | dict(environ or {}))
     try:
         running = MlflowServer(
             url=f"http://127.0.0.1:{port}", folder=place, log=log, passwords=passwords, process=process
@@ -162,7 +164,7 @@ def _passwords(place: str) -> dict[str, str]:
         return json.load(file)
 
 
-def _auth(place: str, passwords: Mapping[str, str]) -> dict[str, str]:
+def _auth(place: str, passwords: Mapping[str, str], remembers_s: int) -> dict[str, str]:
     if not passwords:
         return {}
     path = os.path.join(place, "basic_auth.ini")
@@ -172,7 +174,7 @@ def _auth(place: str, passwords: Mapping[str, str]) -> dict[str, str]:
             "default_permission = READ\n"
             f"database_uri = sqlite:///{place}/users.db\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-            "auth_cache_ttl_seconds = 60\n"
+            f"auth_cache_ttl_seconds = {remembers_s}\n"
         )
     return {
         "MLFLOW_AUTH_CONFIG_PATH": path,

@@ -1,0 +1,22 @@
+"""The promotion gate inside an MLflow server: ``mlflow server --registry-store-uri weighlock+sqlite:////…``.
+
+MLflow loads this module in each process that imports MLflow, in those of clients as well, so that it imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def open_store(store_uri: str) -> Any:
+    """Return the registry store that MLflow asks for by the scheme of an address.
+
+    Args:
+        store_uri: ``weighlock+sqlite:…`` or ``weighlock+postgresql:…``, and what SQLAlchemy takes after the ``+``.
+
+    Raises:
+        WeighlockError: There is no policy by which anything could be promoted, so that the server must not start.
+    """
+    from weighlock.registry.mlflow.store import GuardedStore
+
+    return GuardedStore(store_uri)

@@ -1,0 +1,76 @@
+"""The client of `weighlock promote` for MLflow, against a server with the gate, and one without."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests import mlflow_server
+from tests.mlflow_rig import CI
+from weighlock.errors import ForgedError, SourceError
+from weighlock.gates.policy_files import read_policy
+from weighlock.gates.promoted import resource_of, trust_in, verify_vsa
+from weighlock.promotions.mlflow import MlflowPromotions
+from weighlock.signing import vsa as vsas
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def client(rig):
+    return MlflowPromotions(rig.server.environ("ci"))
+
+
+def promoted(rig, summary, key=CI):
+    policy = read_policy(str(rig.folder / "weighlock.toml"))
+    trust = trust_in(policy, str(rig.folder / "weighlock.toml"), ())
+    bundle = key.sign(vsas.statement_of(summary).to_bytes()).to_bytes()
+    return verify_vsa(bundle, summary.promotable, trust, now=datetime.now(UTC))
+
+
+def test_files_are_those_that_the_server_hashes(rig, client):
+    model = rig.model()
+    assert client.files(model.name, "1") == model.files()
+    with pytest.raises(SourceError):
+        client.files(model.name, "9")
+
+
+def test_it_promotes_and_says_what_was_in_force(rig, client):
+    model = rig.model()
+    model.version()
+    resource = model.summary().promotable.resource
+    assert client.in_force(resource) is None
+    digests = []
+    for version in (1, 2, 1):
+        move = promoted(rig, model.summary(version, previous=digests[-1] if digests else None))
+        client.move(move)
+        digests.append(move.digest)
+        assert model.named() == {"production": version}
+    standing = client.in_force(resource)
+    assert (standing.digest, standing.version) == (digests[-1], "1")
+    assert [one.digest for one in client.history(resource)] == digests[::-1]
+    assert [one.version for one in client.history(resource)] == ["1", "2", "1"]
+    with pytest.raises(ForgedError, match="refuses"):
+        client.move(promoted(rig, model.summary(2, previous=digests[0])))
+    assert model.in_force() == digests[-1]
+
+
+def test_a_user_without_rights(rig):
+    model = rig.model()
+    with pytest.raises(ForgedError):
+        MlflowPromotions(rig.server.environ("viewer")).move(promoted(rig, model.summary()))
+    assert model.named() == {}
+
+
+def test_a_server_that_promotes_without_looking(rig, tmp_path):
+    policy = read_policy(str(rig.folder / "weighlock.toml"))
+    with mlflow_server.server(tmp_path) as plain:
+        plain.must("POST", "2.0/mlflow/registered-models/create", {"name": "net"})
+        run = plain.must("POST", "2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
+        body = {"name": "net", "source": run["artifact_uri"], "run_id": run["run_id"]}
+        plain.must("POST", "2.0/mlflow/model-versions/create", body)
+        summary = rig.model().summary(name="net")
+        assert summary.promotable.resource == resource_of(policy, "mlflow", "net", "production")
+        with pytest.raises(SourceError, match="without looking"):
+            MlflowPromotions(plain.environ()).move(promoted(rig, summary))
