@@ -38,7 +38,9 @@ def _compared(folder: Path, *, auth: bool) -> list[Row]:
         for scheme in ("weighlock+", ""):
             place = folder / (scheme or "plain")
             place.mkdir(parents=True)
-            rigs.append(stack.enter_context(mlflow_rig.running("sqlite", place, auth=auth, scheme=scheme, remembers_s=0)))
+            rigs.append(
+                stack.enter_context(mlflow_rig.running("sqlite", place, auth=auth, scheme=scheme, remembers_s=0))
+            )
         taken = _calls(*(rig.model(user="admin") for rig in rigs))
     asked = "basic-auth, which hashes the password at each request" if auth else "no passwords asked"
     method = (

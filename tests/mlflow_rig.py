@@ -198,7 +198,9 @@ class Model:
 
 
 @contextlib.contextmanager
-def running(kind: str, folder: pathlib.Path, *, servers: int = 1, auth: bool = True, scheme: str = "weighlock+", **more):
+def running(
+    kind: str, folder: pathlib.Path, *, servers: int = 1, auth: bool = True, scheme: str = "weighlock+", **more
+):
     """Yield a rig: a database of a kind, and servers on it.
 
     Args:

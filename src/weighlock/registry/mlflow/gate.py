@@ -35,7 +35,7 @@ from weighlock.registry.mlflow.actor import current_actor
 from weighlock.registry.mlflow.artifacts import files_of
 from weighlock.signing.bundle import read_bundle
 from weighlock.signing.statement import read_statement
-from weighlock.signing.verification import verify_bundle
+from weighlock.signing.verification import Verified, verify_bundle
 from weighlock.signing.vsa import read_vsa
 from weighlock.verdict import Decision, Reason, Verdict
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 GATE = "mlflow"
 _VERIFIED_FOR = 300.0
 """Seconds that a signature counts without being looked at again: certificates end."""
+_MOST_VERIFIED = 1000
 _MOST_LIKELY = 8
 
 
@@ -83,7 +84,7 @@ class MlflowGate:
         self._trust = trust_in(self._policy, place, self._policy.promotion.verifiers)
         self._decider = open_decider(GATE, self._policy, place, environ)
         self._quarantine = open_quarantine(environ, self._policy, place)
-        self._verified: dict[tuple[str, str], tuple[float, Vsa]] = {}
+        self._verified: dict[str, tuple[float, Verified]] = {}
 
     @property
     def promotion(self) -> PromotionPolicy:
@@ -128,6 +129,7 @@ class MlflowGate:
         expected = Promotable(resource=resource, files=files_of(candidate.uri))
         promoted = self._matching(bundles, expected, candidate, standing)
         # 4. Quarantine
+        self._quarantine.refuse(signers=(promoted.verifier, promoted.identity))
         self.require_free(promoted.vsa, candidate.model)
         return promoted
 
@@ -159,17 +161,18 @@ class MlflowGate:
         Raises:
             WeighlockError: It does not verify any more.
         """
-        key = standing.resource, standing.digest
+        key = sha256(standing.bundle).hexdigest()
         known = self._verified.get(key)
-        if known is not None and time.monotonic() - known[0] < _VERIFIED_FOR:
-            return known[1]
-        verified = verify_bundle(standing.bundle, self._trust.signers, now=datetime.now(UTC))
+        if known is None or time.monotonic() - known[0] > _VERIFIED_FOR:
+            known = time.monotonic(), verify_bundle(standing.bundle, self._trust.signers, now=datetime.now(UTC))
+            if len(self._verified) > _MOST_VERIFIED:
+                self._verified.clear()
+            self._verified[key] = known
+        verified = known[1]
         vsa = read_vsa(verified.statement)
         if vsa.promotable.resource.uri != standing.resource or str(verified.bundle) != standing.digest:
             raise ForgedError("the verification summary in the database is about something else")
-        if len(self._verified) > 10_000:
-            self._verified.clear()
-        self._verified[key] = time.monotonic(), vsa
+        self._quarantine.refuse(signers=(verified.signer, verified.identity))
         return vsa
 
     def require_signed(self, key: str, value: str) -> None:
@@ -187,7 +190,7 @@ class MlflowGate:
             AdmissionError: They are, or the list is too old.
         """
         files = () if vsa is None else tuple(f"sha256:{one}" for one in vsa.promotable.files.values())
-        self._quarantine.refuse(files, model=model)
+        self._quarantine.refuse(files, models=(model, f"models:/{model}"))
 
     def record(self, kind: str, subject: str, rule: str, vsa: str | None = None, inputs: tuple[str, ...] = ()) -> None:
         """Record what was admitted.
