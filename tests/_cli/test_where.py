@@ -34,7 +34,7 @@ def test_what_is_nowhere_ends_with_0_and_says_what_was_looked_at(world, capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("NOWHERE KNOWN")
     assert "ledger: " in shown
-    assert "1 entries, 1 of them sealed" in shown
+    assert "1 entry, 1 of them sealed" in shown
     assert "lockfile: " in shown
 
 

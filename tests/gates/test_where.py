@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -10,8 +11,11 @@ from datetime import timedelta
 import pytest
 
 from tests.incidents.world import COMMIT, NOW, World, digest, locked
-from weighlock.errors import UsageError
+from weighlock.errors import SourceError, UsageError
+from weighlock.gates import where_promotions
 from weighlock.gates.where import reach
+from weighlock.incidents.reach import PromotedVersion
+from weighlock.lockfile import LockedFile, LockedModel, PathSource
 from weighlock.verdict import Decision
 
 
@@ -117,7 +121,8 @@ def test_packages_are_found_in_bills_environments_and_the_ledger(world):
     for subject in ("NumPy", "numpy==1.0", "numpy==1.0.0"):
         found = world.where(subject)
         assert [(one.name, one.why) for one in found.listed] == [("numpy", "is"), ("pandas", "needs")]
-        assert [(one.name, one.version) for one in found.installed] == [("numpy", "1.0")]
+        here = [one for one in found.installed if one.place == str(world.project / ".venv")]
+        assert [(one.name, one.version) for one in here] == [("numpy", "1.0")]
     found = world.where("numpy==1.0")
     assert [(one.gate, one.names) for one in found.accesses] == [("install", ("numpy==1.0",))]
     assert found.digests == (f"sha256:{digest('numpy.whl')}",)
@@ -205,7 +210,7 @@ def test_nothing_is_known_of_what_nobody_ever_saw(world):
     found = world.where(digest("never"))
     assert not found.found
     assert not found.gaps
-    assert {one.kind for one in found.looked} == {"lockfile", "ledger"}
+    assert {one.kind for one in found.looked} == {"lockfile", "ledger", "environment"}
 
 
 def test_times_and_entries_let_each_access_be_proved(world):
@@ -216,3 +221,93 @@ def test_times_and_entries_let_each_access_be_proved(world):
     for start, stop in access.entries:
         for data in world.ledger.read(start, stop + 1):
             assert json.loads(data)["digest"] == f"sha256:{digest('w')}"
+
+
+class Store:
+    """A store of promotions, as one would be plugged in."""
+
+    place = "/srv/registry"
+
+    def __init__(self, *promoted: PromotedVersion) -> None:
+        self.promoted = promoted
+        self.collected = 0
+
+    def stamp(self) -> str:
+        return str(self.promoted)
+
+    def collect(self):
+        self.collected += 1
+        yield from self.promoted
+
+
+def version(number: int, file: str, model: str = "org/base") -> PromotedVersion:
+    return PromotedVersion(
+        place="/srv/registry", model=model, version=str(number), stage="production",
+        digests=(f"sha256:{digest(file)}",), statement=f"sha256:{digest('vsa')}", time=NOW,
+    )  # fmt: skip
+
+
+def test_promoted_versions_are_found_by_digest_by_model_and_by_what_they_were_made_from(world, monkeypatch):
+    store = Store(version(1, "base:w"), version(2, "other"), version(3, "org/child:w", "org/child"))
+    monkeypatch.setattr(where_promotions, "STORES", [lambda _project, _environ: [store]])
+    world.bill({"components": [pedigree("org/child", "org/base")]})
+    found = world.where(digest("base:w"))
+    assert [(one.model, one.version, one.stage, one.why) for one in found.promoted] == [
+        ("org/base", "1", "production", "is"),
+        ("org/child", "3", "production", "derived"),
+    ]
+    assert [one.version for one in world.where("org/base").promoted] == ["1", "2", "3"]
+    assert f"sha256:{digest('other')}" in world.where("org/base").digests
+    assert store.collected == 1  # the same stamp is read once
+    store.promoted = store.promoted[1:]
+    assert [one.version for one in world.where("org/base").promoted] == ["2", "3"]
+
+
+def test_a_store_that_cannot_be_read_is_a_gap(world, monkeypatch):
+    class Broken(Store):
+        def stamp(self) -> str:
+            raise SourceError("cannot be read", where="/srv/registry")
+
+    monkeypatch.setattr(where_promotions, "STORES", [lambda _project, _environ: [Broken()]])
+    assert [gap.place for gap in world.where(digest("w")).gaps] == ["/srv/registry"]
+
+
+def test_a_model_card_says_what_a_model_was_made_from(world):
+    folder = world.project / "child"
+    folder.mkdir()
+    card = b"---\nbase_model: org/base\n---\n"
+    (folder / "README.md").write_bytes(card)
+    files = (LockedFile(path="README.md", size=len(card), sha256=hashlib.sha256(card).hexdigest()),)
+    world.lock(LockedModel(name="child", source=PathSource(path="child"), files=files))
+    assert [(one.name, one.base) for one in world.where("org/base").derived] == [("child", "org/base")]
+    (folder / "README.md").write_bytes(card.replace(b"base\n", b"evil\n"))
+    os.unlink(world.project / "models.lock")
+    world.lock(LockedModel(name="child", source=PathSource(path="child"), files=files))
+    found = world.where("org/evil")  # a card with other bytes says nothing, and that it does not is told
+    assert not found.found
+    assert [gap.place for gap in found.gaps] == ["lineage"]
+
+
+def test_a_card_that_is_not_here_is_a_gap_for_models_and_not_for_digests(world):
+    world.lock(locked("org/child", "README.md", "child:w"))
+    assert [gap.place for gap in world.where("org/base").gaps] == ["lineage"]
+    assert not world.where(digest("never")).gaps
+
+
+def test_a_card_that_comes_later_is_read(world):
+    card = b"---\nbase_model: org/base\n---\n"
+    files = (LockedFile(path="README.md", size=len(card), sha256=hashlib.sha256(card).hexdigest()),)
+    path = world.lock(LockedModel(name="child", source=PathSource(path="child"), files=files))
+    os.utime(path, (1, 1))
+    assert not world.where("org/base").found
+    (world.project / "child").mkdir()
+    (world.project / "child" / "README.md").write_bytes(card)
+    assert [one.name for one in world.where("org/base").derived] == ["child"]
+
+
+def test_a_file_that_no_loader_takes_makes_nothing_a_relative(world):
+    world.lock(locked("org/base", "LICENSE", formats=None), locked("org/other", "LICENSE", formats=None))
+    world.bill({"components": [pedigree("org/child", "org/base")]})
+    found = world.where(digest("LICENSE"))
+    assert {one.model for one in found.locked} == {"org/base", "org/other"}
+    assert not found.derived

@@ -113,10 +113,8 @@ def collect(
 
 def _places(question: Question, project: Project) -> list[Found]:
     places = [of_project(project.lock)]
-    active = question.environ.get("VIRTUAL_ENV")
-    if active:
-        places.append(of_environment(active))
-    return [*places, *map(named, question.places)]
+    active = of_environment(question.environ.get("VIRTUAL_ENV"))
+    return [*places, active, *map(named, question.places)]
 
 
 def _add_recorded(documents: dict[tuple[str, str], None], index: Index, sources: Sources, found: Collected) -> None:

@@ -102,7 +102,7 @@ class Reader:
             folders: Its library folders.
         """
         from weighlock.incidents.things import of_environment
-        from weighlock.sources.installed import read_installed
+        from weighlock.sources.installed import distributions
 
         try:
             names = sorted(name for folder in folders for name in os.listdir(folder) if name.endswith("-info"))
@@ -110,11 +110,11 @@ class Reader:
             known = self._sources.find(ENVIRONMENT, place)
             if known is not None and known.digest == digest and not known.problem:
                 return known
-            versions = read_installed(folders).versions
+            found = {(name, version) for folder in folders for name, version, _ in distributions(folder)}
         except (OSError, WeighlockError) as error:
             return self._problem(ENVIRONMENT, place, str(error))
-        told = Told(text=f"{len(versions)} packages")
-        return self._keep(Source(0, ENVIRONMENT, place, "", digest, "", told.kept()), of_environment(versions))
+        told = Told(text=_amount(len(found), "package"))
+        return self._keep(Source(0, ENVIRONMENT, place, "", digest, "", told.kept()), of_environment(found))
 
     def promotions(self, store: Promotions) -> Source:
         """Read what was promoted in a store."""
@@ -128,7 +128,7 @@ class Reader:
             found = list(store.collect())
         except WeighlockError as error:
             return self._problem(PROMOTIONS, store.place, str(error))
-        told = Told(text=f"{len(found)} promoted versions")
+        told = Told(text=_amount(len(found), "promoted version"))
         return self._keep(Source(0, PROMOTIONS, store.place, stamp, b"", "", told.kept()), of_promotions(found))
 
     def _parsed(self, kind: str, place: str, data: bytes, stamp: str, known: Source | None) -> Source:
@@ -192,7 +192,7 @@ def _bill(data: bytes) -> tuple[Told, Iterator[Item]]:
     except (FormatError, OverBudgetError, UnsupportedError) as error:
         raise WeighlockError(error.message, where=error.where) from error
     form = f"{inventory.form} {inventory.version}"
-    told = Told(text=f"{form}, {len(inventory.components)} components")
+    told = Told(text=f"{form}, {_amount(len(inventory.components), 'component')}")
     return told, of_bill(inventory, relations)
 
 
@@ -211,8 +211,13 @@ def _lockfile(data: bytes, place: str) -> tuple[Told, Iterator[Item]]:
         missing += absent
         models += unread
     files = sum(len(model.files) for model in lockfile.models)
-    told = Told(text=f"{len(lockfile.models)} models, {files} files", missing=tuple(missing), models=models)
+    text = f"{_amount(len(lockfile.models), 'model')}, {_amount(files, 'file')}"
+    told = Told(text=text, missing=tuple(missing), models=models)
     return told, of_lockfile(lockfile, bases)
+
+
+def _amount(count: int, one: str) -> str:
+    return f"{count} {one if count == 1 else f'{one}s'}"
 
 
 def _bases(model: LockedModel, places: Places, bases: dict[str, tuple[str, ...]]) -> tuple[list[str], bool]:

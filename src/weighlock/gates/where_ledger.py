@@ -91,7 +91,7 @@ def follow(view: LedgerView, accesses: Accesses, index: Index, progress: Callabl
     lost = index.get("lost")
     if lost:
         view.gap(str(lost), "find out why; then `weighlock where --rebuild` begins a new index")
-    told = f"{done.entries} entries, {done.sealed} of them sealed"
+    told = f"{done.entries} {'entry' if done.entries == 1 else 'entries'}, {done.sealed} of them sealed"
     view.looked = Looked(kind="ledger", place=ledger.place, state=READ, told=told)
 
 

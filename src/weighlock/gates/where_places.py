@@ -8,6 +8,9 @@
 from __future__ import annotations
 
 import os
+import site
+import sys
+import sysconfig
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,11 +60,20 @@ def of_project(lock: Path) -> Found:
     return found
 
 
-def of_environment(prefix: str) -> Found:
-    """Return a virtual environment that is active."""
+def of_environment(active: str | None) -> Found:
+    """Return the environment that is active, as a person sees it; else that of this program."""
     found = Found()
-    _add_environment(os.path.abspath(prefix), found)
+    if active:
+        _add_environment(os.path.abspath(active), found)
+    if not found.environments:
+        folders = {sysconfig.get_path(name) for name in ("purelib", "platlib")} | _of_system()
+        found.environments[sys.prefix] = tuple(sorted(folder for folder in folders if os.path.isdir(folder)))
     return found
+
+
+def _of_system() -> set[str]:
+    """Return the folders beside the usual one that the interpreter of a system has."""
+    return set(site.getsitepackages()) if sys.prefix == sys.base_prefix else set()
 
 
 def named(path: str) -> Found:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from weighlock.incidents.numbers import runs, unpack
-from weighlock.incidents.reach import Access
+from weighlock.incidents.numbers import first, runs, unpack
+from weighlock.incidents.reach import Access, is_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_RUNS = 50
 _MOST_NAMES = 5
-_MOST_NUMBERS = 200_000
+_MOST_NUMBERS = 20_000
 """Numbers of entries that are looked at one by one for the runs of one answer."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,7 +93,7 @@ class Counts:
         with self._search.wanting(words):
             rows = list(self._index.rows(statement))
         denied = {} if rests else self._first_denials(rows)
-        for *who, digest, subject, circumstance, basis, count, first, last, numbers in rows:
+        for *who, digest, subject, circumstance, basis, count, earliest, latest, numbers in rows:
             mark = (digest, subject, circumstance, basis)
             if mark in self._taken:
                 continue
@@ -101,16 +101,15 @@ class Counts:
             key = (*who, rests, derived)
             found = self._sums.setdefault(key, _Sum())
             found.count += count
-            found.first, found.last = min(found.first, first), max(found.last, last)
+            found.first, found.last = min(found.first, earliest), max(found.last, latest)
             found.digests.add(digest)
             if len(found.subjects) < _MOST_NAMES:
                 found.subjects[subject] = None
-            let_through = who[4] == "ALLOW" or (who[0] == "load" and not who[5])
-            if digest in denied and let_through:
-                found.after += sum(number > denied[digest] for number in unpack(numbers))
+            if digest in denied and is_use(who[0], who[4], enforced=bool(who[5])):
+                found.after += _after(denied[digest], numbers, count)
             if self._room > 0:
                 self._room -= count
-                found.numbers += unpack(numbers)
+                found.numbers += unpack(numbers)[: self._room + count]
 
     def _first_denials(self, rows: list[tuple[Any, ...]]) -> dict[int, int]:
         """Return the number of the first denial of each digest; an entry without a digest is about nothing certain."""
@@ -119,7 +118,7 @@ class Counts:
         for row in rows:
             digest = row[6]
             if row[4] == "DENY" and digest != empty:
-                found[digest] = min(found.get(digest, 1 << 62), unpack(row[13])[0])
+                found[digest] = min(found.get(digest, 1 << 62), first(row[13]))
         return found
 
     def _access(self, key: _Key, found: _Sum) -> Access:
@@ -141,6 +140,11 @@ class Counts:
             derived=derived,
             entries=tuple(runs(found.numbers)[:_MOST_RUNS]),
         )
+
+
+def _after(denial: int, numbers: bytes, count: int) -> int:
+    """Return how many entries come after a denial."""
+    return count if first(numbers) > denial else sum(number > denial for number in unpack(numbers))
 
 
 def _time(microseconds: int) -> datetime:

@@ -6,6 +6,7 @@ Source:
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ def unpack(data: bytes) -> list[int]:
             numbers.append(number)
         place += 1 + count
     return numbers
+
+
+def first(data: bytes) -> int:
+    """Return the first of packed numbers, without unpacking the others.
+
+    Raises:
+        ValueError: It is nothing that `pack` made.
+    """
+    values = list(islice(_values(data), 2))
+    if len(values) != 2 or not values[0]:
+        raise ValueError("packed numbers end early")
+    return values[1]
 
 
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -145,6 +145,15 @@ class Derived:
     digests: tuple[str, ...] = ()
 
 
+_JUDGING = frozenset("approve audit bom check lock policy scan sign verify".split())
+"""Gates where something is judged and not used."""
+
+
+def is_use(gate: str, verdict: str, *, enforced: bool) -> bool:
+    """Say whether an entry of the ledger is about a use that went on: allowed, or a load that only warned."""
+    return gate not in _JUDGING and (verdict == "ALLOW" or (gate == "load" and not enforced))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Entries of the ledger that say the same but for what, when and which process.
@@ -182,6 +191,11 @@ class Access:
     rests: bool = False
     derived: bool = False
     entries: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_use(self) -> bool:
+        """Whether something was used, and not only judged, and nothing stopped that."""
+        return is_use(self.gate, self.verdict, enforced=self.enforced)
 
     @property
     def user(self) -> str:

@@ -179,13 +179,13 @@ def _keys_of_base(one: Relation, named: Mapping[str, Component]) -> Iterator[str
         yield names.model(one.name)
 
 
-def of_environment(versions: Mapping[str, str]) -> Iterator[Item]:
+def of_environment(distributions: Iterable[tuple[str, str]]) -> Iterator[Item]:
     """Yield every distribution of an environment.
 
     Args:
-        versions: By canonical name.
+        distributions: Canonical name and version of each; of one name there may be several.
     """
-    for name, version in sorted(versions.items()):
+    for name, version in sorted(distributions):
         yield Item(kind="package", name=name, version=version, keys=(names.package(name),))
 
 

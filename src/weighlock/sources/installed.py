@@ -49,7 +49,7 @@ def read_installed(folders: Sequence[str]) -> Installed:
     versions: dict[str, str] = {}
     owners: dict[str, str] = {}
     for folder in folders:
-        for name, version, info in _distributions(folder):
+        for name, version, info in distributions(folder):
             versions.setdefault(name, version)
             owners |= record.keys(_paths(os.path.join(info, "RECORD")), name)
         for key in _started(folder):
@@ -57,7 +57,12 @@ def read_installed(folders: Sequence[str]) -> Installed:
     return Installed(versions=versions, owners=owners)
 
 
-def _distributions(folder: str) -> Iterator[tuple[str, str, str]]:
+def distributions(folder: str) -> Iterator[tuple[str, str, str]]:
+    """Yield canonical name, version and folder of metadata of each distribution of a library folder.
+
+    Raises:
+        SourceError: The folder cannot be read.
+    """
     try:
         entries = sorted(os.listdir(folder))
     except FileNotFoundError:

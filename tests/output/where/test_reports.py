@@ -75,5 +75,6 @@ def test_the_page_is_whole_and_inert(name):
 
 def test_the_drawing_shows_every_step_of_it():
     page = html.render(everywhere(), now=NOW)
-    for shown in ("promoted to production", "made from org/base", "1,234 times, svc", "denied 2 times, eve"):
+    counts = ("used 1,234 times, denied once", "denied 2 times, eve")
+    for shown in ("promoted to production", "made from org/base", *counts):
         assert shown in page

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weighlock.incidents.counts import hosts
 from weighlock.output.drawing import GAP, HEIGHT, Node, box, few, heading, line, picture, stack
 from weighlock.output.markup import Markup, cut, tag
-from weighlock.output.where.words import amount, is_let_through, kind, sentence, times
+from weighlock.output.where.words import amount, counted, kind, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,11 +78,9 @@ def _derived(found: Reach) -> Iterator[Node]:
 
 def _hosts(found: Reach) -> Iterator[Node]:
     for host, accesses in hosts(found.accesses):
-        let = sum(one.count for one in accesses if is_let_through(one))
         late = any(one.after_denial for one in accesses)
         users = ", ".join(dict.fromkeys(one.user for one in accesses))
-        count = times(let) if let else f"denied {times(sum(one.count for one in accesses))}"
-        yield Node(name=host or "an unknown host", under=f"{count}, {users}", look="denied" if late else "")
+        yield Node(name=host or "an unknown host", under=f"{counted(accesses)}, {users}", look="denied" if late else "")
 
 
 def _wide(columns: Sequence[tuple[str, list[Node]]], told: str) -> Markup:

@@ -11,7 +11,7 @@ from weighlock.output.markup import Markup, code, cut, digest, foreign, joined, 
 from weighlock.output.page import document, section
 from weighlock.output.where import graph, timeline
 from weighlock.output.where.tables import accesses, derived, installed, listed, locked, looked, promoted
-from weighlock.output.where.words import NOWHERE, after_denial, amount, kind, sentence, word
+from weighlock.output.where.words import NOWHERE, after_denial, amount, kind, sentence, times, word
 
 if TYPE_CHECKING:
     from weighlock.incidents.reach import Reach
@@ -48,7 +48,7 @@ def _top(found: Reach, now: datetime) -> Markup:
         for one in found.meanings
     ]
     late = after_denial(found.accesses)
-    warned = f"{amount(late, 'access', 'accesses')} let through what had been denied before."
+    warned = f"used {times(late)} although it had been denied before."
     return tag(
         "header",
         tag("p", f"Where it is, {now.day} {now:%B %Y}, {now:%H:%M} UTC", class_="eyebrow"),

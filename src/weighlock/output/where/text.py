@@ -89,7 +89,7 @@ def _section(title: str, rows: Sequence[str]) -> list[str]:
 def _accesses(accesses: Iterable[Access]) -> Iterator[str]:
     late = after_denial(accesses)
     if late:
-        yield f"  {amount(late, 'access', 'accesses')} let through what had been denied before"
+        yield f"  used {times(late)} although it had been denied before"
     for host, some in hosts(accesses):
         yield f"  {host or 'an unknown host'}"
         for one in some:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.incidents.counts import hosts
 from weighlock.output.markup import Markup, cut, tag
-from weighlock.output.where.words import is_let_through, moment, times
+from weighlock.output.where.words import counted, moment, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def drawn(accesses: Sequence[Access]) -> Markup:
         tag("text", moment(first), x=0, y=bottom + 14, class_="soft"),
         tag("text", moment(last), x="100%", y=bottom + 14, text_anchor="end", class_="soft"),
     ]
-    told = "; ".join(f"{cut(host, 60)} {_count(some)}" for host, some in rows[:_MOST])
+    told = "; ".join(f"{cut(host, 60)} {counted(some)}" for host, some in rows[:_MOST])
     drawing = tag(
         *("svg", tag("title", _TITLE), tag("desc", told), *parts),
         width="100%", height=bottom + 22, role="img", aria_label=f"{_TITLE}: {told}", class_="timeline",
@@ -43,30 +43,23 @@ def drawn(accesses: Sequence[Access]) -> Markup:
 
 def _row(top: float, host: str, accesses: Sequence[Access], span: tuple[datetime, datetime]) -> Iterator[Markup]:
     yield tag("text", cut(host or "an unknown host", 30), x=0, y=top + 13, class_="label")
-    yield tag("text", _count(accesses), x="100%", y=top + 13, text_anchor="end", class_="soft")
+    yield tag("text", counted(accesses), x="100%", y=top + 13, text_anchor="end", class_="soft")
     yield tag("rect", x=0, y=top + 20, width="100%", height=12, rx=3, class_="track")
-    for one in sorted(accesses, key=is_let_through):
+    for one in sorted(accesses, key=lambda one: one.is_use):
         start, width = _share(one.first, span), _share(one.last, span) - _share(one.first, span)
         start = min(start, 99.2)
         yield tag(
             "rect",
             tag("title", f"{moment(one.first)} to {moment(one.last)}: {one.verdict}, {times(one.count)}"),
             x=f"{start:.2f}%",
-            y=top + (20 if is_let_through(one) else 27),
+            y=top + (20 if one.is_use else 27),
             width=f"{min(max(width, 0.8), 100 - start):.2f}%",
-            height=7 if is_let_through(one) else 5,
+            height=7 if one.is_use else 5,
             rx=2,
-            class_="bar-open" if not is_let_through(one) else "bar-fail" if one.after_denial else "f0",
+            class_="bar-open" if not one.is_use else "bar-fail" if one.after_denial else "f0",
         )
 
 
 def _share(time: datetime, span: tuple[datetime, datetime]) -> float:
     whole = (span[1] - span[0]).total_seconds()
     return 100 * (time - span[0]).total_seconds() / whole if whole else 0
-
-
-def _count(accesses: Sequence[Access]) -> str:
-    let = sum(one.count for one in accesses if is_let_through(one))
-    denied = sum(one.count for one in accesses) - let
-    parts = [f"used {times(let)}"] if let else []
-    return ", ".join([*parts, f"denied {times(denied)}"] if denied else parts)

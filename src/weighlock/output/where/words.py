@@ -95,23 +95,26 @@ def _parts(found: Reach) -> Iterator[str]:
         yield f"{amount(len(found.promoted), 'promoted version')}{f' ({stages})' if stages else ''}"
     if found.derived:
         yield f"{amount(len({one.name for one in found.derived}), 'model')} made from it"
-    let = [one for one in found.accesses if is_let_through(one) and not one.rests]
-    if let:
-        hosts = {one.host for one in let}
-        count = sum(one.count for one in let)
-        yield f"let through {times(count)} on {amount(len(hosts), 'host')}, last {moment(max(one.last for one in let))}"
+    uses = [one for one in found.accesses if one.is_use and not one.rests]
+    if uses:
+        hosts = {one.host for one in uses}
+        count = sum(one.count for one in uses)
+        yield f"used {times(count)} on {amount(len(hosts), 'host')}, last {moment(max(one.last for one in uses))}"
     elif found.accesses:
         yield f"{amount(sum(one.count for one in found.accesses), 'entry', 'entries')} of the ledger"
 
 
-def is_let_through(one: Access) -> bool:
-    """Say whether accesses went on: what was allowed, and loads that only warned."""
-    return one.verdict == "ALLOW" or (one.gate == "load" and not one.enforced)
-
-
 def after_denial(accesses: Iterable[Access]) -> int:
-    """Return how many accesses let through what had been denied before."""
+    """Return how often something was used although it had been denied before."""
     return sum(one.after_denial for one in accesses)
+
+
+def counted(accesses: Iterable[Access]) -> str:
+    """Return how often something was used, denied, or only judged."""
+    sums = {"used": 0, "denied": 0, "judged": 0}
+    for one in accesses:
+        sums["used" if one.is_use else "denied" if one.verdict == "DENY" else "judged"] += one.count
+    return ", ".join(f"{name} {times(count)}" for name, count in sums.items() if count)
 
 
 def moment(time: datetime) -> str:
