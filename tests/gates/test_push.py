@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import oras.client
 import pytest
@@ -76,6 +77,7 @@ def test_what_another_repository_has_is_mounted_and_not_sent(locked, target):
     other = OciRequest(repository=f"{target.repository}-prod", ref="v1")
     pushed = push(name, locked.lockfile, other, locked.places)
     assert {file.status for file in pushed.files} == {"mounted"}
+    assert pushed.digest == locked.lockfile.by_name(name).source.revision
 
 
 def test_the_manifest_is_one_of_the_cnai_model_spec(locked, target):
@@ -87,7 +89,7 @@ def test_the_manifest_is_one_of_the_cnai_model_spec(locked, target):
     assert kinds["config.json"] == "application/vnd.cncf.model.weight.config.v1.raw"
     assert kinds["sub/a.bin"] == "application/vnd.cncf.model.weight.v1.raw"
     config = json.loads(registry.blob(target.repository, manifest.config.digest, 1 << 20))
-    assert config["descriptor"] == {"name": "./net"}
+    assert config["descriptor"] == {}
     assert config["modelfs"]["diffIds"] == [layer.digest for layer in manifest.layers]
 
 
@@ -110,6 +112,16 @@ def test_a_file_that_changes_while_it_is_pushed_leads_to_no_tag(locked, target, 
         bring(locked, target)
     with pytest.raises(NotFoundError):
         Registry().resolve(target.repository, "v1")
+
+
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+def test_skopeo_copies_what_is_pushed_and_its_digest_stays(locked, target):
+    digest = bring(locked, target).digest
+    places = [f"docker://{target.repository}:v1", f"docker://{target.repository}-copied:v9"]
+    options = ["--insecure-policy", "copy", "--src-tls-verify=false", "--dest-tls-verify=false"]
+    skopeo = shutil.which("skopeo")
+    subprocess.run([skopeo, *options, *places], check=True, capture_output=True)
+    assert Registry().resolve(f"{target.repository}-copied", "v9") == digest
 
 
 @pytest.mark.parametrize("ref", [None, f"sha256:{'a' * 64}"])

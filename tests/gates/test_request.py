@@ -65,3 +65,10 @@ def test_a_name_that_is_also_a_path_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_a_ref_is_refused_where_nothing_has_one(text, tmp_path):
     with pytest.raises(UsageError, match="which has no ref"):
         parse_request(text, tmp_path, ref="main")
+
+
+def test_two_tags_of_one_artifact_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--ref names v2"):
+        parse_request("oci:host.example/net:v1", tmp_path, ref="v2")
+    named = parse_request("oci:host.example/net", tmp_path, ref="v2")
+    assert named.target == OciRequest(repository="host.example/net", ref="v2")

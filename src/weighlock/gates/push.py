@@ -5,7 +5,7 @@
 3. name: the manifest is stored, and only then the tag leads to it;
 4. attach: signatures are put beside it.
 
-The same model gives the same manifest, whoever pushes it and when.
+The same files give the same manifest, whoever pushes them, when, and under which name.
 """
 
 from __future__ import annotations

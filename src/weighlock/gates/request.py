@@ -163,6 +163,8 @@ def _oci_request(text: str, ref: str | None) -> ModelRequest:
         repository, separator, given = rest.rpartition(":")
     if separator and not given:
         raise UsageError("names no tag", where=text)
+    if given and ref and given != ref:
+        raise UsageError(f"names {given}, and --ref names {ref}", where=text, hint="leave one of them out")
     if separator and "@" in rest and ":" in repository.rpartition("/")[2]:
         raise UsageError("names a tag and a digest", where=text, hint="write one of them; a digest says more")
     try:

@@ -27,7 +27,7 @@ _TEXT_NAMES = ("license", "licence", "notice", "copying", "readme")
 
 
 def manifest_of(model: LockedModel, config: Descriptor) -> bytes:
-    """Return the manifest of a locked model, the same bytes for the same model.
+    """Return the manifest of a locked model, the same bytes for the same files, whatever the model is called.
 
     Args:
         model: From a lockfile.
@@ -46,8 +46,8 @@ def manifest_of(model: LockedModel, config: Descriptor) -> bytes:
 
 
 def configuration(model: LockedModel) -> bytes:
-    """Return the configuration of a locked model, the same bytes for the same model."""
-    descriptor = {"name": model.name, **({"licenses": [model.license]} if model.license else {})}
+    """Return the configuration of a locked model, the same bytes for the same files."""
+    descriptor = {"licenses": [model.license]} if model.license else {}  # a name would make it another artifact
     digests = [f"sha256:{file.sha256}" for file in _sorted(model)]
     return _encoded({"descriptor": descriptor, "modelfs": {"type": "layers", "diffIds": digests}, "config": {}})
 

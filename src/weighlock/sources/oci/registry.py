@@ -180,7 +180,7 @@ class Registry:
             NotFoundError: It is not there.
             SourceError: The registry refuses; many are configured not to delete.
         """
-        answer = self.ask("DELETE", repository, f"manifests/{digest}", actions="delete,pull,push")
+        answer = self.ask("DELETE", repository, f"manifests/{digest}", actions="delete")
         if answer.status == 405:
             raise SourceError("does not allow to delete", where=_shown(repository, digest))
         require(answer, {200, 202}, _shown(repository, digest))

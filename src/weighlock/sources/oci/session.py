@@ -86,7 +86,12 @@ class Session:
 
         def attempt(login: Mapping[str, str]) -> Answer:
             sent = {**(headers or {}), **login}
-            return self.exchange.ask(method, url, sent, body=body() if body else None, most=most)
+            try:
+                return self.exchange.ask(method, url, sent, body=body() if body else None, most=most)
+            except TransientError as error:
+                if url.startswith("https:") and not self._allow_http:
+                    error.hint = "is the network up? A registry without https needs --allow-http"
+                raise
 
         login = self.authorization(scopes)
         answer = attempt(login)
