@@ -11,14 +11,15 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.docker_registry import DockerRegistry
+from tests.quarantines import denial, listed, release, signed
 from weighlock.formats.oci_manifest import MANIFEST, digest_of
 from weighlock.gates import promoted as promotions
 from weighlock.gates.load_settings import find_policy
@@ -37,6 +38,9 @@ key = "gate.pub"
 
 [promotion]
 verifiers = ["gate"]
+
+[quarantine]
+lists = ["denied.json"]
 """
 
 
@@ -83,6 +87,7 @@ class Place:
     folder: Path
     registry: DockerRegistry
     port: int
+    events: list = field(default_factory=list)
 
     @property
     def host(self) -> str:
@@ -170,6 +175,21 @@ class Place:
     def tag(self, repository: str = "prod/net", tag: str = "production", user="viewer") -> Reply:
         return self.v2("GET", f"{repository}/manifests/{tag}", self.token(user, f"repository:{repository}:pull"))
 
+    def deny(self, *digests: str) -> None:
+        """Put digests into quarantine."""
+        self.events.append(denial(len(self.events) + 1, digests=digests))
+        self._publish()
+
+    def release(self) -> None:
+        """Take back what was denied last."""
+        self.events.append(release(self.events[-1].id, len(self.events) + 1))
+        self._publish()
+
+    def _publish(self) -> None:
+        fresh = self.folder / "denied.new"
+        fresh.write_bytes(signed(listed(*self.events), VERIFIER))
+        os.replace(fresh, self.folder / "denied.json")
+
     def logins(self, folder: Path, user: str) -> dict[str, str]:
         """Write what `docker login` writes, and return the variables that say where."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +253,7 @@ catalog = ["admins"]
 
 {users}
 [[repositories]]
-pattern = "**"
+pattern = "dev/**"
 pull = ["developers"]
 push = ["developers"]
 
@@ -263,26 +283,29 @@ def environ_of(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(place: Place, port: int | None = None):
+def serving(place: Place, port: int = 0):
     """Serve the issuer of a place in a thread."""
-    waitress = pytest.importorskip("waitress")
+    pytest.importorskip("waitress")
     from weighlock.registry.oci.app import App
     from weighlock.registry.oci.config import read_config
-    from weighlock.registry.oci.serve import open_issuer
+    from weighlock.registry.oci.serve import make_server, open_issuer
 
-    issuer = open_issuer(read_config(str(place.config)), environ_of(place.folder))
-    server = waitress.create_server(App(issuer), host="127.0.0.1", port=port or place.port, threads=8)
+    config = read_config(str(place.config))
+    issuer = open_issuer(config, environ_of(place.folder))
+    server = make_server(App(issuer), replace(config, listen=("127.0.0.1", port or place.port)))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield issuer
+        yield
     finally:
         server.trigger.pull_trigger(server.close)
         thread.join(10)
+        assert not thread.is_alive()
+        issuer.close()
 
 
 @contextmanager
-def issuing(folder: Path, *, state: str = "oci-tokens.db", options=None, token_seconds: int = 60):
+def issuing(folder: Path, *, state: str = "oci-tokens.db", options=None, token_seconds: int = 60, served: bool = True):
     """Yield a registry with its issuer, both running."""
     pytest.importorskip("jwt")
     from weighlock.registry.oci.keys import new_key, read_key
@@ -293,6 +316,7 @@ def issuing(folder: Path, *, state: str = "oci-tokens.db", options=None, token_s
     (folder / "roots.pem").write_bytes(read_key(str(key)).bundle())
     (folder / "gate.pub").write_bytes(VERIFIER.public.pem)
     (folder / "weighlock.toml").write_text(POLICY)
+    (folder / "denied.json").write_bytes(signed(listed(), VERIFIER))
     token = {
         "realm": f"http://127.0.0.1:{port}/token",
         "service": "tests",
@@ -302,5 +326,5 @@ def issuing(folder: Path, *, state: str = "oci-tokens.db", options=None, token_s
     with DockerRegistry(folder / "registry", token=token, options=options or {}) as registry:
         place = Place(folder, registry, port)
         place.config.write_text(config_text(place, state=state, token_seconds=token_seconds))
-        with serving(place):
+        with serving(place) if served else nullcontext():
             yield place

@@ -6,9 +6,8 @@ import pytest
 
 from weighlock.errors import PolicyError
 from weighlock.registry.oci.config import read_config
-from weighlock.registry.oci.passwords import hash_password
 
-HASHED = hash_password("secret", log_n=10)
+HASHED = "scrypt:10:8:1:JtbhAQvdWvQ2gaUtVWtj7g==:uMz/GlAI4jDjvrHmS4FV2vAIqKmNN6m6ifGG/9YzhVk="
 
 GOOD = f"""
 [server]

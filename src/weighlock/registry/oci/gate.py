@@ -175,6 +175,11 @@ class OciGate:
         finally:
             self._slots.release()
 
+    def close(self) -> None:
+        """Let go of the database and the lists of quarantine."""
+        self.state.close()
+        self._quarantine.close()
+
     def _promote(self, asked: Asked, rule: Rule, record: Callable[[str, tuple[str, ...]], None]) -> Admitted:
         # 1. Who
         resource = self.resource(asked.repository, rule)

@@ -217,6 +217,11 @@ class Issuer:
         subject = f"{GATE}:{self.config.host}"
         self._record(_Event(subject=subject, reason=_reason(error), actor=f"{GATE}:{name[:100]}@{address}"))
 
+    def close(self) -> None:
+        """Let go of the database, the lists of quarantine and the ledger."""
+        self._gate.close()
+        self._decider.close()
+
     @property
     def _login_audience(self) -> str:
         """What a registry is never called, so that none takes such a token."""

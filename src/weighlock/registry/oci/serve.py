@@ -73,7 +73,8 @@ def serve(config: Config, environ: Mapping[str, str]) -> None:
     Raises:
         WeighlockError: It cannot be started.
     """
-    server = _server(App(open_issuer(config, environ)), config)
+    issuer = open_issuer(config, environ)
+    server = make_server(App(issuer), config)
     host, port = config.listen[0], server.effective_port
     sys.stderr.write(f"weighlock: tokens for {config.service} at http://{host}:{port}/token\n")
     sys.stderr.flush()
@@ -82,9 +83,16 @@ def serve(config: Config, environ: Mapping[str, str]) -> None:
         server.run()
     finally:
         server.close()
+        issuer.close()
 
 
-def _server(app: App, config: Config) -> Any:
+def make_server(app: App, config: Config) -> Any:
+    """Return a server that listens, and answers when it is run.
+
+    Raises:
+        WeighlockError: The address is taken, or nobody's.
+        UnsupportedError: A library is missing.
+    """
     try:
         import waitress
     except ImportError:

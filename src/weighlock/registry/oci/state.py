@@ -80,12 +80,20 @@ class State:
     def __init__(self, place: str) -> None:
         self._place = place
         self._is_file = "://" not in place
-        self._local = threading.local()
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
         if not self._is_file and not place.startswith(("postgresql://", "postgres://")):
             raise UnsupportedError("must be a file, or postgresql://…", where="server.state")
         with self._transaction() as run:
             for table in _TABLES:
                 run(table.format(blob="blob" if self._is_file else "bytea"), ())
+
+    def close(self) -> None:
+        """Let go of the database; the next question opens it again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for database in idle:
+            database.close()
 
     def in_force(self, resource: str) -> Admitted | None:
         """Return what was promoted there last."""
@@ -149,18 +157,10 @@ class State:
     @contextmanager
     def _in_file(self) -> Iterator[Callable[[str, Sequence[Any]], _Cursor]]:
         try:
-            if getattr(self._local, "database", None) is None:
-                database = sqlite3.connect(self._place, timeout=_SECONDS, isolation_level=None)
-                database.execute("pragma synchronous = full")
-                self._local.database = database
-            database = self._local.database
-            database.execute("begin immediate")
-            try:
+            with self._connected(self._opened_file) as database:
+                database.execute("begin immediate")
                 yield database.execute
                 database.execute("commit")
-            finally:
-                if database.in_transaction:
-                    database.execute("rollback")
         except sqlite3.IntegrityError as error:
             raise _TakenError from error
         except sqlite3.Error as error:
@@ -174,7 +174,7 @@ class State:
             hint = 'install it with `pip install "weighlock[postgres]"`'
             raise UnsupportedError("psycopg is not installed", hint=hint) from None
         try:
-            with self._connected(psycopg) as database, database.transaction():
+            with self._connected(self._opened_server) as database, database.transaction():
                 yield lambda sql, values: database.execute(sql.replace("?", "%s"), values)
         except psycopg.errors.UniqueViolation as error:
             raise _TakenError from error
@@ -183,18 +183,30 @@ class State:
             raise LedgerError(f"the database of promotions: {type(error).__name__}") from None
 
     @contextmanager
-    def _connected(self, psycopg: Any) -> Iterator[Any]:
-        """Yield the connection of this thread; one that broke is not used again."""
-        database = getattr(self._local, "database", None)
-        if database is None or database.closed:
-            options = f"-c statement_timeout={_SECONDS * 1000} -c lock_timeout={_SECONDS * 1000}"
-            database = psycopg.connect(self._place, autocommit=True, connect_timeout=_SECONDS, options=options)
-            self._local.database = database
+    def _connected(self, connect: Callable[[], Any]) -> Iterator[Any]:
+        """Yield a connection that nobody else uses; one in which something failed is not used again."""
+        with self._lock:
+            database = self._idle.pop() if self._idle else None
+        if database is None or getattr(database, "closed", False):
+            database = connect()
         try:
             yield database
-        except psycopg.OperationalError:
+        except BaseException:
             database.close()
             raise
+        with self._lock:
+            self._idle.append(database)
+
+    def _opened_file(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._place, timeout=_SECONDS, isolation_level=None, check_same_thread=False)
+        database.execute("pragma synchronous = full")
+        return database
+
+    def _opened_server(self) -> Any:
+        import psycopg
+
+        options = f"-c statement_timeout={_SECONDS * 1000} -c lock_timeout={_SECONDS * 1000}"
+        return psycopg.connect(self._place, autocommit=True, connect_timeout=_SECONDS, options=options)
 
 
 class _TakenError(Exception):
