@@ -291,6 +291,9 @@ def test_a_card_with_other_bytes_says_nothing_and_that_is_a_gap(world):
     found = world.where("org/evil")
     assert not found.found
     assert [gap.place for gap in found.gaps] == ["lineage"]
+    (world.project / "child" / "README.md").write_bytes(card)
+    assert [one.name for one in world.where("org/base").derived] == ["child"]
+    assert not world.where("org/base").gaps
 
 
 def test_a_card_that_is_not_here_is_a_gap_for_models_and_not_for_digests(world):

@@ -41,19 +41,19 @@ class Told:
 
     Args:
         text: Such as how many models it has.
-        missing: Places of model cards that say what models were made from, and that are not on this machine.
+        missing: Places and stamps of model cards, which say what models were made from, that could not be read.
         models: How many models have such a card that is not here or could not be read.
     """
 
     text: str
-    missing: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
     models: int = 0
 
     @classmethod
     def of(cls, source: Source) -> Told:
         """Read what is kept."""
         text, missing, models = json.loads(source.told) if source.told else ("", [], 0)
-        return cls(text=text, missing=tuple(missing), models=models)
+        return cls(text=text, missing=tuple((place, stamp) for place, stamp in missing), models=models)
 
     def kept(self) -> str:
         """Return what is kept."""
@@ -144,8 +144,8 @@ class Reader:
 
     @staticmethod
     def _has_cards(known: Source) -> bool:
-        """Say whether a card that was not here is here now."""
-        return any(map(os.path.lexists, Told.of(known).missing))
+        """Say whether a card that was not here, or could not be read, is here now, or is another one."""
+        return any(_stamp_of(place) != stamp for place, stamp in Told.of(known).missing)
 
     def _keep(self, found: Source, items: Iterable[Item]) -> Source:
         with self._index.transaction():
@@ -204,12 +204,12 @@ def _lockfile(data: bytes, place: str) -> tuple[Told, Iterator[Item]]:
     lockfile = parse_lockfile(data, place)
     places = Places(folder=Path(place).parent)
     bases: dict[str, tuple[str, ...]] = {}
-    missing: list[str] = []
+    missing: list[tuple[str, str]] = []
     models = 0
     for model in lockfile.models:
-        absent, unread = _bases(model, places, bases)
-        missing += absent
-        models += unread
+        unread = _bases(model, places, bases)
+        missing += unread
+        models += bool(unread)
     files = sum(len(model.files) for model in lockfile.models)
     text = f"{_amount(len(lockfile.models), 'model')}, {_amount(files, 'file')}"
     told = Told(text=text, missing=tuple(missing), models=models)
@@ -220,24 +220,30 @@ def _amount(count: int, one: str) -> str:
     return f"{count} {one if count == 1 else f'{one}s'}"
 
 
-def _bases(model: LockedModel, places: Places, bases: dict[str, tuple[str, ...]]) -> tuple[list[str], bool]:
-    """Find what a model was made from.
-
-    Returns:
-        The places of cards that are not here, and whether one was not read.
-    """
+def _bases(model: LockedModel, places: Places, bases: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Find what a model was made from, and return the places and stamps of cards that could not be read."""
     wanted = tuple(file for file in model.files if file.path in _ABOUT_BASES)
     if not wanted:
-        return [], False
+        return []
     try:
-        absent = [str(place) for file in wanted if not os.path.lexists(place := places.file(model, file.path))]
+        there = {file.path: str(places.file(model, file.path)) for file in wanted}
     except WeighlockError:  # nothing of this kind is kept on this machine
-        return [f"{model.source.shown}:{file.path}" for file in wanted], True
-    if len(absent) == len(wanted):
-        return absent, True
-    from weighlock.gates.bom_card import bases_of
-    from weighlock.gates.bom_documents import read_documents
+        return [(f"{model.source.shown}:{file.path}", "") for file in wanted]
+    stamps = {path: _stamp_of(place) for path, place in there.items()}
+    unread = {path for path, stamp in stamps.items() if not stamp}
+    if len(unread) < len(wanted):
+        from weighlock.gates.bom_card import bases_of
+        from weighlock.gates.bom_documents import read_documents
 
-    documents = read_documents(wanted, lambda path: places.file(model, path))
-    bases[model.name] = tuple(name for name, _ in bases_of(documents).names)
-    return absent, bool(absent or documents.problems)
+        documents = read_documents(wanted, lambda path: places.file(model, path))
+        bases[model.name] = tuple(name for name, _ in bases_of(documents).names)
+        unread |= documents.problems.keys() & stamps.keys()
+    return [(there[path], stamps[path]) for path in sorted(unread)]
+
+
+def _stamp_of(place: str) -> str:
+    """Return what changes when a file does; empty where it is not there."""
+    try:
+        return ":".join(map(str, key_of(os.stat(place))))
+    except (OSError, ValueError):
+        return ""

@@ -210,6 +210,8 @@ def _alone(folder: str) -> int:
         OSError: It cannot be made or opened.
         WeighlockError: It is not this user's alone.
     """
+    if os.name != "posix":
+        raise WeighlockError("this system cannot keep it for one user and one process alone", where=folder)
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)

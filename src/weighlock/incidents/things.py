@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
 
 _MOST_APPROVED = 100
-_STATES_AGAINST = frozenset({"not_affected", "false_positive"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def of_bill(inventory: Inventory, relations: Iterable[Relation]) -> Iterator[Ite
     """Yield every component of a bill, each with what it was made from and needs, and what is wrong with it."""
     against: dict[str, set[str]] = {}
     for claim in inventory.assertions:
-        for ref in claim.refs if claim.state not in _STATES_AGAINST else ():
+        for ref in claim.refs:  # also where the bill says that it does no harm there, which it may be wrong about
             against.setdefault(ref.rpartition("#")[2] if ref.startswith("urn:cdx:") else ref, set()).update(
                 {claim.id, *claim.aliases}
             )
