@@ -6,12 +6,12 @@ Values. A list is only ever continued; how it is signed is in `weighlock.signing
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
 KINDS = ("digest", "model", "base-model", "package", "advisory", "signer")
@@ -118,8 +118,9 @@ class QuarantineList:
 
 
 def folded_model(name: str) -> str:
-    """Return a name of a model as it is compared: hubs do not tell capital letters apart."""
-    return name.strip().casefold()
+    """Return a name of a model as it is compared: hubs do not tell capital letters apart, nor people accents."""
+    text = name.strip()
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()
 
 
 def folded_signer(name: str) -> str:
@@ -135,11 +136,3 @@ def folded_package(text: str) -> tuple[str, str]:
     """
     name, _, version = text.partition("==")
     return _RUNS.sub("-", name.strip()).lower(), version.strip()
-
-
-def names_of(denial: Denial) -> Iterator[str]:
-    """Yield everything that a denial is about, in words."""
-    yield from denial.models
-    yield from denial.packages
-    yield from denial.signers
-    yield from denial.digests

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import WeighlockError
 from weighlock.gates.quarantined import RULE, UNKNOWN_RULE, Quarantine
+from weighlock.model_source import HubSource, MlflowSource, OciSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,11 +92,16 @@ class LoadQuarantine:
 
 
 def names_of_model(model: LockedModel) -> Iterator[str]:
-    """Yield every name by which a locked model may be denied: its own, and that of where it comes from."""
-    yield model.name
-    yield model.source.origin
-    if model.source.origin != model.source.shown:
-        yield model.source.shown
+    """Yield every name by which a locked model may be denied: its own, and those of where it comes from."""
+    source = model.source
+    yield from (model.name, source.origin, source.shown)
+    match source:
+        case HubSource(repo=repo, revision=revision):
+            yield from (f"hf:{repo}", f"hf:{repo}@{revision}")
+        case OciSource(repository=repository, revision=revision):
+            yield from (repository, f"oci:{repository}@{revision}")
+        case MlflowSource(name=name, revision=revision):
+            yield from (name, f"models:/{name}/{revision}")
 
 
 def _remaining(signed_by: Iterable[str], denied: dict[str, Denied], trust: Trust) -> tuple[int, Denied | None]:

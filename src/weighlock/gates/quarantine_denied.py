@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from weighlock.quarantine import folded_model, folded_package, folded_signer
+from weighlock.quarantine_policy import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,8 @@ class Denied:
     @property
     def remedy(self) -> str:
         """The one step that takes it back."""
-        options = "" if self.own else f" --list {shlex.quote(self.place)} --key FILE"
+        place = LEDGER if self.place.startswith("postgresql://") else self.place
+        options = "" if self.own else f" --list {shlex.quote(place)} --key FILE"
         if self.place.startswith(("http://", "https://")):
             return f"whoever signs {self.place} takes it back with `weighlock quarantine --release {self.denial.id}`"
         return f'`weighlock quarantine --release {self.denial.id} --reason "…"{options}` takes it back'

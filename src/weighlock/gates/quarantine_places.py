@@ -166,7 +166,7 @@ class LedgerPlace:
 
     def __init__(self, table: QuarantineTable, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = table.place
-        self._table = table
+        self.table = table
         self._clock = clock
         self._version: object = None
         self._next = 0.0
@@ -176,10 +176,10 @@ class LedgerPlace:
         if self._clock() < self._next:
             return None
         try:
-            version = self._table.version()
+            version = self.table.version()
             if (version,) == self._version:
                 return None
-            data = self._table.read()
+            data = self.table.read()
         except WeighlockError as error:
             self._version, self._next = None, self._clock() + _PAUSE
             return Sight(why=error.message, hint="the database of the ledger has to answer")
@@ -189,8 +189,8 @@ class LedgerPlace:
     def forget(self) -> None:
         """Let the next look ask over a connection of its own; that of the parent is not to be closed."""
         self._version, self._next = None, 0.0
-        self._table.forget()
+        self.table.forget()
 
     def close(self) -> None:
         """Close the connection."""
-        self._table.close()
+        self.table.close()
