@@ -14,6 +14,7 @@ from weighlock.errors import DigestMismatchError, SourceError, UsageError
 from weighlock.gates.push import push
 from weighlock.model_source import OciRequest
 from weighlock.signing.bundle import MEDIA_TYPE
+from weighlock.sources.exchange import Exchange
 from weighlock.sources.oci.referrers import attachments, referrers
 from weighlock.sources.oci.registry import Registry
 from weighlock.sources.transport import NotFoundError
@@ -182,3 +183,36 @@ def test_a_bad_blob_that_lies_in_the_registry_already_is_found_by_who_fetches(lo
         bring(locked, target)
         with pytest.raises(DigestMismatchError):
             locked.lock(f"oci:{target.repository}:v1")
+
+
+def test_a_push_that_ends_anywhere_leaves_the_tag_where_it_was(locked, target, monkeypatch):
+    """Each request in turn is the last one: the tag leads to the old model, whole, or to the new one, whole."""
+    registry = Registry()
+    old = bring(locked, target).digest
+    (locked.project.folder / "net" / "config.json").write_text('{"new": true}')
+    locked.lock("./net")
+    ask, asked = Exchange.ask, []
+    last = 0
+
+    def ends(self, method, url, *arguments, **options):
+        asked.append(method)
+        if len(asked) == last:
+            raise KeyboardInterrupt
+        return ask(self, method, url, *arguments, **options)
+
+    while True:
+        last += 1
+        asked.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Exchange, "ask", ends)
+            try:
+                new = bring(locked, target).digest
+            except KeyboardInterrupt:
+                assert registry.resolve(target.repository, "v1") == old
+                continue
+        break
+    assert new != old
+    assert last > 5
+    assert registry.resolve(target.repository, "v1") == new
+    for layer in registry.manifest(target.repository, old).layers:
+        assert registry.has_blob(target.repository, layer.digest)
