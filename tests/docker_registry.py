@@ -35,12 +35,16 @@ class DockerRegistry:
         users: Names and passwords, by which it asks for Basic logins; needs `htpasswd` lines from `htpasswd_line`.
         token: Parameters of ``auth.token``: realm, service, issuer, rootcertbundle.
         options: Further tables of its configuration.
+        address: Of this machine; every other than 127.0.0.1 counts as another machine for weighlock.
+        tls: Files of its certificate and key.
     """
 
     folder: Path
     users: dict[str, str] = field(default_factory=dict)
     token: dict[str, str] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
+    address: str = "127.0.0.1"
+    tls: tuple[str, str] | None = None
     port: int = 0
 
     def __enter__(self) -> Self:
@@ -73,11 +77,11 @@ class DockerRegistry:
     @property
     def host(self) -> str:
         """What stands in front of a repository."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"http{'s' if self.tls else ''}://{self.host}"
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
@@ -95,8 +99,11 @@ class DockerRegistry:
                 "filesystem": {"rootdirectory": str(self.folder / "storage")},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": "127.0.0.1:0", "secret": "of the tests", "relativeurls": False},
         }
+        http: dict[str, object] = {"addr": f"{self.address}:0", "secret": "of the tests", "relativeurls": False}
+        if self.tls:
+            http["tls"] = dict(zip(("certificate", "key"), self.tls, strict=True))
+        config["http"] = http
         if self.users:
             file = self.folder / "htpasswd"
             file.write_text("".join(f"{htpasswd_line(*pair)}\n" for pair in self.users.items()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -22,7 +23,6 @@ from weighlock.sources.trust import Trust, is_loopback, port_of, proxy_headers, 
 from weighlock.toml import is_printable
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
     from types import TracebackType
 
@@ -36,6 +36,10 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 class TransientError(SourceError):
     """Trying again may help."""
+
+
+class UntrustedError(TransientError):
+    """Nobody vouches for the certificate of the server."""
 
 
 class NoSuchRangeError(TransientError):
@@ -198,7 +202,8 @@ class Transport:
                 raise  # what was to be sent is not what it should be
             if self._stopped.is_set():
                 raise SourceError("stopped") from None
-            raise TransientError(
+            kind = UntrustedError if isinstance(error, ssl.SSLCertVerificationError) else TransientError
+            raise kind(
                 f"cannot be reached: {why(error)}", where=shown_url(parts.geturl()), hint="is the network up?"
             ) from None
 

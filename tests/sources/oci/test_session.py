@@ -413,6 +413,54 @@ def test_a_real_registry_with_tokens(fake, tmp_path):
     assert ["repository:prod/net:pull,push", "repository:team/net:pull"] in scopes
 
 
+@pytest.fixture
+def tls(tmp_path):
+    """A certificate for another address of this machine, and its key."""
+    from datetime import UTC, datetime, timedelta
+    from ipaddress import ip_address
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.2"))])
+    builder = builder.add_extension(names, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    files = tmp_path / "tls.pem", tmp_path / "tls.key"
+    files[0].write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem, pkcs8, none = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(pem, pkcs8, none))
+    return tuple(map(str, files))
+
+
+def test_a_real_registry_over_https(tmp_path, tls, monkeypatch):
+    with DockerRegistry(tmp_path / "registry", address="127.0.0.2", tls=tls, users={"ann": SECRET}) as running:
+        repository, environ = f"{running.host}/net", logged_in(tmp_path, running.host)
+        for allow_http in (False, True):
+            with pytest.raises(SourceError, match="certificate") as caught:
+                upload_bytes(Registry(environ=environ, allow_http=allow_http), repository, b"a")
+            assert SECRET not in str(caught.value)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", tls[0])
+        for allow_http in (False, True):
+            registry = Registry(environ=environ, allow_http=allow_http)
+            upload_bytes(registry, repository, b"a")
+            assert registry.session(repository).base == f"https://{running.host}"
+
+
+def test_a_real_registry_without_https_on_another_machine(tmp_path):
+    with DockerRegistry(tmp_path / "registry", address="127.0.0.2") as running:
+        repository = f"{running.host}/net"
+        with pytest.raises(SourceError) as caught:
+            upload_bytes(Registry(), repository, b"a")
+        assert "--allow-http" in (caught.value.hint or "")
+        assert upload_bytes(Registry(allow_http=True), repository, b"a") == "uploaded"
+
+
 def test_https_is_asked_first_where_http_is_allowed(monkeypatch):
     asked = []
 

@@ -18,7 +18,7 @@ from weighlock.errors import SourceError
 from weighlock.sources.exchange import LARGEST, Answer, Exchange
 from weighlock.sources.oci.challenge import Challenge, check_realm, parse_challenge
 from weighlock.sources.oci.logins import DOCKER_HUB, IDENTITY, find_login
-from weighlock.sources.transport import TransientError
+from weighlock.sources.transport import TransientError, UntrustedError
 from weighlock.sources.trust import is_loopback, shown_url
 from weighlock.toml import is_printable
 
@@ -108,6 +108,8 @@ class Session:
         if self._allow_http:
             try:
                 self.exchange.ask("GET", f"https://{host}/v2/", {})
+            except UntrustedError:
+                return f"https://{host}"  # where somebody may be in between, there is an https to go to
             except TransientError:
                 return f"http://{host}"
         return f"https://{host}"
