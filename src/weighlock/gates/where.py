@@ -22,6 +22,7 @@ from weighlock.gates.where_doubt import documents_with, entry_with
 from weighlock.gates.where_find import Finder
 from weighlock.gates.where_ledger import open_view
 from weighlock.gates.where_subject import senses_of, signers_of
+from weighlock.incidents.entries import read
 from weighlock.incidents.index import Index, place_of
 from weighlock.incidents.reach import ADVISORY, SIGNER, Gap, Reach
 from weighlock.incidents.search import Search
@@ -155,22 +156,25 @@ class _Asking:
             return found
         # 4. Doubt
         documents = documents_with(found.meanings, collected.sources)
-        number = entry_with(found.meanings, self._view.ledger)
-        if not documents and number is None:
+        number, entry = entry_with(found.meanings, self._view.ledger) or (-1, b"")
+        if entry and read(entry) is None:
+            return self._with_gap(found, number)
+        if not documents and not entry:
             return found
         self._view.gaps[:] = self.before
-        if number is not None:
+        if entry:
             self._index.begin_anew(f"the index did not have what entry {number} of the ledger says, and was made anew")
         else:
             with self._index.transaction():
                 for one in documents:
                     Sources(self._index, 0).forget(one.kind, one.place)
         again, _ = self._answered()
-        if again.found or number is None:
-            return again
+        return again if again.found or not entry else self._with_gap(again, number)
+
+    def _with_gap(self, found: Reach, number: int) -> Reach:
         why = f"entry {number} mentions it, in a way that is not understood"
         gap = Gap(place=self._view.ledger.place, why=why, remedy="weighlock ledger search")
-        return replace(again, gaps=(*again.gaps, gap))
+        return replace(found, gaps=(*found.gaps, gap))
 
     def _answered(self) -> tuple[Reach, Collected]:
         # 1. Collect

@@ -32,14 +32,14 @@ def documents_with(meanings: Iterable[Meaning], sources: Iterable[Source]) -> li
     return [one for one in sources if one.kind in {LOCKFILE, BILL} and not one.problem and _mentions(one, pattern)]
 
 
-def entry_with(meanings: Iterable[Meaning], ledger: Ledger) -> int | None:
-    """Return the number of the first entry of a ledger that mentions a subject."""
+def entry_with(meanings: Iterable[Meaning], ledger: Ledger) -> tuple[int, bytes] | None:
+    """Return the first entry of a ledger that mentions a subject, and its number."""
     pattern = _any(part for one in meanings for part in _in_entries(one))
     if pattern is None:
         return None
     search = pattern.search
     try:
-        return next((number for number, entry in enumerate(ledger.read(0, ledger.size())) if search(entry)), None)
+        return next((pair for pair in enumerate(ledger.read(0, ledger.size())) if search(pair[1])), None)
     except LedgerError:
         return None  # that it cannot be read is a gap already
 

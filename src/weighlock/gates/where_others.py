@@ -55,9 +55,7 @@ def advised(
             packages = database.packages_of(sense.name)
             hits = [one for one in search.items(search.words(map(names.package, packages))) if one.version]
             subjects = {
-                word: search.text(word)
-                for name in packages
-                for word in search.called(search.subjects(name, ("==",)), "package")
+                word: search.text(word) for name in packages for word in search.called(search.subjects(name, ("==",)))
             }
             pins = [(one.name, one.version) for one in hits]
             pins += [(name, version) for name, _, version in (text.partition("==") for text in subjects.values())]

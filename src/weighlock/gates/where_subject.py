@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from packaging.version import InvalidVersion, Version
 
@@ -13,6 +14,7 @@ from weighlock.digests import digest_of
 from weighlock.errors import DigestMismatchError, UsageError
 from weighlock.incidents import names
 from weighlock.incidents.reach import ADVISORY, BASE_MODEL, DIGEST, MODEL, PACKAGE, SIGNER
+from weighlock.promotion import REGISTRIES
 
 if TYPE_CHECKING:
     from weighlock.gates.project import Project
@@ -131,11 +133,17 @@ def _model(kind: str, subject: str, search: Search) -> Sense:
     words = search.words([names.model(subject)])
     if kind == BASE_MODEL:
         return Sense(kind=kind, name=subject, words=frozenset(words), known=bool(search.resting(words, "ancestor")))
-    subjects = search.called(search.subjects(subject, _ENDINGS))
+    subjects = search.called(search.subjects(subject, _ENDINGS) | _moved(subject, search))
     known = any(one.kind in {"model", "component", "promoted"} for one in search.items(words))
     return Sense(
         kind=kind, name=subject, words=frozenset(words), subjects=frozenset(subjects), known=known or bool(subjects)
     )
+
+
+def _moved(name: str, search: Search) -> set[int]:
+    """Return what entries about promotions call a model, in any registry and stage."""
+    model = quote(name, safe="/")
+    return {word for registry in REGISTRIES for word in search.subjects(f"{registry}:{model}", ("#",))}
 
 
 def _package(subject: str, search: Search) -> list[Sense]:
@@ -146,7 +154,7 @@ def _package(subject: str, search: Search) -> list[Sense]:
         return [Sense(kind=PACKAGE, name=subject, words=frozenset(words), known=bool(words))]
     words = search.words([names.package(match[1])])
     pin = names.package(match[1]).removeprefix("package:")
-    subjects = search.called(search.subjects(pin, ("==",)), "package")
+    subjects = search.called(search.subjects(pin, ("==",)))
     if match[2]:
         subjects = {word for word in subjects if is_version(search.text(word).partition("==")[2], match[2])}
     sense = Sense(

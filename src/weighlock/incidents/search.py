@@ -104,14 +104,11 @@ class Search:
             }
         return found
 
-    def called(self, words: Iterable[int], kind: str = "model") -> set[int]:
-        """Return those of these names that entries of the ledger about things of a kind have."""
-        statement = (
-            "SELECT DISTINCT access.subject FROM wanted CROSS JOIN access ON access.subject = wanted.word "
-            "CROSS JOIN circumstance ON circumstance.id = access.circumstance WHERE kind = ?"
-        )
+    def called(self, words: Iterable[int]) -> set[int]:
+        """Return those of these names that entries of the ledger are about."""
+        statement = "SELECT word FROM wanted WHERE EXISTS (SELECT 1 FROM access WHERE access.subject = wanted.word)"
         with self.wanting(words):
-            return {row[0] for row in self._index.rows(statement, (kind,))}
+            return {row[0] for row in self._index.rows(statement)}
 
     def items(self, words: Iterable[int]) -> list[Hit]:
         """Return everything that has one of these names or digests."""
