@@ -144,7 +144,8 @@ class Place:
     ) -> bytes:
         """Return a signed verification summary."""
         policy, _ = find_policy({"WEIGHLOCK_POLICY": str(self.folder / "weighlock.toml")})
-        resource = promotions.resource_of(policy, "oci", f"{self.host}/{repository}", "production")
+        origin = repository.replace("prod/", "staging/")
+        resource = promotions.resource_of(policy, "oci", f"{self.host}/{origin}", "production")
         hashed = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
         stage = promotions.stage_of(policy, resource.stage)
         said = {

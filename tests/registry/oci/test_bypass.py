@@ -244,7 +244,7 @@ def test_a_summary_of_another_registry_moves_nothing(net):
 
     manifest = net.push(EVIL)
     hashed = {path: hashlib.sha256(data).hexdigest() for path, data in EVIL.items()}
-    resource = Resource(registry="oci", model=f"registry.example.org/{net.prod}", stage="production")
+    resource = Resource(registry="oci", model=f"registry.example.org/{net.staging}", stage="production")
     bundle = net.summary(EVIL, manifest, promotable=Promotable(resource=resource, files=hashed))
     net.refused(manifest, bundle, "is about")
 

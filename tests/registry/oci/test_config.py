@@ -61,6 +61,17 @@ def test_a_repository_of_two_stages_is_nobody_s(read):
     assert read(two).rule("prod/net") is None
 
 
+def test_two_repositories_that_would_be_one_stage_of_one_model_are_nobody_s(read):
+    two = (
+        GOOD + '[[repositories]]\npattern = "mirror/*"\nstage = "Production"\nfrom = "staging/*"\npull = ["viewers"]\n'
+    )
+    config = read(two)
+    assert (config.rule("prod/net"), config.rule("mirror/net"), config.target("staging/net", "production")) == (
+        None,
+    ) * 3
+    assert read(GOOD).target("staging/net", "PRODUCTION") == "prod/net"
+
+
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [("*", {"net"}), ("dev/*", {"dev/net"}), ("dev/**", {"dev/net", "dev/a/b"}), ("**", {"net", "dev/net", "dev/a/b"})],

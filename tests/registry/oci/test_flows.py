@@ -45,16 +45,19 @@ def test_dev_pushes_ci_promotes_and_viewer_pulls_and_a_rollback_is_a_new_summary
     bundle = place.summary(FILES, manifest, previous=digest, repository=prod)
     assert place.promote(manifest, bundle, repository=prod).status == 200
     assert digest_of(place.tag(prod).data) == manifest
-    said = ask("GET", f"{place.url}/promotions?repository={place.host}/{prod}", headers=basic("viewer")).json
+    query = f"model={place.host}/staging/{name}&stage=Production"
+    said = ask("GET", f"{place.url}/promotions?{query}", headers=basic("viewer")).json
     assert [one["manifest"] for one in said["history"]] == [manifest, second, manifest]
-    assert said["origin"] == f"{place.host}/staging/{name}"
+    assert said["repository"] == f"{place.host}/{prod}"
+    assert ask("GET", f"{place.url}/promotions?{query}", headers=basic("dev")).status == 403
 
 
 def test_the_same_promotion_twice_is_one(place, name):
     prod, manifest = f"prod/{name}", place.push(f"staging/{name}", FILES)
     bundle = place.summary(FILES, manifest, repository=prod)
     assert [place.promote(manifest, bundle, repository=prod).status for _ in range(2)] == [200, 200]
-    said = ask("GET", f"{place.url}/promotions?repository={prod}", headers=basic("ci")).json
+    query = f"model=staging/{name}&stage=production"
+    said = ask("GET", f"{place.url}/promotions?{query}", headers=basic("ci")).json
     assert len(said["history"]) == 1
 
 
@@ -193,7 +196,7 @@ def test_every_grant_and_every_refusal_is_in_the_ledger(place, name, promoted):
     assert (str(pulls[-1].digest), pulls[-1].evidence[0]) == (promoted[0], promoted[0])
     assert [one.verdict for one in about if one.actor == "oci:dev@127.0.0.1"][-1] == "DENY"
     moves = [(one.verdict, one.subject) for one in about if one.kind == "promotion"]
-    uri = f"oci:{place.host.replace(':', '%3A')}/prod/{name}#production"
+    uri = f"oci:{place.host.replace(':', '%3A')}/staging/{name}#production"
     assert moves == [("ALLOW", uri), ("DENY", uri)]
     assert [one for one in found if one.rules == ("notloggedin",)]
 

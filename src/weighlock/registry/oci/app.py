@@ -31,6 +31,9 @@ _LARGEST_FORM = 1 << 16
 LARGEST_BODY = 16 << 20
 _LARGEST_QUERY = 1 << 14
 _LONGEST_LOGIN = 4096
+_LOGIN = "<token>"
+"""Whoever says this name keeps a token in place of a password, as `docker login` does."""
+
 _STATUS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     413: "Content Too Large", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
@@ -145,10 +148,9 @@ class App:
 
     def _promotions(self, environ: WSGIEnvironment) -> dict[str, Any]:
         asked, caller = _query(environ), self._caller(environ)
-        if "origin" in asked:
-            return {"targets": self._issuer.targets(caller, self._name(asked["origin"][0]))}
-        resource, origin, history = self._issuer.standing(caller, self._name(asked.get("repository", [""])[0]))
-        return {"resource": resource, "origin": origin, "history": [_admitted(one) for one in history]}
+        origin, stage = self._name(asked.get("model", [""])[0]), asked.get("stage", [""])[0]
+        resource, repository, history = self._issuer.standing(caller, origin, stage)
+        return {"resource": resource, "repository": repository, "history": [_admitted(one) for one in history]}
 
     def _name(self, repository: str) -> str:
         """Return a repository without the host of this registry."""
@@ -183,6 +185,8 @@ class App:
         return self._entered(name, password, address)
 
     def _entered(self, name: str, password: str, address: str) -> Caller:
+        if name == _LOGIN and (user := self._issuer.user_of(password)) is not None:
+            return Caller(user=user, address=address)
         try:
             return Caller(user=self._issuer.door.enter(name, password, address), address=address)
         except WeighlockError as error:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from weighlock.errors import PolicyError
 from weighlock.files import read_regular
 from weighlock.policy_keys import boolean, require_keys, rows, text, texts
+from weighlock.promotion_policy import folded
 from weighlock.registry.oci.passwords import check_hash
 from weighlock.registry.oci.scopes import is_repository
 from weighlock.sources.trust import is_loopback
@@ -132,13 +133,27 @@ class Config:
     def rule(self, repository: str) -> Rule | None:
         """Return the rule about a repository: one that gates it, else the first.
 
-        An open pattern that stands before opens nothing. Of two that gate it by different stages, neither counts.
+        An open pattern that stands before opens nothing. Of two that gate it by different stages, neither counts, and
+        two repositories that would be one stage of one model are nobody's.
         """
         about = [rule for rule in self.rules if rule.is_about(repository)]
         gated = [rule for rule in about if rule.stage is not None]
         if len({rule.stage for rule in gated}) > 1:
             return None
-        return next(iter(gated or about), None)
+        rule = next(iter(gated or about), None)
+        if rule is None or rule.stage is None:
+            return rule
+        return rule if self._targets(rule.origin_of(repository), rule.stage) == {repository} else None
+
+    def target(self, origin: str, stage: str) -> str | None:
+        """Return the gated repository to which a repository is promoted for a stage."""
+        found = self._targets(origin, stage)
+        name = next(iter(found)) if len(found) == 1 else None
+        return name if name is not None and self.rule(name) is not None else None
+
+    def _targets(self, origin: str, stage: str) -> set[str]:
+        rules = [rule for rule in self.rules if rule.stage is not None and folded(rule.stage) == folded(stage)]
+        return {found for rule in rules if (found := rule.target_of(origin)) is not None}
 
 
 def read_config(path: str) -> Config:

@@ -33,17 +33,15 @@ from typing import TYPE_CHECKING
 from weighlock.errors import AdmissionError, ForgedError, SourceError, WeighlockError
 from weighlock.formats.oci_manifest import digest_of
 from weighlock.gates.promoted import require_move, resource_of, stage_of, trust_in, verify_vsa
-from weighlock.model_source import OciRequest
 from weighlock.promotion import OCI, Promotable, Resource
 from weighlock.promotion_policy import folded
 from weighlock.registry.oci.state import Admitted
 from weighlock.signing.bundle import MEDIA_TYPE
 from weighlock.signing.verification import verify_bundle
 from weighlock.signing.vsa import read_vsa
-from weighlock.sources.interface import Silence
 from weighlock.sources.oci.copying import bring_blobs
-from weighlock.sources.oci.models import OciModels
 from weighlock.sources.oci.referrers import attach
+from weighlock.sources.oci.verified import verified_files
 from weighlock.sources.transport import NotFoundError
 
 if TYPE_CHECKING:
@@ -124,12 +122,12 @@ class OciGate:
         self.state = state
 
     def resource(self, repository: str, rule: Rule) -> Resource:
-        """Return what a gated repository is called in statements.
+        """Return what a gated repository is called in statements: the stage of the model that it is promoted from.
 
         Raises:
             PolicyError: The policy has no such stage.
         """
-        return resource_of(self._policy, OCI, f"{self._host}/{repository}", rule.stage or "")
+        return resource_of(self._policy, OCI, f"{self._host}/{rule.origin_of(repository)}", rule.stage or "")
 
     def require_pull(self, repository: str, rule: Rule) -> tuple[str, ...]:
         """Demand that everything in a gated repository was admitted, and is not in quarantine.
@@ -144,8 +142,10 @@ class OciGate:
         history = self.state.history(resource.uri)
         # 1. In force
         if not history:
-            hint = f"`weighlock promote oci:{self._host}/{rule.origin_of(repository)}:TAG --to {resource.stage}`"
+            hint = f"`weighlock promote MODEL --to {resource.stage}`, locked from oci:{resource.model}"
             raise AdmissionError(f"nothing was promoted to {resource.uri}", hint=hint)
+        if history[0].repository != repository:
+            raise AdmissionError(f"{resource.uri} was promoted into {history[0].repository}", where=repository)
         signers = self._verified_signers(history[0])
         # 2. Quarantine
         self._quarantine.refuse(history[0].digests, model=resource.model, signers=signers)
@@ -219,25 +219,17 @@ class OciGate:
     def _read(self, asked: Asked, rule: Rule, known: Admitted | None) -> tuple[str, Manifest, dict[str, str]]:
         """Return the repository that has a manifest, the manifest, and its files, all of it hashed now."""
         target = f"{self._host}/{asked.repository}"
-        failure: WeighlockError | None = None
-        for repository in (f"{self._host}/{rule.origin_of(asked.repository)}", *([target] if known else ())):
-            try:
-                return repository, *self._hashed(repository, asked.manifest)
-            except NotFoundError as error:
-                failure = failure or error
-        assert failure is not None  # noqa: S101 - there is a repository
-        raise failure
+        try:
+            origin = f"{self._host}/{rule.origin_of(asked.repository)}"
+            return origin, *self._hashed(origin, asked.manifest)
+        except NotFoundError:
+            if known is None:
+                raise
+        return target, *self._hashed(target, asked.manifest)
 
     def _hashed(self, repository: str, digest: str) -> tuple[Manifest, dict[str, str]]:
-        manifest = self._registry.manifest(repository, digest)
-        for descriptor in {one.digest: one for one in (manifest.config, *manifest.layers)}.values():
-            self._registry.require_blob(repository, descriptor)
-        models = OciModels(self._registry, self._registry.transport, self._waiting, Silence())
-        listing = models.list(OciRequest(repository=repository, ref=digest), None, upgrade=False)
-        files = {offer.path: offer.sha256 for offer in listing.files if offer.sha256 is not None}
-        if len(files) != len(listing.files):
-            raise SourceError("lists a file without its digest", where=repository)
-        return manifest, files
+        transport = self._registry.transport
+        return verified_files(self._registry, repository, digest, transport=transport, waiting=self._waiting)
 
     def _put(self, repository: str, resource: Resource, admitted: Admitted) -> None:
         """Put what is in force into its repository, its summary attached, and the tag of the stage last."""

@@ -156,26 +156,19 @@ class Issuer:
             self._record(refused)
             raise
 
-    def standing(self, caller: Caller, repository: str) -> tuple[str, str, tuple[Admitted, ...]]:
-        """Return the resource of a gated repository, the repository it is promoted from, and its history.
+    def standing(self, caller: Caller, origin: str, stage: str) -> tuple[str, str, tuple[Admitted, ...]]:
+        """Return the resource that a stage of a model is, the repository that it is in, and its history.
 
         Raises:
             WeighlockError: It is not gated, or the caller may not know.
         """
-        rule = self.require_gated(repository)
-        if not caller.roles & (rule.pull | rule.promote):
-            raise AdmissionError("may not be seen by this user", where=repository)
+        repository = self.config.target(origin, stage)
+        rule = None if repository is None else self.config.rule(repository)
+        if repository is None or rule is None or not caller.roles & (rule.pull | rule.promote):
+            hint = "[[repositories]] in the configuration of the issuer says from where to where, and who"
+            raise AdmissionError(f"is not promoted to {stage[:100]} by this user", where=origin[:300], hint=hint)
         uri = self._gate.resource(repository, rule).uri
-        return uri, f"{self.config.host}/{rule.origin_of(repository)}", self._gate.state.history(uri)
-
-    def targets(self, caller: Caller, origin: str) -> dict[str, str]:
-        """Return the gated repository of each stage that one can be promoted to, as far as the caller may know."""
-        found = {}
-        for rule in self.config.rules:
-            target = rule.target_of(origin)
-            if target is not None and caller.roles & (rule.pull | rule.promote) and self.config.rule(target) is rule:
-                found[rule.stage or ""] = f"{self.config.host}/{target}"
-        return found
+        return uri, f"{self.config.host}/{repository}", self._gate.state.history(uri)
 
     def refresh_token(self, user: User) -> str | None:
         """Return a token that stands for a password for some hours; it ends early when the password is changed."""

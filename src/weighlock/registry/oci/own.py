@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from weighlock.errors import DigestMismatchError, SourceError
+from weighlock.errors import SourceError
 from weighlock.formats.oci_manifest import digest_of
 from weighlock.sources.exchange import Exchange
-from weighlock.sources.oci.registry import Registry, pull_scope
+from weighlock.sources.oci.registry import Registry
 from weighlock.sources.oci.session import Session
 from weighlock.sources.transport import NotFoundError, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from weighlock.formats.oci_manifest import Descriptor
     from weighlock.sources.exchange import Answer
 
     Mint = Callable[[tuple[str, ...]], str]
-
-_BUFFER = 1 << 20
 
 
 class OwnSession(Session):
@@ -78,28 +74,6 @@ class OwnRegistry(Registry):
         """Store a manifest, after it was noted: what is not known, nobody may pull."""
         self._note(repository.partition("/")[2], digest_of(data))
         return super().put_manifest(repository, data, media_type, ref)
-
-    def require_blob(self, repository: str, descriptor: Descriptor) -> None:
-        """Read a blob to its end, and demand that its bytes are those of its digest.
-
-        Raises:
-            DigestMismatchError: The storage holds other bytes.
-            SourceError: It is not there, or cannot be read.
-        """
-        where = f"{repository}@{descriptor.digest}"
-        headers = self.session(repository).authorization(pull_scope(repository))
-        hasher, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BUFFER))
-        with self.transport.get(self.blob_url(repository, descriptor.digest), headers) as body:
-            while count := body.read_into(buffer):
-                hasher.update(buffer[:count])
-                size += count
-        found = f"sha256:{hasher.hexdigest()}"
-        if found != descriptor.digest or size != descriptor.size:
-            raise DigestMismatchError(
-                f"the registry holds {found} ({size} bytes), and the manifest says {descriptor.size} bytes",
-                where=where,
-                hint="the storage of the registry was changed, or is broken: push the model again",
-            )
 
     def is_gone(self, repository: str, manifest: str, blobs: tuple[str, ...]) -> bool:
         """Remove a manifest and blobs, as far as the registry lets, and say whether nobody can get them any more.

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weighlock.errors import UnsupportedError, WeighlockError
+from weighlock.errors import PolicyError, UnsupportedError, WeighlockError
 from weighlock.gates.deciding import open_decider
 from weighlock.gates.load_settings import find_policy
 from weighlock.gates.promoted import stage_of
 from weighlock.gates.quarantined import open_quarantine
+from weighlock.promotion_policy import folded
 from weighlock.registry.oci.app import LARGEST_BODY, App
 from weighlock.registry.oci.gate import OciGate
 from weighlock.registry.oci.issuer import GATE, Issuer, mint
@@ -45,7 +46,9 @@ def open_issuer(config: Config, environ: Mapping[str, str]) -> Issuer:
     policy, place = find_policy({**environ, **named})
     for rule in config.rules:
         if rule.stage is not None:
-            stage_of(policy, rule.stage)
+            name = stage_of(policy, rule.stage).name
+            if folded(name) != folded(rule.stage):
+                raise PolicyError(f"is the stage {name!r}, and has to be called so", where=f"{rule.pattern}: stage")
     key, state = read_key(config.key), State(config.state)
     registry = OwnRegistry(
         config.host,
