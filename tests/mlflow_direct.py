@@ -25,10 +25,17 @@ def policy_in(folder: pathlib.Path, text: str = POLICY.replace('actors = ["ci", 
 
 def summary_of(folder: pathlib.Path, name: str, version: int, artifacts: pathlib.Path, previous: str | None):
     """Return the digest and the tag of a summary of the files in a folder."""
-    policy = read_policy(str(folder / "weighlock.toml"))
     found = sorted(path for path in artifacts.rglob("*") if path.is_file())
     files = {path.relative_to(artifacts).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
-    said = Vsa(
+    said = vsa_of(folder, name, version, files, previous)
+    tag, value = tag_of(CI.sign(vsa.statement_of(said).to_bytes()).to_bytes())
+    return f"sha256:{tag.rpartition('.')[2]}", tag, value
+
+
+def vsa_of(folder: pathlib.Path, name: str, version: int, files: dict[str, str], previous: str | None) -> Vsa:
+    """Return a summary by the policy in a folder; no two are alike."""
+    policy = read_policy(str(folder / "weighlock.toml"))
+    return Vsa(
         promotable=Promotable(resource=resource_of(policy, "mlflow", name, "production"), files=files),
         version=str(version),
         requirements=requirements_digest(policy, stage_of(policy, "production")),
@@ -37,5 +44,3 @@ def summary_of(folder: pathlib.Path, name: str, version: int, artifacts: pathlib
         made=datetime.now(UTC),
         actor=os.urandom(4).hex(),
     )
-    tag, value = tag_of(CI.sign(vsa.statement_of(said).to_bytes()).to_bytes())
-    return f"sha256:{tag.rpartition('.')[2]}", tag, value

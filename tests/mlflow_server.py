@@ -108,7 +108,7 @@ def server(
     backend: str | None = None,
     registry: str | None = None,
     environ: Mapping[str, str] | None = None,
-    app: str = "basic-auth",
+    app: str = "",
     remembers_s: int = 60,
 ) -> Iterator[MlflowServer]:
     """Yield a server that answers, and stop it in the end with everything that it started.
@@ -119,7 +119,7 @@ def server(
         backend: The tracking store, an address for SQLAlchemy; a file in `folder` by default.
         registry: The registry store; the tracking store by default.
         environ: More variables for the server, such as those of a plugin.
-        app: The application that asks users who they are.
+        app: Another application that asks users who they are than `auth` brings, and knows them itself.
         remembers_s: How long a password is not hashed again; MLflow's own default is 0, which takes half a second each.
     """
     if importlib.util.find_spec("mlflow") is None:
@@ -135,7 +135,7 @@ def server(
         "--workers": "1",
     }
     words |= {"--registry-store-uri": registry} if registry else {}
-    words |= {"--app-name": app} if auth else {}
+    words |= {"--app-name": app or "basic-auth"} if app or auth else {}
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     command += [word for pair in words.items() for word in pair]
     passwords = _passwords(place) if auth else {}

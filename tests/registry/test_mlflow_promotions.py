@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from tests import mlflow_server
+from tests.mlflow_direct import policy_in, vsa_of
 from tests.mlflow_rig import CI
 from weighlock.errors import ForgedError, SourceError
 from weighlock.gates.policy_files import read_policy
-from weighlock.gates.promoted import resource_of, trust_in, verify_vsa
+from weighlock.gates.promoted import trust_in, verify_vsa
 from weighlock.promotions.mlflow import MlflowPromotions
 from weighlock.signing import vsa as vsas
 
@@ -22,10 +23,14 @@ def client(rig):
     return MlflowPromotions(rig.server.environ("ci"))
 
 
-def promoted(rig, summary, key=CI):
-    policy = read_policy(str(rig.folder / "weighlock.toml"))
-    trust = trust_in(policy, str(rig.folder / "weighlock.toml"), ())
-    bundle = key.sign(vsas.statement_of(summary).to_bytes()).to_bytes()
+def promoted(rig, summary):
+    return promoted_in(rig.folder, summary)
+
+
+def promoted_in(folder, summary):
+    place = str(folder / "weighlock.toml")
+    trust = trust_in(read_policy(place), place, ())
+    bundle = CI.sign(vsas.statement_of(summary).to_bytes()).to_bytes()
     return verify_vsa(bundle, summary.promotable, trust, now=datetime.now(UTC))
 
 
@@ -63,14 +68,14 @@ def test_a_user_without_rights(rig):
     assert model.named() == {}
 
 
-def test_a_server_that_promotes_without_looking(rig, tmp_path):
-    policy = read_policy(str(rig.folder / "weighlock.toml"))
-    with mlflow_server.server(tmp_path) as plain:
+def test_a_server_that_promotes_without_looking(tmp_path):
+    policy_in(tmp_path)
+    with mlflow_server.server(tmp_path / "server") as plain:
         plain.must("POST", "2.0/mlflow/registered-models/create", {"name": "net"})
         run = plain.must("POST", "2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
         body = {"name": "net", "source": run["artifact_uri"], "run_id": run["run_id"]}
         plain.must("POST", "2.0/mlflow/model-versions/create", body)
-        summary = rig.model().summary(name="net")
-        assert summary.promotable.resource == resource_of(policy, "mlflow", "net", "production")
         with pytest.raises(SourceError, match="without looking"):
-            MlflowPromotions(plain.environ()).move(promoted(rig, summary))
+            MlflowPromotions(plain.environ()).move(
+                promoted_in(tmp_path, vsa_of(tmp_path, "net", 1, {"x": "a" * 64}, None))
+            )
