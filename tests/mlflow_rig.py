@@ -144,6 +144,11 @@ class Model:
         uri = self.rig.must(query, method="GET")["artifact_uri"]
         return self.rig.folder / "artifacts" / uri.removeprefix("mlflow-artifacts:").lstrip("/")
 
+    def artifact(self, path, version=1):
+        """Return the address by which clients write an artifact of a version."""
+        place = self.folder(version).relative_to(self.rig.folder / "artifacts").as_posix()
+        return f"2.0/mlflow-artifacts/artifacts/{place}/{path}"
+
     def files(self, version=1):
         folder = self.folder(version)
         found = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -224,8 +229,8 @@ def running(
         for number in range(servers):
             place = folder / f"server{number}"
             place.mkdir()
-            os.symlink(folder / "artifacts", place / "artifacts")
             words = {"auth": auth, "backend": database, "registry": f"{scheme}{database}", "environ": environ}
+            words["artifacts"] = f"weighlock+file://{folder}/artifacts" if scheme else f"{folder}/artifacts"
             rig.servers.append(stack.enter_context(mlflow_server.server(place, **words, **more)))
             for user, permission in USERS.items() if auth else ():
                 rig.servers[-1].add_user(

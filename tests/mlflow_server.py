@@ -107,6 +107,7 @@ def server(
     auth: bool = False,
     backend: str | None = None,
     registry: str | None = None,
+    artifacts: str | None = None,
     environ: Mapping[str, str] | None = None,
     app: str = "",
     remembers_s: int = 60,
@@ -118,6 +119,7 @@ def server(
         auth: Whether users have to say who they are; `ADMIN` may do everything.
         backend: The tracking store, an address for SQLAlchemy; a file in `folder` by default.
         registry: The registry store; the tracking store by default.
+        artifacts: Where artifacts are; `artifacts/` in `folder` by default.
         environ: More variables for the server, such as those of a plugin.
         app: Another application that asks users who they are than `auth` brings, and knows them itself.
         remembers_s: How long a password is not hashed again; MLflow's own default is 0, which takes half a second each.
@@ -129,7 +131,7 @@ def server(
     port = _free_port()
     words = {
         "--backend-store-uri": backend or f"sqlite:///{place}/mlflow.db",
-        "--artifacts-destination": os.path.join(place, "artifacts"),
+        "--artifacts-destination": artifacts or os.path.join(place, "artifacts"),
         "--host": "127.0.0.1",
         "--port": str(port),
         "--workers": "1",

@@ -239,10 +239,44 @@ def test_artifacts_that_changed_before_the_alias(model, how):
 
 def test_artifacts_that_are_overwritten_through_the_server_before_the_alias(model):
     model.attach(model.summary())
-    root = model.rig.run["artifact_uri"].removeprefix("mlflow-artifacts:").lstrip("/")
-    path = f"2.0/mlflow-artifacts/artifacts/{root}/{model.folder().name}/data/model.bin"
-    assert model.rig.server.call("PUT", path, b"evil", user="author")[0] == 200
+    assert model.rig.server.call("PUT", model.artifact("data/model.bin"), b"evil", user="author")[0] == 200
     assert is_refused(model.alias("production"), "data/model.bin")
+
+
+@pytest.mark.parametrize("path", ["data/model.bin", "evil.py", "data/../MLmodel", "data%2fmodel.bin"])
+@pytest.mark.parametrize("place", ["/api/", "/ajax-api/"])
+def test_artifacts_that_are_overwritten_through_the_server_after_the_alias(promoted, path, place):
+    before = promoted.files()
+    answer = promoted.rig.server.call("PUT", promoted.artifact(path), b"evil", user="admin", place=place)
+    assert is_refused(answer, "artifacts of what was promoted") or answer[0] == 400, answer
+    assert promoted.files() == before
+
+
+@pytest.mark.parametrize("path", ["data/model.bin", "data", "", ".."])
+def test_artifacts_that_are_deleted_through_the_server_after_the_alias(promoted, path):
+    before = promoted.files()
+    answer = promoted.rig.server.call("DELETE", promoted.artifact(path).rstrip("/"), user="admin")
+    assert is_refused(answer, "artifacts of what was promoted") or answer[0] == 400, answer
+    assert promoted.files() == before
+
+
+def test_artifacts_beside_those_that_were_promoted_are_written_as_ever(promoted):
+    path = f"{promoted.artifact('').rstrip('/')}-beside/model.bin"
+    assert promoted.rig.server.call("PUT", path, b"new", user="author")[0] == 200
+    assert promoted.rig.server.call("DELETE", path, user="admin")[0] == 200
+
+
+@pytest.mark.parametrize("written", ["//", "/./", "/x/../", "/%2e/"])
+def test_a_source_in_a_spelling_by_which_it_would_not_be_found_again(rig, model, written):
+    source = rig.run["artifact_uri"].replace("mlflow-artifacts:/", f"mlflow-artifacts:{written}")
+    source = f"{source}/{model.folder().name}"
+    body = {"name": model.name, "source": source, "run_id": rig.run["run_id"]}
+    status, answer = rig.call("model-versions/create", body, user="admin")
+    if status != 200:
+        return  # MLflow itself refuses it
+    number = int(answer["model_version"]["version"])
+    model.attach(model.summary(number, files=model.files(1)), version=number)
+    assert is_refused(model.alias("production", number), "as MLflow writes it")
 
 
 def test_a_summary_that_is_too_old(model):

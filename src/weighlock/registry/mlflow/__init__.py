@@ -20,3 +20,16 @@ def open_store(store_uri: str) -> Any:
     from weighlock.registry.mlflow.store import GuardedStore
 
     return GuardedStore(store_uri)
+
+
+def open_artifacts(artifact_uri: str, tracking_uri: Any = None, registry_uri: Any = None) -> Any:
+    """Return the artifact repository that MLflow asks for by the scheme ``weighlock+file:``.
+
+    Args:
+        artifact_uri: ``weighlock+file:///folder``.
+        tracking_uri: For MLflow.
+        registry_uri: For MLflow.
+    """
+    from weighlock.registry.mlflow.sealed import SealedArtifacts
+
+    return SealedArtifacts(artifact_uri, tracking_uri, registry_uri)

@@ -54,9 +54,10 @@ def _repository(uri: str) -> tuple[Any, str]:
     if parts.scheme == "mlflow-artifacts" and not parts.netloc and _serves():
         from mlflow.server import handlers
 
-        path = parts.path.strip("/")
-        if not path or ".." in path.split("/") or "%" in path or "\\" in path:
-            raise SourceError("is no folder among the artifacts of this server", where=uri[:200])
+        path = parts.path.removeprefix("/")
+        # One spelling for each folder, by which `sealed` finds it again.
+        if uri != f"mlflow-artifacts:/{path}" or posixpath.normpath(path) != path or set(path) & {"%", "\\"}:
+            raise SourceError("is no folder among the artifacts of this server, as MLflow writes it", where=uri[:200])
         return handlers._get_artifact_repo_mlflow_artifacts(), path  # noqa: SLF001 - as MLflow's own handlers do
     if parts.scheme.lower() not in _STORES:
         hint = "register the model from the artifacts of this server, as `mlflow.register_model` does"

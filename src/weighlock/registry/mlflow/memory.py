@@ -72,6 +72,13 @@ def of_model(session: Any, model: str) -> Sequence[Standing]:
     return _select(session, _PROMOTIONS.c.model == model)
 
 
+def versions_of(session: Any, versions: Sequence[tuple[str, int]]) -> Sequence[Standing]:
+    """Return everything by which any of some versions was promoted."""
+    if not versions:
+        return []
+    return _select(session, sa.tuple_(_PROMOTIONS.c.model, _PROMOTIONS.c.version).in_(versions))
+
+
 def add(session: Any, promoted: Promoted, version: int, actor: str, now: datetime) -> None:
     """Write that a name is moved, with the transaction that moves it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
     SqlModelVersionTag,
@@ -16,6 +17,8 @@ from mlflow.utils.time import get_current_time_millis
 from weighlock.promotions.mlflow_tags import VSA
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from weighlock.promotion_policy import PromotionPolicy, Stage
 
 
@@ -46,6 +49,23 @@ def tags_of_others(store: Any, session: Any, name: str, version: int) -> list[An
     is_long = SqlModelVersionTag.key.startswith(VSA, autoescape=True)
     found: list[Any] = query.filter(SqlModelVersionTag.version != version, ~is_long).all()
     return found
+
+
+def versions_at(session: Any, places: Sequence[str], above: str | None) -> list[tuple[str, int]]:
+    """Return the versions whose artifacts are at one of some places.
+
+    Args:
+        session: Of the database.
+        places: Addresses.
+        above: Also everything below this one.
+    """
+    place = SqlModelVersion.storage_location
+    found = place.in_(places)
+    if above is not None:
+        found = sa.or_(found, place.startswith(f"{above.rstrip('/')}/", autoescape=True))
+    condition = found, SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL
+    query = sa.select(SqlModelVersion.name, SqlModelVersion.version).where(*condition)
+    return [(name, version) for name, version in session.execute(query)]
 
 
 def points_at(store: Any, session: Any, name: str, version: int, stage: Stage) -> bool:

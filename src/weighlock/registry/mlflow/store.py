@@ -31,7 +31,7 @@ from weighlock.promotions.mlflow_tags import IN_FORCE, OURS, VSA
 from weighlock.registry.mlflow import memory
 from weighlock.registry.mlflow.gate import Candidate, MlflowGate
 from weighlock.registry.mlflow.move import Move
-from weighlock.registry.mlflow.rows import points_at, stages_of
+from weighlock.registry.mlflow.rows import points_at, stages_of, versions_at
 from weighlock.registry.mlflow.words import stages_said
 
 if TYPE_CHECKING:
@@ -198,6 +198,22 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
             last = known[-1].digest if known else None
             self._gate.record("model", f"mlflow:{name}/{version}", "located", last)
         return uri
+
+    # Artifacts
+
+    def require_open(self, places: Sequence[str], above: str | None) -> None:
+        """Refuse to change artifacts of a version that was promoted and is still there.
+
+        Args:
+            places: Addresses of what is changed, and of every folder that it is in.
+            above: What is changed with everything below it.
+        """
+        with self._gate.refusing("promotion", places[-1]):
+            with self.ManagedSessionMaker() as session:
+                known = memory.versions_of(session, versions_at(session, places, above))
+            if known:
+                hint = "register what is new as another version; to remove these files, delete the version first"
+                raise AdmissionError(f"these are artifacts of what was promoted, {known[-1].resource[:200]}", hint=hint)
 
     # How
 
