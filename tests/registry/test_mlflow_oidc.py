@@ -1,7 +1,7 @@
 """The gate under mlflow-oidc-auth: who has a token of the provider is who the ledger names.
 
 mlflow-oidc-auth asks for another gunicorn than MLflow brings, and its version 11 does not import on Python 3.11. So
-it is not among the dependencies of the tests: they run in an environment that has it, `mlflow[auth]`, weighlock and pytest.
+it is not among the dependencies of the tests: they run in an environment that has it, `mlflow[auth]` and weighlock.
 """
 
 from __future__ import annotations
