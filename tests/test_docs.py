@@ -22,7 +22,7 @@ from weighlock.sources.pip import options
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "weighlock"
-COMMANDS = sorted(path.stem for path in (SOURCE / "_cli").glob("[!_]*.py"))
+COMMANDS = sorted(path.stem.replace("_", "-") for path in (SOURCE / "_cli").glob("[!_]*.py"))
 MARKDOWN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 VARIABLES = sorted(
     {

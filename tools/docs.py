@@ -188,7 +188,9 @@ def demoted(text: str) -> str:
 
 def command_names() -> list[str]:
     """Return the names of all subcommands."""
-    return sorted(path.stem for path in (SOURCE / "_cli").glob("*.py") if not path.name.startswith("_"))
+    return sorted(
+        path.stem.replace("_", "-") for path in (SOURCE / "_cli").glob("*.py") if not path.name.startswith("_")
+    )
 
 
 def parts_of(name: str) -> list[str]:

@@ -80,7 +80,8 @@ class Input:
     """A document that a decision rests on.
 
     Args:
-        kind: ``lockfile``, ``bom``, ``audit``, ``signature`` or ``approval``.
+        kind: ``lockfile``, ``bom``, ``audit``, ``signature``, ``approval``, ``vsa`` of the stage before, ``entry`` of
+            the lockfile, or ``rollback`` to an earlier summary.
         name: Of its file, for people.
         digest: Of its bytes.
     """

@@ -115,7 +115,7 @@ class PromotionPolicy:
         opened = texts(data.get("open-names", []), f"{_TABLE}.open-names")
         _require_apart(stages, opened)
         return cls(
-            store=None if "store" not in data else text(data["store"], f"{_TABLE}.store"),
+            store=None if "store" not in data else _store(data["store"], f"{_TABLE}.store"),
             verifiers=texts(data.get("verifiers", []), f"{_TABLE}.verifiers"),
             valid_for=age(data.get("valid-for", "90 days"), f"{_TABLE}.valid-for"),
             open_names=opened,
@@ -157,6 +157,17 @@ def folded(name: str) -> str:
 
     # Compatibility forms first: a full-width letter or a ligature looks like the plain one to who reads the name.
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def _store(value: Any, where: str) -> str:
+    """Return a place, which everybody who reads the policy may know."""
+    place = text(value, where)
+    scheme, separator, rest = place.partition("://")
+    address = rest.partition("/")[0].partition("?")[0]
+    if separator and (":" in address.rpartition("@")[0] or "password=" in rest.casefold()):
+        hint = "put it into .pgpass or PGPASSWORD, or where the library of the storage looks for it"
+        raise PolicyError(f"holds a password, in an address of {scheme[:20]}", where=where, hint=hint)
+    return place
 
 
 def _stage(data: dict[str, Any], where: str) -> Stage:

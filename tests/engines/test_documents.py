@@ -38,8 +38,8 @@ def without(*path):
 
 
 def test_the_examples_of_the_documentation_are_questions():
-    package, model = (json.loads(block) for block in BLOCKS[:2])
-    for document in (package, DOCUMENT, DOCUMENT | {"artifact": model}):
+    package, model, promotion = (json.loads(block) for block in BLOCKS[:3])
+    for document in (package, DOCUMENT, DOCUMENT | {"artifact": model}, DOCUMENT | {"artifact": promotion}):
         validator().validate(document)
         assert question_bytes(document)
 

@@ -106,3 +106,38 @@ def test_the_model_example_locks_a_model_with_its_card_and_refuses_a_pickle_in_i
     told = capsys.readouterr().err
     assert "plain.pkl is denied by rego: format was not shown for ./model:plain.pkl" in told
     assert "--unsafe" not in told  # no approval changes what an engine denies
+
+
+PROMOTION = {
+    "kind": "promotion",
+    "name": "weighlock:net#production",
+    "digest": "sha256:" + "1" * 64,
+    "registry": "weighlock",
+    "model": "net",
+    "stage": "production",
+    "previous": None,
+    "requirements": "sha256:" + "2" * 64,
+    "files": [{"path": "model.safetensors", "sha256": "3" * 64}],
+    "signers": ["alice"],
+    "approvers": ["bob"],
+}
+SHOWN = [{"kind": kind, "inputs": []} for kind in ("lock", "scan", "quarantine", "bom", "audit")]
+
+
+def test_the_promotion_example_admits_what_it_is_for_and_nothing_less():
+    engine = Rego(str(files("weighlock.engines") / "examples" / "promotion.rego"), QUERY, 20)
+
+    def allows(evidence=SHOWN, **change):
+        return engine.evaluate(
+            question(**(DOCUMENT | {"gate": "promotion", "artifact": PROMOTION | change, "evidence": list(evidence)}))
+        ).allow
+
+    assert allows()
+    assert allows(SHOWN[:3], stage="staging", approvers=[])
+    for change in ({"approvers": []}, {"approvers": ["alice"]}, {"files": []}, {"digest": None}, {"kind": "model"}):
+        assert not allows(**change), change
+    for missing in range(len(SHOWN)):
+        assert not allows(SHOWN[:missing] + SHOWN[missing + 1 :])
+    artifact = {key: value for key, value in PROMOTION.items() if key != "approvers"}
+    assert not engine.evaluate(question(**(DOCUMENT | {"artifact": artifact, "evidence": SHOWN}))).allow
+    engine.close()

@@ -31,13 +31,15 @@ class _Commands(click.Group):
         """Return the names of all subcommands without importing one."""
         from pkgutil import iter_modules
 
-        return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+        names = (module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+        return sorted(name.replace("_", "-") for name in names)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the one subcommand that is called."""
-        if not cmd_name.isidentifier() or cmd_name.startswith("_"):
+        module = cmd_name.replace("-", "_")
+        if "_" in cmd_name or not module.isidentifier() or module.startswith("_"):
             return None
-        name = f"{__name__}.{cmd_name}"
+        name = f"{__name__}.{module}"
         try:
             command = import_module(name).command
         except ModuleNotFoundError as error:

@@ -67,7 +67,7 @@ def command(
     now = datetime.now(UTC)
     packages = None
     if requirements or environment:
-        packages = _packages(
+        packages = packages_for(
             requirements,
             project,
             environment=environment,
@@ -95,7 +95,7 @@ def command(
     return 0 if concluded.verdict.allowed else 1
 
 
-def _packages(
+def packages_for(
     requirements: tuple[str, ...],
     project: Project,
     *,
@@ -105,6 +105,7 @@ def _packages(
     offline: bool,
     now: datetime,
 ) -> Packages:
+    """Return what was judged about the packages that a model runs with, as the options name them."""
     from weighlock.gates.audited_packages import packages_of
     from weighlock.gates.check_inputs import Inputs, grouped
     from weighlock.gates.checking import run

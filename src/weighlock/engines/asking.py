@@ -30,7 +30,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 _WORD = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
 _SEVERITIES = frozenset(map(str, Severity))
 _OUTCOMES = frozenset(map(str, Outcome))
-_KINDS = ("model", "package")
+_KINDS = ("model", "package", "promotion")
 
 _ABOUT_NOTHING: dict[str, Any] = {
     "version": 1,
@@ -91,12 +91,19 @@ def _require(document: Mapping[str, Any]) -> None:
         "artifact.name": isinstance(about.get("name"), str) and bool(about["name"]),
         "artifact.digest": about.get("digest") is None or _matches(_DIGEST, about["digest"]),
         "artifact.outcome": about.get("kind") != "model" or about.get("outcome") in _OUTCOMES,
+        "artifact.stage": about.get("kind") != "promotion" or _is_promotion(about),
         "findings": all(map(_is_finding, findings)),
         "evidence": all(isinstance(item.get("kind"), str) for item in _rows(document, "evidence")),
     }
     for where, holds in checks.items():
         if not holds:
             raise EngineError("the question does not say what it has to say there", where=where)
+
+
+def _is_promotion(about: dict[str, Any]) -> bool:
+    """Say whether it has what rules about promotions ask for; a list that is missing would be passed over."""
+    words = all(isinstance(about.get(key), str) and about[key] for key in ("registry", "model", "stage"))
+    return words and all(isinstance(about.get(key), list) for key in ("files", "signers", "approvers"))
 
 
 def _is_finding(finding: dict[str, Any]) -> bool:

@@ -18,11 +18,13 @@ from weighlock.gates.signed_lockfile import signatures_beside, trust_of
 from weighlock.signing.oms_bundle import file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from weighlock.gates.project import Project
     from weighlock.lockfile import LockedModel, Lockfile
     from weighlock.signing.statement import Statement
+    from weighlock.signing.trust import Trust
     from weighlock.signing.verification import Tally
 
 
@@ -51,9 +53,9 @@ def signatures_of(model: LockedModel, lockfile: Lockfile, project: Project, now:
     evidence = project.policy.evidence
     if not evidence.signers:
         return Signed()
-    bundles, unreadable = _bundles(model, project)
+    bundles, unreadable = bundles_of(model, project)
     try:
-        data = _same_bytes(lockfile, project)
+        data = same_bytes(lockfile, project)
         found = _tally(bundles, model, data, project, now)
     except WeighlockError as error:  # a key of the policy is missing or broken, or the lockfile was exchanged
         everything = tuple(_not_counted(name, data, str(error), undecided=True) for name, data in bundles)
@@ -74,7 +76,12 @@ def _requires(project: Project) -> bool:
     return project.policy.evidence.require_signature
 
 
-def _same_bytes(lockfile: Lockfile, project: Project) -> bytes:
+def same_bytes(lockfile: Lockfile, project: Project) -> bytes:
+    """Return the bytes of the lockfile that was read.
+
+    Raises:
+        LockfileError: There are others by now.
+    """
     data = read_lockfile_bytes(project.lock)
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != lockfile.digest:
         raise LockfileError("changed while the model was audited", where=str(project.lock), hint="run it again")
@@ -82,6 +89,21 @@ def _same_bytes(lockfile: Lockfile, project: Project) -> bytes:
 
 
 def _tally(bundles: list[tuple[str, bytes]], model: LockedModel, data: bytes, project: Project, now: datetime) -> Tally:
+    return tally_of(bundles, model, data, trust_of(project.policy.evidence, project.policy_path), now)
+
+
+def tally_of(
+    bundles: Sequence[tuple[str, bytes]], model: LockedModel, data: bytes, trust: Trust, now: datetime
+) -> Tally:
+    """Count who signed a locked model: the lockfile that has its digests, or the model itself.
+
+    Args:
+        bundles: Name and bytes of each.
+        model: Of the lockfile.
+        data: The lockfile, all of it.
+        trust: Whose signatures count, and how many it takes.
+        now: The time, for certificates.
+    """
     from weighlock.signing import oms
     from weighlock.signing.lockfile_statement import require_about
     from weighlock.signing.verification import tally
@@ -92,10 +114,10 @@ def _tally(bundles: list[tuple[str, bytes]], model: LockedModel, data: bytes, pr
         else:
             require_about(statement, data)
 
-    return tally(bundles, trust_of(project.policy.evidence, project.policy_path), now=now, accept=accept)
+    return tally(bundles, trust, now=now, accept=accept)
 
 
-def _bundles(model: LockedModel, project: Project) -> tuple[list[tuple[str, bytes]], tuple[SignatureFacts, ...]]:
+def bundles_of(model: LockedModel, project: Project) -> tuple[list[tuple[str, bytes]], tuple[SignatureFacts, ...]]:
     """Return the bundles with their names, and what cannot be read of them."""
     from weighlock.signing.bundle import LARGEST
 

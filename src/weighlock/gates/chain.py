@@ -143,7 +143,7 @@ class Chain:
         yield inside
         if inside.status != INTACT:
             return
-        known = _Documents.read(ledger)
+        known = Documents.read(ledger)
         documents = self.documents
         for path in documents:
             yield _guarded(f"ledger -> {path.name}", partial(known.look_up, path))
@@ -189,26 +189,12 @@ class Chain:
         return f"signed by {', '.join(sorted({one.signer for _, one in found.counted}))}"
 
     def _described(self) -> str:
-        from weighlock.formats import bill
-
-        document = bill.document_of(read_regular(self.bill, _LARGEST))
-        recorded = _lockfile_digest(document)
-        if recorded is not None and f"sha256:{recorded}" != self.lockfile.digest:
-            raise ForgedError(
-                f"it was made from the lockfile with sha256 {recorded}, and this one has {self.lockfile.digest}",
-                hint=f"weighlock bom --output {self.bill.name} makes it anew",
-            )
-        inventory = bill.inventory_of(document)
-        for judged in judge_bill_models(inventory.components, self.bill.name, self.lockfile, {}):
-            if not judged.verdict.allowed:
-                raise ForgedError(f"{judged.path}: {judged.verdict.reasons[0].message}")
-        _require_names(self.lockfile, inventory)
-        _require_all(self.lockfile, inventory)
+        require_described(read_regular(self.bill, _LARGEST), self.bill.name, self.lockfile)
         return f"it lists all {sum(len(model.files) for model in self.lockfile.models)} locked files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Documents:
+class Documents:
     """What the ledger says about documents that were written.
 
     Args:
@@ -220,7 +206,8 @@ class _Documents:
     digests: dict[str, Numbered]
 
     @classmethod
-    def read(cls, ledger: Ledger) -> _Documents:
+    def read(cls, ledger: Ledger) -> Documents:
+        """Read every entry of a ledger."""
         last, digests = dict[str, Numbered](), dict[str, Numbered]()
         for one in search(ledger, Query()):
             entry = one.entry
@@ -243,7 +230,7 @@ class _Documents:
 
         Raises:
             ForgedError: The ledger says that another one was written there last.
-            _NotRecordedError: It does not know the document.
+            NotRecordedError: It does not know the document.
         """
         digest = f"sha256:{hashlib.sha256(read_regular(path, _LARGEST)).hexdigest()}"
         # Where a link now is, something was written before it was one; and something where it leads.
@@ -258,12 +245,42 @@ class _Documents:
             return f"entry {written[0].index}"
         elsewhere = self.digests.get(digest)
         if elsewhere is None or elsewhere.entry is None:
-            raise _NotRecordedError("it was not written on this machine, as far as the ledger knows")
+            raise NotRecordedError("it was not written on this machine, as far as the ledger knows")
         return f"entry {elsewhere.index}, as which it was written to {elsewhere.entry.subject}"
 
 
-class _NotRecordedError(WeighlockError):
+class NotRecordedError(WeighlockError):
     """The ledger does not know a document, which may have come from another machine."""
+
+
+def require_described(data: bytes, name: str, lockfile: Lockfile) -> Inventory:
+    """Demand that a bill of materials is about exactly the files that are locked, and return what it lists.
+
+    Args:
+        data: Of the document.
+        name: Of its file, for people.
+        lockfile: With its digest.
+
+    Raises:
+        ForgedError: It was made from another lockfile, or gives other digests.
+        FormatError: It is no bill of materials.
+    """
+    from weighlock.formats import bill
+
+    document = bill.document_of(data)
+    recorded = _lockfile_digest(document)
+    if recorded is not None and f"sha256:{recorded}" != lockfile.digest:
+        raise ForgedError(
+            f"it was made from the lockfile with sha256 {recorded}, and this one has {lockfile.digest}",
+            hint=f"weighlock bom --output {name} makes it anew",
+        )
+    inventory = bill.inventory_of(document)
+    for judged in judge_bill_models(inventory.components, name, lockfile, {}):
+        if not judged.verdict.allowed:
+            raise ForgedError(f"{judged.path}: {judged.verdict.reasons[0].message}")
+    _require_names(lockfile, inventory)
+    _require_all(lockfile, inventory)
+    return inventory
 
 
 def _time(one: Numbered) -> datetime:
@@ -273,7 +290,7 @@ def _time(one: Numbered) -> datetime:
 def _sealed(ledger: Ledger, since: str | None, now: datetime) -> str:
     absorb_spools(ledger, now)
     if not ledger.size() and since is None:
-        raise _NotRecordedError("nothing was recorded yet")
+        raise NotRecordedError("nothing was recorded yet")
     ledger.checkpoint()
     found = verify_ledger(ledger, None, since)
     kept = "" if since is None else f", and continues {found['continues']} that were kept elsewhere"
@@ -294,7 +311,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Link:
     """Return a link for what was verified, or for how it failed."""
     try:
         return Link(name=name, status=INTACT, message=look())
-    except _NotRecordedError as error:
+    except NotRecordedError as error:
         return Link(name=name, status=ABSENT, message=str(error))
     except (ForgedError, FormatError) as error:
         return Link(name=name, status=BROKEN, message=str(error), hint=error.hint)

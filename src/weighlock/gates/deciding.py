@@ -70,6 +70,18 @@ class Decider:
 
         return self._asked(verdict, question)
 
+    def ask(self, verdict: Verdict, question: Callable[[], Question]) -> Verdict:
+        """Ask the engines about something that the gate itself allows, and return the verdict of all.
+
+        Args:
+            verdict: Of the gate.
+            question: Makes what is asked, where anybody is.
+
+        Raises:
+            PolicyError: An engine cannot be started at all.
+        """
+        return self._asked(verdict, question)
+
     def settle(self, report: PackageReport) -> PackageReport:
         """Ask the engines about everything that the built-in policy allows, and record all verdicts.
 

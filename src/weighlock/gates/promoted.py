@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from weighlock.errors import ForgedError, PolicyError
 from weighlock.gates.signed_lockfile import trust_of
 from weighlock.policy import digest_of_document
 from weighlock.promotion import Promotable, Promoted, Resource
+from weighlock.signing.promotion_fields import AHEAD
 from weighlock.signing.verification import verify_bundle
 from weighlock.signing.vsa import read_vsa
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from weighlock.policy import Policy
     from weighlock.promotion_policy import Stage
     from weighlock.signing.trust import Trust
-
-_AHEAD = timedelta(minutes=5)
-"""How far the clocks of a verifier and a server may differ."""
 
 _AGAIN = "promote it again: `weighlock promote MODEL --to STAGE`"
 
@@ -58,7 +55,7 @@ def verify_vsa(bundle: bytes, expected: Promotable, trust: Trust, *, now: dateti
         said, ours = vsa.promotable.resource.uri, expected.resource.uri
         raise ForgedError(f"the verification summary is about {said[:200]}, and this is {ours[:200]}", hint=_AGAIN)
     require_files(vsa.promotable.files, expected.files)
-    if vsa.made > now + _AHEAD:
+    if vsa.made > now + AHEAD:
         raise ForgedError(f"the verification summary was made in the future, {vsa.made:%Y-%m-%d %H:%M} UTC")
     return Promoted(
         vsa=replace(vsa, promotable=expected),

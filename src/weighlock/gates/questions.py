@@ -53,6 +53,17 @@ def about_package(gate: str, policy: Policy, judged: Judged) -> Question:
     return _question(gate, policy, about, judged.findings, [])
 
 
+def about_promotion(policy: Policy, about: dict[str, Any], evidence: list[dict[str, Any]]) -> Question:
+    """Return the question about a promotion.
+
+    Args:
+        policy: That the gate decided by.
+        about: What is promoted where, and who signed and approved.
+        evidence: A row for each kind of evidence that was verified.
+    """
+    return _question("promotion", policy, {"kind": "promotion", **about}, (), evidence)
+
+
 def _question(
     gate: str, policy: Policy, about: dict[str, Any], findings: Sequence[Finding], evidence: list[dict[str, Any]]
 ) -> Question:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -15,6 +15,9 @@ from weighlock.signing.strict_json import text
 
 if TYPE_CHECKING:
     from weighlock.signing.statement import Statement
+
+AHEAD = timedelta(minutes=5)
+"""How far the clocks of who signs and who verifies may differ."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -43,7 +46,7 @@ def read_promotable(statement: Statement, uri: Any, where: str) -> Promotable:
         if subject.name in files or subject.digests.keys() != {"sha256"}:
             raise ForgedError("has a subject twice, or one without exactly a SHA-256", where="statement.subject")
         files[subject.name] = subject.digests["sha256"]
-    return Promotable(resource=_resource(text(uri, where), where), files=files)
+    return Promotable(resource=read_resource(text(uri, where), where), files=files)
 
 
 def time_text(time: datetime) -> str:
@@ -86,7 +89,12 @@ def read_previous(value: Any, where: str) -> str | None:
     return None if value is None else read_digest(value, where)
 
 
-def _resource(uri: str, where: str) -> Resource:
+def read_resource(uri: str, where: str) -> Resource:
+    """Read the name of a resource, in its one spelling.
+
+    Raises:
+        ForgedError: It is none.
+    """
     match = _URI.match(uri)
     if match is None or match[1] not in REGISTRIES:
         raise ForgedError("is the name of nothing in a registry", where=where)

@@ -1,0 +1,67 @@
+"""What comes before: these bytes are in the stage before already, and nobody put them into quarantine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weighlock.artifact import Digest
+from weighlock.errors import AdmissionError, WeighlockError
+from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
+from weighlock.gates.promotion.requirement import AFTER, FAILS, MISSING, OK, QUARANTINE, Requirement
+from weighlock.gates.quarantined import open_quarantine
+from weighlock.promotion import Input, Promotable
+
+if TYPE_CHECKING:
+    from weighlock.gates.promotion.case import Case
+    from weighlock.model_source import ModelSource
+
+
+def staged(case: Case, after: str) -> Requirement:
+    """Return whether exactly these bytes were promoted to the stage before, by rules that hold now."""
+    policy, resource = case.project.policy, case.promotable.resource
+    before = resource_of(policy, resource.registry, resource.model, after)
+    rules = requirements_digest(policy, stage_of(policy, after))
+    expected = Promotable(resource=before, files=case.promotable.files)
+    where, why = f"{case.registry.place}: {before.uri}", "nothing was ever promoted there"
+    for standing in case.registry.history(before):
+        if standing.bundle is None:
+            why = "the registry does not have the verification summary any more"
+            continue
+        try:
+            promoted = verify_vsa(standing.bundle, expected, case.verifiers, now=case.request.now)
+        except WeighlockError as error:
+            why = error.message
+            continue
+        if promoted.vsa.requirements != rules:
+            why = "that was by other rules than those of the policy now"
+            continue
+        digest = Digest.sha256(promoted.digest.removeprefix("sha256:"))
+        name = f"{before.stage}-{standing.version}"
+        text = f"exactly these bytes are version {standing.version} in {before.stage}"
+        inputs = (Input(kind="vsa", name=name, digest=digest),)
+        return Requirement(kind=AFTER, status=OK, text=text, where=where, inputs=inputs)
+    text = f"these bytes are not in {before.stage}: {why}"
+    hint = f"weighlock promote {case.model.name} --to {before.stage} --key FILE"
+    return Requirement(kind=AFTER, status=MISSING, text=text, where=where, hint=hint)
+
+
+def free(case: Case, signers: tuple[str, ...] = ()) -> Requirement:
+    """Return whether nothing of it is in quarantine; where nobody knows, it is not free."""
+    policy, path = case.project.policy, case.project.policy_path
+    try:
+        quarantine = open_quarantine(case.request.environ, policy, path)
+        try:
+            quarantine.refuse(case.promotable.files.values(), models=names_of(case.model.name, case.model.source),
+                              signers=signers)  # fmt: skip
+        finally:
+            quarantine.close()
+    except AdmissionError as error:
+        where = error.where or ""
+        return Requirement(kind=QUARANTINE, status=FAILS, text=error.message, where=where, hint=error.hint)
+    return Requirement(kind=QUARANTINE, status=OK, text="nothing of it is in quarantine")
+
+
+def names_of(name: str, source: ModelSource) -> tuple[str, ...]:
+    """Return every name by which a model could be in quarantine: its own, and that of where it comes from."""
+    own = (getattr(source, key, None) for key in ("repo", "name", "repository", "url", "path"))
+    return tuple(dict.fromkeys((name, *(one for one in own if isinstance(one, str)))))
