@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import tarfile
@@ -415,3 +416,42 @@ class TestHostile:
             with pytest.raises(SourceError, match="lies elsewhere"):
                 self.lock(bench, fake)
             assert not elsewhere.heard
+
+    def test_a_lockfile_that_names_other_bytes_in_an_archive_is_refused(self, bench, fake, weights, tmp_path):
+        def packed(data):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as archive:
+                info = tarfile.TarInfo("a.bin")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+            return buffer.getvalue()
+
+        def put(*tags, data):
+            kind = "application/vnd.kitops.modelkit.model.v1.tar"
+            layer = {"mediaType": kind, "digest": fake.blob(packed(data)), "size": len(packed(data))}
+            return fake.put(model_of({}, {}, layers=[layer]), *tags)
+
+        put("v1", data=weights["data"])
+        self.lock(bench, fake)
+        bench.empty()
+        before, revision = bench.project.lock.read_text(), bench.lockfile.models[0].source.revision
+        bench.project.lock.write_text(before.replace(revision, put(data=weights["safetensors"])))
+        with pytest.raises(DigestMismatchError, match="the lockfile says"):
+            bench.sync()
+        bench.project.lock.write_text(before.replace('"a.bin"', '"b.bin"'))
+        with pytest.raises(SourceError, match="is not in the manifest"):
+            bench.sync()
+        bench.project.lock.write_text(before)
+        assert bench.sync() == {"a.bin": "downloaded"}
+
+    def test_two_layers_with_one_path_one_of_them_packed_are_not_locked(self, bench, fake, weights):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo("a.bin"))
+        data = buffer.getvalue()
+        kind = "application/vnd.kitops.modelkit.model.v1.tar"
+        layers = model_of({"a.bin": fake.blob(b"x")}, {"a.bin": b"x"})["layers"]
+        layers.append({"mediaType": kind, "digest": fake.blob(data), "size": len(data)})
+        fake.put(model_of({}, {}, layers=layers), "v1")
+        with pytest.raises(SourceError, match="two files"):
+            self.lock(bench, fake)

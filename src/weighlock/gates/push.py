@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 from weighlock.artifact import Digest
 from weighlock.errors import ForgedError, UnsupportedError, UsageError
 from weighlock.formats.oci_manifest import LARGEST, MANIFEST, Descriptor, digest_of
+from weighlock.gates.collect import Collector
 from weighlock.gates.signatures import read_bundle_file
 from weighlock.gates.sync import choose, sync
 from weighlock.model_source import OciSource
@@ -24,6 +25,7 @@ from weighlock.signing.bundle import MEDIA_TYPE, read_bundle
 from weighlock.signing.oms_bundle import file_name
 from weighlock.signing.statement import read_statement
 from weighlock.sources.directory import open_regular
+from weighlock.sources.exchange import Exchange
 from weighlock.sources.interface import Silence
 from weighlock.sources.oci.model_pack import CONFIG, configuration, manifest_of
 from weighlock.sources.oci.referrers import attach
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from weighlock.lockfile import LockedFile, LockedModel, Lockfile
     from weighlock.model_source import OciRequest
     from weighlock.sources.interface import Progress
+
+
+_UPLOADS = 8
+"""Uploads at once, as downloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,6 @@ def push(
     places: Places,
     *,
     attachments: Sequence[Path] = (),
-    registry: Registry | None = None,
     allow_http: bool = False,
     progress: Progress | None = None,
     decider: Decider | None = None,
@@ -100,7 +105,6 @@ def push(
         target: Repository and tag.
         places: Where its files are; what is missing is downloaded from its source.
         attachments: Sigstore bundles, beside the one for OpenSSF Model Signing that lies next to the lockfile.
-        registry: Is asked.
         allow_http: Other machines may be asked without encryption.
         progress: Is told what happens.
         decider: Records what was pushed.
@@ -114,18 +118,16 @@ def push(
     if target.ref is None or ":" in target.ref:
         where = f"oci:{target.repository}"
         raise UsageError("needs a tag that shall lead to the model", where=where, hint=f"write {where}:TAG")
-    registry = registry or Registry(allow_http=allow_http)
+    exchange = Exchange(allow_http=allow_http)
+    registry = Registry(allow_http=allow_http, exchange=exchange)
     progress = progress or Silence()
     # 1. Collect and verify
     (model,) = choose(lockfile, [name])
     bundles = [(place, _bundle(place)) for place in _signatures(model, places, attachments)]
     sync([model], places, allow_http=allow_http, progress=progress, decider=decider)
     # 2. Push
-    mount = model.source.repository if isinstance(model.source, OciSource) else None
-    files = tuple(
-        _push_file(registry, target.repository, file, places.file(model, file.path), mount=mount, progress=progress)
-        for file in sorted(model.files, key=lambda file: file.path)
-    )
+    with Collector(exchange, progress) as collector:
+        files = _push_files(registry, target.repository, model, places, collector)
     config = configuration(model)
     upload_bytes(registry, target.repository, config)
     # 3. Name
@@ -145,19 +147,29 @@ def push(
     return pushed
 
 
-def _push_file(
-    registry: Registry, repository: str, file: LockedFile, place: Path, *, mount: str | None, progress: Progress
-) -> PushedFile:
-    progress.expect(file.size)
-    reader = _Reader(place, progress)
-    try:
-        blob = Blob(digest=f"sha256:{file.sha256}", size=file.size, opened=reader.opened)
-        status = upload(registry, repository, blob, mount=mount)
-    finally:
-        reader.close()
-    if status != UPLOADED:
-        progress.advance(file.size)
-    return PushedFile(path=file.path, size=file.size, sha256=file.sha256, status=status)
+def _push_files(
+    registry: Registry, repository: str, model: LockedModel, places: Places, collector: Collector
+) -> tuple[PushedFile, ...]:
+    mount = model.source.repository if isinstance(model.source, OciSource) else None
+
+    def one(file: LockedFile) -> str:
+        reader = _Reader(places.file(model, file.path), collector.progress)
+        collector.progress.expect(file.size)
+        try:
+            blob = Blob(digest=f"sha256:{file.sha256}", size=file.size, opened=reader.opened)
+            status = upload(registry, repository, blob, mount=mount)
+        finally:
+            reader.close()
+        if status != UPLOADED:
+            collector.progress.advance(file.size)
+        return status
+
+    files = sorted(model.files, key=lambda file: file.path)
+    blobs = {file.sha256: file for file in files}
+    statuses = dict(zip(blobs, collector.map(one, list(blobs.values()), workers=_UPLOADS), strict=True))
+    return tuple(
+        PushedFile(path=file.path, size=file.size, sha256=file.sha256, status=statuses[file.sha256]) for file in files
+    )
 
 
 class _Reader:
