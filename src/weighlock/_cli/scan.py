@@ -52,15 +52,18 @@ def command(
     Exit codes: 0 every file is ALLOW, 1 a file is DENY, 2 nothing could be judged.
     """
     from weighlock.gates.organisation import organisations_policy, require_profiles
+    from weighlock.gates.quarantined import open_quarantine
     from weighlock.gates.recording import Recorder
     from weighlock.gates.scan import Judge, scan
 
     # A folder that is scanned may be a stranger's: where verdicts are recorded is not for its policy to say.
-    recorder = Recorder(os.environ, organisations_policy(os.environ).evidence.ledger)
+    policy = organisations_policy(os.environ)
+    recorder = Recorder(os.environ, policy.evidence.ledger)
+    quarantine = open_quarantine(os.environ, policy, None)
     require_profiles(profiles, os.environ)
     judge = Judge(profiles=profiles, digests=digests)
     with _scanner(second) as asked, Bar(_columns) as bar:
-        report = scan(paths, judge, engine=engine, second=asked, progress=bar, recorder=recorder)
+        report = scan(paths, judge, engine=engine, second=asked, progress=bar, recorder=recorder, quarantine=quarantine)
     emit(_render(report, kind, to_terminal=output is None and sys.stdout.isatty()), output)
     return 0 if report.allowed else 1
 

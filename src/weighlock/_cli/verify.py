@@ -63,6 +63,7 @@ def command(
     from weighlock.gates.places import Places
     from weighlock.gates.sync import choose
     from weighlock.gates.verify import VerifiedFile, VerifyReport, record, verify_models, verify_paths
+    from weighlock.gates.verify_quarantine import quarantined
     from weighlock.output.lockfile import verify_json, verify_text
 
     project = project_of(lockfile)
@@ -85,7 +86,7 @@ def command(
             ).files
         if others:
             files += verify_paths(others, locked, deep=deep, engine=engine, progress=progress).files
-    report = VerifyReport(files=tuple(files))
+    report = quarantined(VerifyReport(files=tuple(files)), locked, project.quarantine())
     record(report, project.decider("verify"))
     if chain:
         return verify_chain(report, locked, project, signature, bill=bill, since=since, kind=kind, output=output)

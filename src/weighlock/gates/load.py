@@ -345,7 +345,7 @@ def open_gate(environ: Mapping[str, str]) -> LoadGate:
         WeighlockError: They cannot be read, or there is no lockfile and the policy does not do without one.
     """
     settings = find_settings(environ)
-    decider = open_decider("load", settings.policy, settings.policy_path, environ)
+    decider = open_decider("load", settings.policy, settings.policy_path, environ, quarantined=False)
     lockfile = read_recorded(settings, environ, decider)
     named = environ.get("WEIGHLOCK_MODE") or environ.get("WEIGHLOCK_POLICY")
     if settings.mode != "enforce" and not named and sys.stderr is not None:

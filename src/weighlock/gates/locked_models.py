@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from weighlock.gates.packages import JudgedLooseFile
 from weighlock.gates.places import Places
+from weighlock.gates.quarantined import RULE
 from weighlock.gates.request import intent_request
 from weighlock.gates.stale import check as stale_differences
-from weighlock.gates.verify import BESIDE, GOOD, LEFT_OUT, MISSING, UNREADABLE, verify_models
+from weighlock.gates.verify import BESIDE, GOOD, LEFT_OUT, MISSING, QUARANTINED, UNREADABLE, verify_models
+from weighlock.gates.verify_quarantine import quarantined
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def judge_models(
     report = verify_models(
         lockfile.models, lockfile, Places(folder=project.folder), intents=project.policy.models, progress=progress
     )
+    report = quarantined(report, lockfile, project.quarantine())
     judged += [
         JudgedLooseFile(path=file.path, findings=(), verdict=_mismatch(file.status, file.message))
         for file in report.files
@@ -65,6 +68,7 @@ def _stale(differences: tuple[str, ...]) -> Verdict:
 
 
 def _mismatch(status: str, message: str | None) -> Verdict:
-    rule = "unverifiable" if status == UNREADABLE else f"{status}-file"
+    rules = {UNREADABLE: "unverifiable", QUARANTINED: RULE}
+    rule = rules.get(status, f"{status}-file")
     reason = Reason(rule=rule, message=message or status, remedy="weighlock verify lists what to do")
     return Verdict(decision=Decision.DENY, reasons=(reason,))

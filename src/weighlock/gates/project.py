@@ -11,6 +11,7 @@ from weighlock.files import read_lockfile
 from weighlock.gates.deciding import Decider
 from weighlock.gates.load_settings import LOCKFILE, find_lockfile, find_policy, root_of
 from weighlock.gates.profiles import names_of
+from weighlock.gates.quarantined import open_quarantine
 from weighlock.gates.recording import Recorder
 from weighlock.gates.signed_lockfile import read_signed
 from weighlock.lockfile import Lockfile
@@ -18,6 +19,7 @@ from weighlock.lockfile import Lockfile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from weighlock.gates.quarantined import Quarantine
     from weighlock.policy import Policy
 
 
@@ -50,7 +52,17 @@ class Project:
     def decider(self, gate: str) -> Decider:
         """Return what decides at a gate by this project's policy."""
         beside = os.path.dirname(os.path.abspath(self.policy_path)) if self.policy_path else None
-        return Decider(gate, self.policy, beside=beside, recorder=self.recorder)
+        return Decider(gate, self.policy, beside=beside, recorder=self.recorder, quarantine=self.quarantine())
+
+    def quarantine(self) -> Quarantine | None:
+        """Return the quarantine that holds for this project; none in a rehearsal, which records nothing either.
+
+        Raises:
+            WeighlockError: The policy names a list that can be nowhere.
+        """
+        if self.recorder is None:
+            return None
+        return open_quarantine(self.recorder.environ, self.policy, self.policy_path)
 
     def record_lockfile(self, gate: str, lockfile: Lockfile) -> None:
         """Record the lockfile that a gate wrote.

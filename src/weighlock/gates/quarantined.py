@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from weighlock.errors import AdmissionError
 from weighlock.gates.quarantine_memory import Memory
 from weighlock.output.escape import printable
+from weighlock.verdict import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -165,6 +166,16 @@ class Quarantine:
         problem = self.problem()
         if problem is not None:
             raise AdmissionError(problem.message, where="quarantine list", hint=problem.hint)
+
+    def reason(
+        self, digests: Iterable[str] = (), *, models: Iterable[str] = (), packages: Iterable[str] = ()
+    ) -> Reason | None:
+        """Return why a verdict has to deny any of these, or ``None`` where no list is against it."""
+        found = self.denied(digests, models=models, packages=packages)
+        if found is not None:
+            return Reason(rule=RULE, message=found.message, remedy=found.remedy)
+        problem = self.problem()
+        return None if problem is None else Reason(rule=UNKNOWN_RULE, message=problem.message, remedy=problem.hint)
 
     @property
     def evidence(self) -> tuple[str, ...]:

@@ -23,13 +23,16 @@ from weighlock.errors import UsageError, WeighlockError
 from weighlock.finding import Inspection, Outcome, unverifiable
 from weighlock.formats.source import FileSource
 from weighlock.gates.profiles import names_of, require_profiles
+from weighlock.gates.quarantined import RULE
 from weighlock.policy import Policy
 from weighlock.sources import disk
+from weighlock.verdict import Decision, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from weighlock.executors.interface import Engine
+    from weighlock.gates.quarantined import Quarantine
     from weighlock.gates.recording import Recorder
     from weighlock.scanners.interface import Scanner
     from weighlock.verdict import Verdict
@@ -168,6 +171,7 @@ def scan(
     second: Scanner | None = None,
     progress: Callable[[int, int], None] | None = None,
     recorder: Recorder | None = None,
+    quarantine: Quarantine | None = None,
 ) -> Report:
     """Judge every file under some paths.
 
@@ -178,6 +182,7 @@ def scan(
         second: Another scanner that is asked as well, here.
         progress: Called after each file with how many are done and how many there are.
         recorder: Records verdicts.
+        quarantine: Says what is denied; where that is anything, every file is hashed.
 
     Returns:
         The report, sorted by path, whatever the engine.
@@ -189,11 +194,16 @@ def scan(
     require_profiles(judge.profiles)
     collection = disk.collect(paths)
     _demand_files(paths, collection)
+    if quarantine is not None:
+        quarantine.look()
+        judge = replace(judge, digests=judge.digests or not quarantine.is_empty)
     listed, not_models = [], 0
     for done, judged in enumerate(_judge_all(collection.files, judge, engine), 1):
         if second is not None:
             judged = _with_opinion(judged, judge, second)  # noqa: PLW2901 - the same file, with more said about it
-        if judged.inspection.outcome is Outcome.NOT_A_MODEL:
+        if quarantine is not None:
+            judged = _unless_quarantined(judged, quarantine)  # noqa: PLW2901 - likewise
+        if judged.inspection.outcome is Outcome.NOT_A_MODEL and judged.verdict.allowed:
             not_models += 1
         else:
             listed.append(judged)
@@ -203,6 +213,17 @@ def scan(
             progress(done, len(collection.files))
     listed.sort(key=lambda item: item.artifact.path)
     return Report(command="scan", judged=tuple(listed), not_models=not_models, repeats=collection.repeats)
+
+
+def _unless_quarantined(judged: Judged, quarantine: Quarantine) -> Judged:
+    """Deny what is in quarantine, whatever it is; a list that is not new or not there says nothing to a scan."""
+    digest = judged.artifact.digest
+    found = quarantine.known((str(digest),)) if digest is not None else None
+    if found is None:
+        return judged
+    reason = Reason(rule=RULE, message=found.message, remedy=found.remedy)
+    reasons = (reason, *judged.verdict.reasons) if not judged.verdict.allowed else (reason,)
+    return replace(judged, verdict=replace(judged.verdict, decision=Decision.DENY, reasons=reasons))
 
 
 def _record(judged: Judged, judge: Judge, recorder: Recorder) -> None:

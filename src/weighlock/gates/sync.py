@@ -3,7 +3,8 @@
 1. collect: every locked file, where it belongs;
 2. identify: what lies there is hashed, what is missing or has other bytes is downloaded into quarantine;
 3. verify: the digest is that of the lockfile, for files that were here as for those that came;
-4. decide: a file that the lockfile calls refused or unverifiable needs a person who accepted it;
+4. decide: a file that the lockfile calls refused or unverifiable needs a person who accepted it, and none may be in
+   quarantine;
 5. enforce: verified files are published, atomically, one by one.
 
 The bytes were inspected when they were locked; the digest says that they are the same.
@@ -18,6 +19,7 @@ from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, DigestMismatchError, SourceError, UsageError
 from weighlock.gates.clients import Clients
 from weighlock.gates.collect import Brought, Collector, Errand
+from weighlock.gates.load_quarantine import names_of_model
 from weighlock.model_source import PathSource, UrlSource
 from weighlock.sources.hub import locked_offer
 from weighlock.sources.interface import Silence
@@ -138,6 +140,9 @@ def _admitted(model: LockedModel, decider: Decider | None) -> tuple[LockedFile, 
                 where=f"{model.name}: {file.path}",
                 hint="take it out of the lockfile",
             )
+        if decider is not None:
+            subject = f"{model.name}:{file.path}"
+            decider.require_unquarantined(subject, Digest.sha256(file.sha256), names_of_model(model))
     return model.files
 
 

@@ -51,12 +51,13 @@ LEFT_OUT = "left-out"
 UNREADABLE = "unreadable"
 UNSIGNED = "unsigned"
 JUDGED_ANEW = "judged-anew"
+QUARANTINED = "quarantined"
 """What can be said of a file. `BESIDE` is an unlocked file in the shared Hub cache, which no other project's tools
 can be forbidden to put there; the load gate refuses it. `LEFT_OUT` is one that `lock` would leave out again, and that
 the load gate refuses likewise. Everywhere else such a file is `EXTRA`, a mismatch. `UNSIGNED` is one of the few that
 may lie beside what somebody else signed, see `gates.model_signature`."""
 
-_MISMATCHES = frozenset({MISSING, CHANGED, EXTRA, JUDGED_ANEW})
+MISMATCHES = frozenset({MISSING, CHANGED, EXTRA, JUDGED_ANEW, QUARANTINED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class VerifyReport:
         statuses = {file.status for file in self.files}
         if UNREADABLE in statuses:
             return 2
-        return 1 if statuses & _MISMATCHES else 0
+        return 1 if statuses & MISMATCHES else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ def record(report: VerifyReport, decider: Decider) -> None:
         LedgerError: It cannot be recorded, and the policy requires that.
     """
     for file in report.files:
-        denied = file.status in _MISMATCHES or file.status == UNREADABLE
+        denied = file.status in MISMATCHES or file.status == UNREADABLE
         reasons = (Reason(rule=file.status, message=file.message or file.status),)
         verdict = Verdict(decision=Decision.DENY if denied else Decision.ALLOW, reasons=reasons)
         digest = Digest.sha256(file.sha256) if file.sha256 else None

@@ -11,7 +11,7 @@ from weighlock import __version__
 from weighlock.checks.remote_code import OTHER_REPOSITORY
 from weighlock.finding import Severity, listing
 from weighlock.gates.changes import describe
-from weighlock.gates.verify import CHANGED, EXTRA, GOOD, JUDGED_ANEW, MISSING, UNREADABLE
+from weighlock.gates.verify import CHANGED, EXTRA, GOOD, JUDGED_ANEW, MISSING, QUARANTINED, UNREADABLE
 from weighlock.output.escape import printable
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _NEXT_STEPS = {
     CHANGED: "`weighlock sync` replaces it; restore a file of your own, or lock it again if you changed it on purpose",
     EXTRA: "remove it, lock it with `weighlock lock`, or exclude it in [tool.weighlock.models]",
     UNREADABLE: "mend what stands there and run it again",
+    QUARANTINED: "take it out of the lockfile; `weighlock quarantine --release ID` takes a mistake back",
     JUDGED_ANEW: "look at it with `weighlock scan`, and lock it again to record what is seen today",
 }
 """What a person can do, by the status of a file."""

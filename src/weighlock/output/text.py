@@ -18,7 +18,7 @@ _MOST_FINDINGS = 8
 _NARROWEST = 40
 _LABEL = 10
 _STYLES = {"ALLOW": "32", "DENY": "1;31"}
-_ORDER = (Outcome.DATA_ONLY, Outcome.NEEDS_APPROVAL, Outcome.UNVERIFIABLE, Outcome.REFUSED)
+_ORDER = (Outcome.NOT_A_MODEL, Outcome.DATA_ONLY, Outcome.NEEDS_APPROVAL, Outcome.UNVERIFIABLE, Outcome.REFUSED)
 _APPROVALS = (
     "What you approve loads in guarded programs. `scan` asks no lockfile, so it goes on to say DENY; "
     "names of a `--profile` count here, too."

@@ -1,0 +1,101 @@
+"""``weighlock quarantine`` and the commands that it stops, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+
+import pytest
+
+from weighlock._cli import main
+
+DATA = pickle.dumps({"weights": [1, 2]})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIGHLOCK_STATE", str(tmp_path / "state"))
+    for name in ("WEIGHLOCK_SIGNING_KEY", "WEIGHLOCK_LEDGER"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "m.pkl").write_bytes(DATA)
+    assert main(["lock", "./net"]) == 0
+    return tmp_path
+
+
+def deny(capsys, *words: str) -> dict:
+    capsys.readouterr()
+    assert main(["quarantine", *words, "--reason", "it opens a shell", "--yes", "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_sync_lock_verify_and_scan_stop_at_what_is_in_quarantine(project, capsys):
+    said = deny(capsys, "net/m.pkl")
+    assert said["stops"]["models"] == ["./net"]
+    for words in (["sync"], ["lock", "./net"], ["verify"], ["scan", "net"]):
+        assert main(words) == 1, words
+        told = capsys.readouterr()
+        assert "it opens a shell" in told.out + told.err, words
+    assert main(["quarantine", "--release", said["id"], "--reason", "a false alarm"]) == 0
+    for words in (["sync"], ["lock", "./net"], ["verify"], ["scan", "net"]):
+        assert main(words) == 0, words
+
+
+def test_scan_names_a_file_that_is_no_model_and_in_quarantine(project, capsys):
+    (project / "code.py").write_text("x = 1\n")
+    deny(capsys, "code.py")
+    assert main(["scan", "code.py"]) == 1
+    assert "quarantined" in capsys.readouterr().out
+
+
+def test_a_model_is_denied_by_its_name_with_every_file_that_is_known(project, capsys):
+    said = deny(capsys, "./net", "--as", "model")
+    assert said["models"] == ["./net"]
+    assert len(said["digests"]) == 1
+    assert main(["verify"]) == 1
+
+
+def test_what_it_will_stop_is_said_before_anything_is_done(project, capsys):
+    assert main(["quarantine", "net/m.pkl", "--dry-run"]) == 0
+    assert "locked model: ./net" in capsys.readouterr().out
+    assert main(["quarantine", "--show"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], "takes SUBJECT"),
+        (["net/m.pkl"], "nothing says why"),
+        (["net/m.pkl", "--reason", " "], "nothing says why"),
+        (["net/m.pkl", "--reason", "x"], "nobody is there to be asked"),
+        (["net/m.pkl", "--show"], "takes SUBJECT"),
+        (["nothing", "--reason", "x", "--yes"], "known nowhere"),
+        (["net/m.pkl", "--reason", "x", "--yes", "--expires", "soon"], "must be a time"),
+        (["net/m.pkl", "--reason", "x", "--yes", "--expires", "0d"], "over at once"),
+        (["--release", "Q-1", "--reason", "x"], "no entry"),
+        (["--refresh", "--list", "https://example.org/x"], "URL"),
+        (["--export", "x.json"], "there is no list"),
+    ],
+)
+def test_what_makes_no_sense_changes_nothing(project, capsys, words, why):
+    assert main(["quarantine", *words]) == 2
+    assert why in capsys.readouterr().err
+    assert not os.path.lexists(project / "state" / "ledger" / "quarantine.sigstore.json")
+
+
+def test_an_entry_that_ends_says_when(project, capsys):
+    deny(capsys, "net/m.pkl", "--expires", "30d")
+    assert main(["quarantine", "--show"]) == 0
+    assert ", until 20" in capsys.readouterr().out
+
+
+def test_a_hostile_reason_is_shown_and_obeyed_by_nobody(project, capsys):
+    capsys.readouterr()
+    words = ["quarantine", "net/m.pkl", "--reason", "x\x1b[2J\n::error::y", "--yes"]
+    assert main(words) == 0
+    assert main(["quarantine", "--show"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
