@@ -10,13 +10,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.quarantines import BAD, denial, listed, release, signed
+from weighlock.artifact import Digest, PackageFile
 from weighlock.errors import AdmissionError
+from weighlock.gates.deciding import open_decider
+from weighlock.gates.packages import JudgedPackage, PackageReport
 from weighlock.gates.quarantined import Quarantine, open_quarantine
 from weighlock.gates.watched_list import FILE
 from weighlock.ledger.keys import key_of
 from weighlock.policy import Policy
+from weighlock.release import Release
 from weighlock.signing.key import generate
 from weighlock.signing.ledger_key import LedgerSigner
+from weighlock.verdict import Decision, Verdict
 
 CI, MALLORY = generate(), generate()
 
@@ -317,3 +322,22 @@ def test_a_hundred_thousand_digests_are_read_in_seconds_and_answered_at_once(pla
     for _ in range(1000):
         quarantine.refuse(["c" * 64])
     assert (time.perf_counter() - begun) / 1000 < 0.001
+
+
+def test_a_package_in_quarantine_is_denied_by_its_name_and_by_its_digest(own):
+    own.own(denial(digests=(f"sha256:{'c' * 64}",), packages=("evil==1.0",)))
+    for name, digit in (("evil", "a"), ("other", "c"), ("good", "a")):
+        filename, digest = f"{name}-1.0-py3-none-any.whl", Digest.sha256(digit * 64)
+        wheel = PackageFile(name=name, version="1.0", filename=filename, digest=digest)
+        judged = JudgedPackage(release=Release(artifact=wheel), findings=(), verdict=Verdict(decision=Decision.ALLOW))
+        decider = open_decider("check", Policy(), None, own.environ)
+        settled = decider.settle(PackageReport(command="check", packages=(judged,))).packages[0]
+        assert settled.verdict.allowed == (name == "good")
+        if name != "good":
+            assert settled.verdict.reasons[0].rule == "quarantined"
+
+
+def test_a_ledger_that_is_no_folder_holds_no_list(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    quarantine = open_quarantine({"WEIGHLOCK_LEDGER": str(tmp_path / "file")}, Policy(), None)
+    quarantine.refuse([BAD])

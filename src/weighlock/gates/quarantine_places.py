@@ -94,7 +94,7 @@ class FilePlace:
 
         try:
             return Sight(data=read_regular(self.name, LARGEST + 1))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Sight()
         except OSError as error:
             self._stamps = None
