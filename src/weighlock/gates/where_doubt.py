@@ -8,7 +8,7 @@ the index would not find; it finds that the index is not what it was made from.
 from __future__ import annotations
 
 import json
-import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from weighlock.errors import LedgerError
@@ -23,25 +23,33 @@ if TYPE_CHECKING:
     from weighlock.incidents.sources import Source
     from weighlock.ledger.interface import Ledger
 
+_AT_ONCE = 1000
+"""Entries that are searched together."""
+
 
 def documents_with(meanings: Iterable[Meaning], sources: Iterable[Source]) -> list[Source]:
     """Return the lockfiles and bills that mention a subject."""
-    pattern = _any(part for one in meanings for part in _in_documents(one))
-    if pattern is None:
-        return []
-    return [one for one in sources if one.kind in {LOCKFILE, BILL} and not one.problem and _mentions(one, pattern)]
+    parts = _once(part for one in meanings for part in _in_documents(one))
+    there = (one for one in sources if one.kind in {LOCKFILE, BILL} and not one.problem)
+    return [one for one in there if parts and _mentions(one, parts)]
 
 
 def entry_with(meanings: Iterable[Meaning], ledger: Ledger) -> tuple[int, bytes] | None:
     """Return the first entry of a ledger that mentions a subject, and its number."""
-    pattern = _any(part for one in meanings for part in _in_entries(one))
-    if pattern is None:
+    parts = _once(part for one in meanings for part in _in_entries(one))
+    if not parts:
         return None
-    search = pattern.search
     try:
-        return next((pair for pair in enumerate(ledger.read(0, ledger.size())) if search(pair[1])), None)
+        entries, number = ledger.read(0, ledger.size()), 0
+        while some := list(islice(entries, _AT_ONCE)):
+            whole = b"\n".join(some)  # no part has a line break, so that none is found across two entries
+            if any(part in whole for part in parts):
+                place, entry = next(pair for pair in enumerate(some) if any(part in pair[1] for part in parts))
+                return number + place, entry
+            number += len(some)
     except LedgerError:
-        return None  # that it cannot be read is a gap already
+        pass  # that it cannot be read is a gap already
+    return None
 
 
 def _in_documents(one: Meaning) -> list[bytes]:
@@ -63,13 +71,13 @@ def _written(name: str) -> bytes:
     return json.dumps(name, ensure_ascii=False)[1:-1].encode("utf-8", "backslashreplace")
 
 
-def _any(parts: Iterable[bytes]) -> re.Pattern[bytes] | None:
-    found = list(dict.fromkeys(parts))
-    return re.compile(b"|".join(map(re.escape, found))) if found else None
+def _once(parts: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(parts))
 
 
-def _mentions(one: Source, pattern: re.Pattern[bytes]) -> bool:
+def _mentions(one: Source, parts: tuple[bytes, ...]) -> bool:
     try:
-        return pattern.search(read_regular(one.place)) is not None
+        data = read_regular(one.place)
     except OSError:
         return False  # it changed this moment: the next question finds it
+    return any(part in data for part in parts)

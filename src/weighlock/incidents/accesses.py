@@ -119,8 +119,8 @@ class Accesses:
         differs = False
         self._begin(ledger, size, sealed)  # 1
         start = int(self._index.get("entries", 0))
-        stops = sorted({sealed, *range(start + _AT_ONCE, size, _AT_ONCE), size} - set(range(start + 1)))
-        for stop in stops:  # 2
+        stops = {sealed, *range(start + _AT_ONCE, size, _AT_ONCE), size}
+        for stop in sorted(stop for stop in stops if stop > start):  # 2
             tree = self._take(ledger, start, stop)
             if stop == sealed and tree.root() != root:  # 3
                 differs = True
