@@ -103,7 +103,8 @@ def _component(data: dict[str, Any], where: str) -> Iterator[Relation]:
 
 def _ancestors(data: dict[str, Any], child: str, where: str) -> Iterator[Relation]:
     """Yield what a component was made from, and of what that was made: all of it is in the component."""
-    pedigree = table(data.get("pedigree") or {}, f"{where}.pedigree")
+    given = data.get("pedigree")
+    pedigree = table({} if given is None else given, f"{where}.pedigree")
     path = f"{where}.pedigree.ancestors"
     for index, item in enumerate(tables(pedigree.get("ancestors"), path)):
         place = f"{path}[{index}]"
