@@ -243,5 +243,6 @@ def _promoted(one: Hit, why: str) -> PromotedVersion:
         digests=tuple(one.detail.get("digests", ())),
         statement=str(one.detail.get("statement", "")),
         time=datetime.fromisoformat(time) if time else None,
+        in_force=bool(one.detail.get("in_force", True)),
         why=why,
     )

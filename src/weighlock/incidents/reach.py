@@ -113,7 +113,8 @@ class PromotedVersion:
         digests: Of its files, ``sha256:…``.
         statement: Digest of the statement that allowed it (VSA), ``sha256:…``; empty where there is none.
         time: When.
-        why: ``is``, or the base that it was made from.
+        in_force: The registry hands it out now; else it did.
+        why: ``is``, or ``derived`` where it was made from the subject.
     """
 
     place: str
@@ -123,6 +124,7 @@ class PromotedVersion:
     digests: tuple[str, ...] = ()
     statement: str = ""
     time: datetime | None = None
+    in_force: bool = True
     why: str = "is"
 
 

@@ -191,7 +191,8 @@ def of_environment(distributions: Iterable[tuple[str, str]]) -> Iterator[Item]:
 def of_promotions(promoted: Iterable[PromotedVersion]) -> Iterator[Item]:
     """Yield every version that was promoted."""
     for one in promoted:
-        detail = {"stage": one.stage, "statement": one.statement, "digests": list(one.digests)}
+        detail: dict[str, object] = {"stage": one.stage, "statement": one.statement, "digests": list(one.digests)}
+        detail["in_force"] = one.in_force
         yield Item(
             kind="promoted",
             name=one.model,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weighlock.incidents.counts import hosts
 from weighlock.output.drawing import GAP, HEIGHT, Node, box, few, heading, line, picture, stack
 from weighlock.output.markup import Markup, cut, tag
-from weighlock.output.where.words import amount, counted, kind, sentence
+from weighlock.output.where.words import amount, counted, kind, sentence, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +42,11 @@ def _under(found: Reach) -> str:
 
 
 def _places(found: Reach) -> Iterator[Node]:
-    for promoted in found.promoted:
+    for promoted in sorted(found.promoted, key=lambda one: not one.in_force):
         yield Node(
             name=f"{promoted.model} {promoted.version}".rstrip(),
-            under=f"promoted to {promoted.stage or 'a stage'}",
-            look="denied",
+            under=f"promoted to {standing(promoted)}",
+            look="denied" if promoted.in_force else "floating",
         )
     models: dict[str, list[str]] = {}
     for one in found.locked:

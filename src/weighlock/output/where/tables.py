@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.output.markup import Markup, digest, foreign, tag
 from weighlock.output.page import row, section, table
-from weighlock.output.where.words import moment, runs, source, times, why
+from weighlock.output.where.words import moment, runs, source, standing, times, why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ def promoted(found: Sequence[PromotedVersion]) -> list[Markup]:
         row(
             ("Model", tag("span", foreign(one.model, 200), _related(one.why)), ""),
             ("Version", foreign(one.version, 60), ""),
-            ("Stage", foreign(one.stage, 60), ""),
+            ("Stage", foreign(standing(one), 80), "bad" if one.in_force else ""),
             ("When", moment(one.time) if one.time else "", ""),
             ("Registry", foreign(one.place, 300), "path"),
             ("Statement", digest(one.statement) if one.statement else "", "hash"),

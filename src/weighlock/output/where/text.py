@@ -19,6 +19,7 @@ from weighlock.output.where.words import (
     runs,
     sentence,
     source,
+    standing,
     times,
     why,
     word,
@@ -106,7 +107,7 @@ def _promoted(found: Reach) -> Iterator[str]:
     for one in found.promoted:
         told = why(one.why)
         when = f", {moment(one.time)}" if one.time else ""
-        yield f"  {one.model} {one.version}  {one.stage}{when}{f', {told}' if told else ''}"
+        yield f"  {one.model} {one.version}  {standing(one)}{when}{f', {told}' if told else ''}"
         yield f"    {one.place}{f'  {one.statement[:_DIGITS]}' if one.statement else ''}"
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from weighlock.incidents.reach import Access, Reach
+    from weighlock.incidents.reach import Access, PromotedVersion, Reach
 
 FOUND, NOWHERE, UNDECIDED = "FOUND", "NOWHERE KNOWN", "NOT DECIDED"
 
@@ -69,6 +69,12 @@ def why(name: str) -> str:
     return "" if name == "is" else _WHY.get(name, name)
 
 
+def standing(one: PromotedVersion) -> str:
+    """Return the stage of a promoted version, and whether it is still in force there."""
+    stage = one.stage or "a stage"
+    return f"{stage}, in force" if one.in_force else f"{stage} before"
+
+
 def sentence(found: Reach) -> str:
     """Return the answer in a sentence without a full stop."""
     if not found.found:
@@ -91,8 +97,8 @@ def _parts(found: Reach) -> Iterator[str]:
     if found.installed:
         yield f"installed in {amount(len({one.place for one in found.installed}), 'environment')}"
     if found.promoted:
-        stages = ", ".join(sorted({one.stage[:_LONGEST_STAGE] for one in found.promoted if one.stage})[:_MOST_STAGES])
-        yield f"{amount(len(found.promoted), 'promoted version')}{f' ({stages})' if stages else ''}"
+        stages = sorted({standing(one)[:_LONGEST_STAGE] for one in found.promoted})
+        yield f"{amount(len(found.promoted), 'promoted version')} ({'; '.join(stages[:_MOST_STAGES])})"
     if found.derived:
         yield f"{amount(len({one.name for one in found.derived}), 'model')} made from it"
     uses = [one for one in found.accesses if one.is_use and not one.rests]
