@@ -176,9 +176,14 @@ class Place:
     def tag(self, repository: str = "prod/net", tag: str = "production", user="viewer") -> Reply:
         return self.v2("GET", f"{repository}/manifests/{tag}", self.token(user, f"repository:{repository}:pull"))
 
-    def deny(self, *digests: str) -> None:
-        """Put digests into quarantine."""
-        self.events.append(denial(len(self.events) + 1, digests=digests))
+    def promotions(self, name: str) -> list:
+        """Return what was promoted, the newest first."""
+        query = f"model={self.host}/staging/{name}&stage=production"
+        return ask("GET", f"{self.url}/promotions?{query}", headers=basic("ci")).json["history"]
+
+    def deny(self, *digests: str, **words) -> None:
+        """Put digests, models or signers into quarantine."""
+        self.events.append(denial(len(self.events) + 1, digests=digests, **words))
         self._publish()
 
     def release(self) -> None:

@@ -25,11 +25,23 @@ GOOD = {"model.safetensors": b"good weights", "config.json": b'{"a": 1}'}
 EVIL = {"model.safetensors": b"evil weights", "config.json": b'{"a": 1}'}
 
 
+@pytest.fixture(scope="module")
+def resting(place):
+    """A model in production that no test moves."""
+    return Net(place, "resting", *place.promoted(GOOD | {"name": b"resting"}, name="resting"))
+
+
 @pytest.fixture
-def net(place, name):
-    """A model in production; in the end what was promoted last is what is pulled."""
-    manifest, digest = place.promoted(GOOD | {"name": name.encode()}, name=name)
-    return Net(place, name, manifest, digest)
+def alone():
+    """The test moves its model."""
+
+
+@pytest.fixture
+def net(request, place, name):
+    """A model in production."""
+    if "alone" not in request.fixturenames:
+        return request.getfixturevalue("resting")
+    return Net(place, name, *place.promoted(GOOD | {"name": name.encode()}, name=name))
 
 
 class Net:
@@ -122,7 +134,7 @@ def test_a_token_for_one_repository_is_none_for_another(net):
     assert net.place.v2("DELETE", f"{net.staging}/manifests/{net.manifest}", token).status == 401
 
 
-def test_nobody_mounts_from_production_who_may_not_pull_there(net):
+def test_nobody_mounts_from_production_who_may_not_pull_there(alone, net):
     secret, digest = {"secret": b"only in production"}, net.digest
     manifest = net.push(secret, tag="secret")
     assert net.promote(manifest, net.summary(secret, manifest, previous=digest)).status == 200
@@ -225,7 +237,7 @@ def test_who_has_not_the_role_promotes_nothing(net):
     assert ask("POST", f"{net.place.url}/promote", body=body.encode()).status == 401
 
 
-def test_a_summary_that_was_used_before_moves_nothing(net):
+def test_a_summary_that_was_used_before_moves_nothing(alone, net):
     second = net.push(EVIL)
     bundle = net.summary(EVIL, second)
     assert net.promote(second, bundle).status == 200
@@ -327,7 +339,7 @@ def test_a_blob_that_was_changed_in_the_storage_before_is_not_promoted(net, plac
     net.refused(manifest, net.summary(EVIL | {"m": b"before the promotion"}, manifest), "the registry holds")
 
 
-def test_of_two_promotions_at_once_by_two_issuers_one_counts(net, place):
+def test_of_two_promotions_at_once_by_two_issuers_one_counts(alone, net, place):
     port = free_port()
     offers = []
     for number in range(6):
@@ -380,7 +392,7 @@ def test_a_tag_that_was_overwritten_in_the_storage_is_not_pulled(net, place):
     net.require_unmoved()
 
 
-def test_a_tag_that_was_put_back_to_an_older_version_is_corrected(net, place):
+def test_a_tag_that_was_put_back_to_an_older_version_is_corrected(alone, net, place):
     second = net.push(GOOD | {"second": b"2"})
     assert net.promote(second, net.summary(GOOD | {"second": b"2"}, second)).status == 200
     folder = place.registry.folder / "storage/docker/registry/v2/repositories" / net.prod / "_manifests"
@@ -407,17 +419,58 @@ def test_what_is_in_quarantine_is_not_pulled_and_not_promoted(net, place):
     net.require_unmoved()
 
 
-def test_an_older_version_that_went_into_quarantine_is_removed_before_anything_is_pulled(net, place):
+def test_an_older_version_that_went_into_quarantine_is_removed_before_anything_is_pulled(alone, net, place):
     second = net.push(GOOD | {"second": b"3"})
     assert net.promote(second, net.summary(GOOD | {"second": b"3"}, second)).status == 200
     before = place.token("viewer", f"repository:{net.prod}:pull")
+    beside = digest_of(GOOD["model.safetensors"])
     blob = digest_of(net.name.encode())
     assert place.v2("GET", f"{net.prod}/blobs/{blob}", before).status == 200
     place.deny(blob)
     assert digest_of(net.pulled().data) == second
     for path in (f"manifests/{net.manifest}", f"blobs/{blob}"):
         assert place.v2("GET", f"{net.prod}/{path}", before).status == 404
+    assert place.v2("GET", f"{net.prod}/blobs/{beside}", before).status == 200  # in force, too
     place.release()
+    back = net.summary(net.good, net.manifest, previous=place.promotions(net.name)[0]["digest"])
+    assert net.promote(net.manifest, back).status == 200
+    assert digest_of(net.pulled().data) == net.manifest
+
+
+def test_a_model_or_a_verifier_in_quarantine_is_not_pulled(net, place):
+    for words in ({"models": (f"oci:{place.host}/{net.staging}",)}, {"models": (f"{place.host}/{net.prod}",)}):
+        place.deny(**words)
+        assert place.access("viewer", f"repository:{net.prod}:pull") == []
+        place.release()
+    place.deny(signers=("gate",))
+    assert place.access("viewer", f"repository:{net.prod}:pull") == []
+    place.release()
+    net.require_unmoved()
+
+
+def test_a_list_of_quarantine_that_somebody_took_away_or_forged_lets_nobody_pull(net, place):
+    path = place.folder / "denied.json"
+    kept = path.read_bytes()
+    for data in (None, b"{}", kept[:-9]):
+        path.unlink(missing_ok=True)
+        if data is not None:
+            path.write_bytes(data)
+        assert place.access("viewer", f"repository:{net.prod}:pull") == []
+    path.write_bytes(kept)
+    net.require_unmoved()
+
+
+def test_a_login_that_docker_kept_ends_with_the_password(tmp_path):
+    with issuing(tmp_path, served=False) as place:
+        with serving(place):
+            url = f"{place.url}/token?offline_token=true&service=tests"
+            kept = ask("GET", url, headers=basic("dev")).json["refresh_token"]
+            assert ask("GET", url, headers=basic("<token>", kept)).status == 200
+        text = place.config.read_text()
+        first, second = [line for line in text.splitlines() if line.startswith("password = ")][:2]
+        place.config.write_text(text.replace(first, second))
+        with serving(place):
+            assert ask("GET", url, headers=basic("<token>", kept)).status == 401
 
 
 def test_a_database_that_was_put_back_admits_nothing(tmp_path):

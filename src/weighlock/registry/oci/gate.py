@@ -31,7 +31,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from weighlock.errors import AdmissionError, ForgedError, SourceError, WeighlockError
-from weighlock.formats.oci_manifest import digest_of
+from weighlock.formats.oci_manifest import Manifest, digest_of, parse
 from weighlock.gates.promoted import require_move, resource_of, stage_of, trust_in, verify_vsa
 from weighlock.promotion import OCI, Promotable, Resource
 from weighlock.promotion_policy import folded
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from weighlock.formats.oci_manifest import Manifest
     from weighlock.gates.quarantined import Quarantine
     from weighlock.policy import Policy
     from weighlock.promotion import Promoted
@@ -148,7 +147,7 @@ class OciGate:
             raise AdmissionError(f"{resource.uri} was promoted into {history[0].repository}", where=repository)
         signers = self._verified_signers(history[0])
         # 2. Quarantine
-        self._quarantine.refuse(history[0].digests, model=resource.model, signers=signers)
+        self._quarantine.refuse(history[0].digests, models=self._names(resource, repository), signers=signers)
         self._require_gone(repository, history)
         # 3. Tags
         found = self._require_known(repository, self.state.written(repository))
@@ -200,7 +199,7 @@ class OciGate:
         # 4. Quarantine
         digests = _digests(manifest, files)
         signers = promoted.verifier, promoted.identity
-        self._quarantine.refuse(digests, model=resource.model, signers=signers)
+        self._quarantine.refuse(digests, models=self._names(resource, asked.repository), signers=signers)
         # 5. What is there
         self._require_known(asked.repository, self.state.written(asked.repository))
         # 6. Blobs
@@ -254,12 +253,17 @@ class OciGate:
                     raise AdmissionError(f"{found[tag]} was not promoted", where=where, hint=_ROLLED_BACK)
         return found
 
+    def _names(self, resource: Resource, repository: str) -> tuple[str, ...]:
+        """Return every name by which a person may have put a model into quarantine."""
+        names = resource.model, f"{self._host}/{repository}"
+        return (*names, *(f"oci:{name}" for name in names))
+
     def _require_gone(self, repository: str, history: Sequence[Admitted]) -> None:
         """Demand that nothing in quarantine that was in force can be had any more, and remove what can."""
         target = f"{self._host}/{repository}"
         for old in {one.manifest: one for one in history[1:]}.values():
             denied = _denied(self._quarantine, old.digests)
-            blobs = tuple(digest for digest in denied if digest != old.manifest and digest in old.data.decode())
+            blobs = tuple(digest for digest in _blobs(old) if digest not in _blobs(history[0]))
             if denied and not self._registry.is_gone(target, old.manifest, blobs):
                 raise AdmissionError(
                     f"{denied[0]} is in quarantine and the registry still has it, in {old.manifest}",
@@ -305,12 +309,19 @@ def _admitted(
 
 def _tag(resource: Resource) -> str:
     """Return the tag of a stage."""
-    return folded(resource.stage).replace(" ", "-")
+    return folded(resource.stage)
 
 
 def _digests(manifest: Manifest, files: dict[str, str]) -> tuple[str, ...]:
     blobs = (one.digest for one in (manifest.config, *manifest.layers))
     return tuple(dict.fromkeys((manifest.digest, *blobs, *(f"sha256:{one}" for one in files.values()))))
+
+
+def _blobs(admitted: Admitted) -> tuple[str, ...]:
+    """Return the digests of what a manifest refers to; what is in quarantine may be a file in one of its archives."""
+    manifest = parse(admitted.data, admitted.media_type)
+    assert isinstance(manifest, Manifest)  # noqa: S101 - nothing else is promoted
+    return tuple(one.digest for one in (manifest.config, *manifest.layers))
 
 
 def _denied(quarantine: Quarantine, digests: Iterable[str]) -> list[str]:

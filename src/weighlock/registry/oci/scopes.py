@@ -20,6 +20,7 @@ ACTIONS = (PULL, PUSH, DELETE)
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
 _LONGEST_NAME = 255
 _LONGEST = 4096
 _MOST = 32
@@ -46,6 +47,11 @@ class Scope:
 def is_repository(name: str) -> bool:
     """Say whether a text is the one spelling of the name of a repository."""
     return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Say whether a text can be a tag, and none that stands for a list of attachments."""
+    return _TAG.fullmatch(text) is not None and not text.startswith("sha256-")
 
 
 def parse_scopes(values: Iterable[str]) -> tuple[Scope, ...]:

@@ -19,6 +19,7 @@ from weighlock.registry.oci.issuer import GATE, Issuer, mint
 from weighlock.registry.oci.keys import read_key
 from weighlock.registry.oci.own import OwnRegistry
 from weighlock.registry.oci.passwords import Door
+from weighlock.registry.oci.scopes import is_tag
 from weighlock.registry.oci.state import State
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def open_issuer(config: Config, environ: Mapping[str, str]) -> Issuer:
             name = stage_of(policy, rule.stage).name
             if folded(name) != folded(rule.stage):
                 raise PolicyError(f"is the stage {name!r}, and has to be called so", where=f"{rule.pattern}: stage")
+            if not is_tag(folded(name)):
+                raise PolicyError(f"{name!r} cannot be a tag", where=f"{rule.pattern}: stage")
     key, state = read_key(config.key), State(config.state)
     registry = OwnRegistry(
         config.host,
