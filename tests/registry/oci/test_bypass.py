@@ -323,8 +323,9 @@ def test_a_tag_is_not_promoted_in_place_of_a_digest(net, manifest):
 
 
 def test_what_is_in_another_repository_than_the_configured_one_is_not_promoted(net, place):
-    manifest = place.push("dev/elsewhere", EVIL)
-    net.refused(manifest, net.summary(EVIL, manifest), "is not there", status=503)
+    files = EVIL | {"n": b"elsewhere"}
+    manifest = place.push("dev/elsewhere", files)
+    net.refused(manifest, net.summary(files, manifest), "is not there", status=503)
 
 
 @pytest.mark.parametrize("repository", ["staging/net", "dev/net", "prod/a/b", "PROD/net", "prod/../prod/net", "prod"])
