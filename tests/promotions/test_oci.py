@@ -9,12 +9,14 @@ import json
 import pytest
 
 from tests.docker_registry import DockerRegistry
-from tests.issuer import ask, basic, issuing
+from tests.issuer import VERIFIER, ask, basic, environ_of, issuing, serving
+from weighlock._cli import main
 from weighlock.errors import DigestMismatchError, ForgedError, SourceError, UsageError
 from weighlock.formats.oci_manifest import digest_of
 from weighlock.promotion import Promoted, Resource, Vsa
 from weighlock.promotions.oci import OciPromotions
 from weighlock.signing.bundle import read_bundle
+from weighlock.signing.key import private_pem
 from weighlock.signing.statement import read_statement
 from weighlock.signing.vsa import read_vsa
 
@@ -111,3 +113,32 @@ def test_what_the_issuer_says_about_another_resource_is_not_believed(place, open
     monkeypatch.setattr(registry, "_ask", lambda *_words, **_more: {"resource": "oci:other#production", "history": []})
     with pytest.raises(SourceError, match="cannot be understood"):
         registry.in_force(net)
+
+
+STAGE = '[[promotion.stages]]\nname = "production"\nrequire = ["lock", "scan"]\n'
+
+
+def test_as_a_person_types_it(tmp_path, monkeypatch, capsys):
+    with issuing(tmp_path, served=False) as place:
+        policy = tmp_path / "weighlock.toml"
+        policy.write_text(policy.read_text() + STAGE)
+        (tmp_path / "ci.key").write_bytes(private_pem(VERIFIER, None))
+        (tmp_path / "ci.key").chmod(0o600)
+        (tmp_path / "work").mkdir()
+        monkeypatch.chdir(tmp_path / "work")
+        for key, value in {**environ_of(tmp_path / "work"), **place.logins(tmp_path / "docker", "ci")}.items():
+            monkeypatch.setenv(key, value)
+        monkeypatch.setenv("WEIGHLOCK_POLICY", str(policy))
+        with serving(place):
+            versions = []
+            for number in (1, 2):
+                versions.append(place.push("staging/net", {"a.bin": b"%d" % number}, tag="v1"))
+                assert main(["lock", f"oci:{place.host}/staging/net:v1", *(["--upgrade"] if number > 1 else [])]) == 0
+                model = f"oci:{place.host}/staging/net"
+                done = main(["promote", model, "--to", "production", "--key", str(tmp_path / "ci.key")])
+                assert done == 0, capsys.readouterr()
+                assert digest_of(place.tag().data) == versions[-1]
+            back = ["rollback", model, "--to", "previous", "--key", str(tmp_path / "ci.key")]
+            assert main(back) == 0, capsys.readouterr()
+            assert digest_of(place.tag().data) == versions[0]
+            assert main(["promote", model, "--to", "production", "--dry-run"]) == 0

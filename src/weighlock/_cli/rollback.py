@@ -46,15 +46,12 @@ def command(
     from weighlock.gates.promotion.rollback import Request, roll_back
     from weighlock.gates.promotion.verifier import require_verifier
     from weighlock.output.promotion import rollback_json, rollback_text
-    from weighlock.promotion import BUILTIN
 
     require_place(output)
     project = project_of(lockfile)
     signer, public = sign_by()
     require_verifier(signer, public, verifiers_of(project), project, logged=sign_by.logged)
-    request = Request(
-        model=model, to=version, stage=stage, registry=registry or BUILTIN, environ=os.environ, restore=restore
-    )
+    request = Request(model=model, to=version, stage=stage, registry=registry, environ=os.environ, restore=restore)
     done = roll_back(request, project, signer)
     emit((rollback_json if kind == "json" else rollback_text)(done), output)
     return 0

@@ -57,6 +57,7 @@ class OciPromotions:
         self._allow_http = allow_http
         self._exchange = Exchange(allow_http=allow_http, timeout=_PATIENCE)
         self._registry = Registry(allow_http=allow_http, environ=environ)
+        self._promoted_to: dict[str, str] = {}
 
     def files(self, model: str, version: str) -> dict[str, str]:
         """Return the SHA-256 of each file of a manifest, all bytes of it read now.
@@ -65,10 +66,12 @@ class OciPromotions:
             DigestMismatchError: The registry holds other bytes.
             SourceError: It is not there, or cannot be read.
         """
-        self._registry.resolve(model, version)  # which also finds out what login is wanted
-        transport, waiting = Transport(allow_http=self._allow_http), Path(OciCache().quarantine)
-        _, files = verified_files(self._registry, model, version, transport=transport, waiting=waiting)
-        return files
+        try:
+            return self._files(model, version)
+        except NotFoundError:  # what was promoted once need not be kept where it came from
+            if model not in self._promoted_to:
+                raise
+            return self._files(self._promoted_to[model], version)
 
     def in_force(self, resource: Resource) -> Standing | None:
         """Return what a stage of a model was moved to last.
@@ -108,13 +111,22 @@ class OciPromotions:
         if said.get("digest") != promoted.digest:
             raise SourceError("the issuer promoted something else", where=resource.uri)
 
+    def _files(self, repository: str, version: str) -> dict[str, str]:
+        self._registry.resolve(repository, version)  # which also finds out what login is wanted
+        transport, waiting = Transport(allow_http=self._allow_http), Path(OciCache().quarantine)
+        _, files = verified_files(self._registry, repository, version, transport=transport, waiting=waiting)
+        return files
+
     def _standing(self, resource: Resource) -> tuple[str, list[dict[str, Any]]]:
         """Return the repository that a stage of a model is, and its history as the issuer says it."""
         query = urlencode({"model": resource.model, "stage": resource.stage})
         said = self._ask("GET", f"promotions?{query}", resource)
         if said.get("resource") != resource.uri or not isinstance(said.get("history"), list):
             raise SourceError("the issuer says what cannot be understood", where=resource.uri)
-        return str(said.get("repository")), said["history"]
+        repository = str(said.get("repository"))
+        if repository.partition("/")[0] == resource.model.partition("/")[0]:
+            self._promoted_to[resource.model] = repository
+        return repository, said["history"]
 
     def _ask(self, method: str, path: str, resource: Resource, *, body: bytes | None = None) -> dict[str, Any]:
         url, headers = urljoin(self._issuer(resource.model), path), dict[str, str]()

@@ -55,8 +55,9 @@ def open_registry(kind: str, project: Project, environ: Mapping[str, str]) -> Re
 
         return MlflowPromotions(environ)
     if kind == OCI:
-        hint = "--registry weighlock promotes it in the built-in store"
-        raise UsageError("names of registries of containers are moved where they are pushed", where=OCI, hint=hint)
+        from weighlock.promotions.oci import OciPromotions
+
+        return OciPromotions(environ)
     return open_store(project, environ)
 
 

@@ -23,10 +23,10 @@ from weighlock.gates.promotion.bill import grave
 from weighlock.gates.promotion.case import verifiers_of
 from weighlock.gates.promotion.intent import recover
 from weighlock.gates.promotion.movement import ENTRY, Movement, move
-from weighlock.gates.promotion.registries import open_registry, open_store
+from weighlock.gates.promotion.registries import kind_of, named_in, open_registry, open_store
 from weighlock.gates.quarantined import open_quarantine
-from weighlock.lockfile import PathSource, parse
-from weighlock.promotion import BUILTIN, Input, Promotable
+from weighlock.lockfile import Lockfile, PathSource, parse
+from weighlock.promotion import BUILTIN, MLFLOW, OCI, Input, Promotable
 from weighlock.promotion_policy import BOM
 from weighlock.verdict import Decision, Reason, Verdict
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 GATE = "rollback"
 PREVIOUS = "previous"
+_PREFIXES = {"oci:": OCI, "models:/": MLFLOW}
+"""How models begin that come from a registry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class Request:
     """What is to be rolled back.
 
     Args:
-        model: Its name in the registry, which in the built-in store is that of the lockfile.
+        model: Its name, as the lockfile and `weighlock lock` have it.
         to: A version, or `PREVIOUS` for the last one that may be in force now.
         stage: In which it is.
-        registry: One of `weighlock.promotion.REGISTRIES`.
+        registry: One of `weighlock.promotion.REGISTRIES`; by default the one that the model comes from.
         environ: The variables of the user.
         now: The time.
         restore: Write the files of a model that lies on a path back to their places.
@@ -62,7 +64,7 @@ class Request:
     model: str
     to: str = PREVIOUS
     stage: str = "production"
-    registry: str = BUILTIN
+    registry: str | None = None
     environ: Mapping[str, str]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     restore: bool = False
@@ -118,8 +120,9 @@ def roll_back(request: Request, project: Project, signer: Signer) -> RolledBack:
     # 1. Collect
     recover(project, request.environ)
     policy = project.policy
-    registry = open_registry(request.registry, project, request.environ)
-    resource = resource_of(policy, registry.registry, _named(request.model, project), request.stage)
+    kind, name = _named(request, project)
+    registry = open_registry(kind, project, request.environ)
+    resource = resource_of(policy, registry.registry, name, request.stage)
     looking = _Looking(request=request, project=project, registry=registry, resource=resource)
     current, *earlier = registry.history(resource) or (None,)
     if current is None:
@@ -268,10 +271,17 @@ def _restored(blobs: Blobs, sha256: str, place: Path) -> Path:
     return place
 
 
-def _named(model: str, project: Project) -> str:
+def _named(request: Request, project: Project) -> tuple[str, str]:
+    """Return the registry, and what the model is called there."""
+    model = request.model
     try:
         lockfile = project.unsafe_read()
     except LockfileError:  # a broken one is no reason not to go back
-        return model
+        lockfile = Lockfile()
     found = lockfile.by_name(model) or lockfile.by_name(f"./{model}")
-    return found.name if found else model
+    if found is not None:
+        kind = kind_of(request.registry, found)
+        return kind, named_in(kind, found)[0]
+    prefix, own = next((pair for pair in _PREFIXES.items() if model.startswith(pair[0])), ("", BUILTIN))
+    kind = request.registry or own
+    return kind, model if kind == BUILTIN else model.removeprefix(prefix)
