@@ -66,6 +66,7 @@ class Search:
 
     def __init__(self, index: Index, sources: Iterable[int]) -> None:
         self._index = index
+        self._texts: dict[int, str] = {}
         for statement in (
             "CREATE TEMP TABLE IF NOT EXISTS live (source INTEGER PRIMARY KEY)",
             "CREATE TEMP TABLE IF NOT EXISTS wanted (word INTEGER PRIMARY KEY)",
@@ -155,8 +156,11 @@ class Search:
 
     def text(self, word: int) -> str:
         """Return a name, or a digest as ``sha256:…``."""
-        value = next(iter(self._index.rows("SELECT word FROM word WHERE id = ?", (word,))))[0]
-        return f"sha256:{value.hex()}" if isinstance(value, bytes) else str(value)
+        shown = self._texts.get(word)
+        if shown is None:
+            value = next(iter(self._index.rows("SELECT word FROM word WHERE id = ?", (word,))))[0]
+            shown = self._texts[word] = f"sha256:{value.hex()}" if isinstance(value, bytes) else str(value)
+        return shown
 
     @contextlib.contextmanager
     def wanting(self, words: Iterable[int]) -> Iterator[None]:
