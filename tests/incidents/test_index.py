@@ -185,6 +185,28 @@ def test_a_file_that_others_can_write_is_made_anew(indexed):
     assert stat.S_IMODE(index_of(indexed).stat().st_mode) == 0o600
 
 
+def test_a_folder_in_place_of_the_index_is_left_alone(indexed):
+    path = index_of(indexed)
+    path.unlink()
+    path.mkdir()
+    (path / "precious").write_text("")
+    found = indexed.where("org/base")
+    assert found.locked
+    assert any("in memory" in note for note in found.notes)
+    assert (path / "precious").exists()
+
+
+def test_on_a_disk_that_cannot_be_written_it_is_in_memory(indexed, monkeypatch):
+    def refuse(*_arguments: object, **_words: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    index_of(indexed).write_bytes(b"broken")
+    monkeypatch.setattr(os, "unlink", refuse)
+    found = indexed.where("org/base")
+    assert found.locked
+    assert any("Read-only file system" in note for note in found.notes)
+
+
 def test_a_planted_journal_is_not_played_back(indexed):
     journal = index_of(indexed).with_name(index_of(indexed).name + "-wal")
     journal.symlink_to("/etc/passwd")

@@ -71,9 +71,7 @@ class Index:
             try:
                 self._lock = _alone(os.path.dirname(path))
             except (OSError, WeighlockError) as error:
-                why = error.message if isinstance(error, WeighlockError) else error.strerror
-                self.notes.append(f"the index cannot lie in {os.path.dirname(path)}, and was made in memory: {why}")
-                self.path = _MEMORY
+                self._in_memory(error.message if isinstance(error, WeighlockError) else error.strerror or str(error))
         self._connection = self._open(anew=anew)
 
     def __enter__(self) -> Self:
@@ -155,8 +153,18 @@ class Index:
         return sum(os.path.getsize(self.path + part) for part in _PARTS if os.path.exists(self.path + part))
 
     def _open(self, *, anew: bool) -> sqlite3.Connection:
-        if self.path == _MEMORY:
-            return _made(sqlite3.connect(_MEMORY, isolation_level=None))
+        if self.path != _MEMORY:
+            try:
+                return self._open_file(anew=anew)
+            except OSError as error:
+                self._in_memory(error.strerror or str(error))
+        return _made(sqlite3.connect(_MEMORY, isolation_level=None))
+
+    def _in_memory(self, why: str) -> None:
+        self.notes.append(f"the index cannot lie in {os.path.dirname(self.path)}, and was made in memory: {why}")
+        self.path = _MEMORY
+
+    def _open_file(self, *, anew: bool) -> sqlite3.Connection:
         problem = None if anew else _problem(self.path)
         if problem is None and not anew and os.path.lexists(self.path):
             connection = sqlite3.connect(self.path, isolation_level=None)
