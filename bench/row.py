@@ -34,6 +34,7 @@ PARTS = (
     "ledger",
     "where",
     "mlflow",
+    "registries",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

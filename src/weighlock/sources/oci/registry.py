@@ -244,7 +244,7 @@ class Registry:
         host = repository.partition("/")[0]
         if host not in self._sessions:
             session = Session(host, self._exchange, allow_http=self._allow_http, environ=self._environ)
-            self._sessions[host] = session
+            self._sessions.setdefault(host, session)  # of several threads, one makes it
         return self._sessions[host]
 
     def blob_url(self, repository: str, digest: str) -> str:
