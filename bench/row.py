@@ -33,6 +33,7 @@ PARTS = (
     "engines",
     "ledger",
     "where",
+    "quarantine",
     "mlflow",
     "registries",
 )

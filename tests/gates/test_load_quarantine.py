@@ -66,7 +66,7 @@ class Bench:
         quarantine = LoadQuarantine(
             open_quarantine(self.environ, chosen, place), signed_by, lambda: trust_of(chosen.evidence, place)
         )
-        decider = open_decider("load", chosen, place, self.environ)
+        decider = open_decider("load", chosen, place, self.environ, quarantined=False)
         lockfile = Lockfile(models=models)
         return LoadGate(mode, chosen, lockfile, DigestCache({}), saves, decider=decider, quarantine=quarantine)
 
@@ -265,3 +265,9 @@ def test_a_load_asks_a_list_in_no_time(bench, old):
     for _ in range(500):
         gate.passes_quarantine("f", "a test", lambda: ("a" * 64,))
     assert (time.perf_counter() - begun) / 500 < 0.001
+
+
+def test_whatever_goes_wrong_with_the_lists_refuses(bench, monkeypatch):
+    gate = bench.gate(locked())
+    monkeypatch.setattr(gate._quarantine._quarantine, "look", lambda: 1 / 0)
+    assert "ZeroDivisionError" in refusal(lambda: gate.admit_bytes(DATA, "memory", "a test"))

@@ -311,6 +311,24 @@ def test_a_child_of_a_fork_sees_what_came_since(place):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+def test_a_child_of_a_fork_that_came_in_the_middle_of_a_look_looks_anew(place):
+    place.publish()
+    quarantine = place.open()
+    quarantine.refuse([BAD])
+    place.publish(denial())
+    quarantine._is_looking = True  # another thread of the parent saw the stamps and not yet the list
+    quarantine.lists[-1]._place.look()
+    child = os.fork()
+    if not child:
+        os._exit(7 if quarantine.denied([BAD]) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_list_of_the_last_year_there_is_breaks_nothing(place):
+    place.publish(denial(), issued=datetime(9999, 12, 31, 23, tzinfo=UTC))
+    assert "future" in refused(place.open(), "a" * 64)
+
+
 def test_a_hundred_thousand_digests_are_read_in_seconds_and_answered_at_once(place):
     many = tuple(f"sha256:{number:064x}" for number in range(100_000))
     place.publish(denial(digests=many))

@@ -57,6 +57,13 @@ class LoadQuarantine:
             digests: Returns the digests of the bytes; called only where a list denies anything.
             models: Returns the names of the models that list them; likewise.
         """
+        try:
+            return self._stopped(digests, models)
+        except Exception as error:  # noqa: BLE001 - libraries go on after an exception of their own kind; this refuses
+            message = f"what is in quarantine cannot be told: {type(error).__name__}: {error}"
+            return Stop(rule=UNKNOWN_RULE, message=message, remedy=getattr(error, "hint", None))
+
+    def _stopped(self, digests: Callable[[], Iterable[str]], models: Callable[[], Iterable[str]]) -> Stop | None:
         quarantine = self._quarantine
         quarantine.look()
         if not quarantine.is_empty:
@@ -106,12 +113,12 @@ def names_of_model(model: LockedModel) -> Iterator[str]:
 
 def _remaining(signed_by: Iterable[str], denied: dict[str, Denied], trust: Trust) -> tuple[int, Denied | None]:
     """Count the people whose signatures still count; one person is denied under all names and with all keys."""
-    from weighlock.signing.trust import mark_of, people, person_mark
+    from weighlock.signing.trust import names_of, people, person_mark
 
     marks = people(trust.signers)
     lost: dict[str, Denied] = {}
     for signer in trust.signers:
-        for name in (signer.name, mark_of(signer)):
+        for name in names_of(signer):
             if found := denied.get(name.strip().casefold()):
                 lost[marks[person_mark(signer.name)]] = found
     signed = {marks[person_mark(name)] for name in signed_by}

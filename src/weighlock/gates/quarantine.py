@@ -76,6 +76,9 @@ class Given:
     def forget(self) -> None:
         """Nothing is remembered."""
 
+    def begin_in_child(self) -> None:
+        """Nothing is open."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -52,7 +52,10 @@ class Place(Protocol):
         """Return what is there, or ``None`` where that is what was there at the last look."""
 
     def forget(self) -> None:
-        """Let the next look be the first one, as in a child of ``fork``."""
+        """Let the next look be the first one."""
+
+    def begin_in_child(self) -> None:
+        """Leave connections to the parent, in a child of ``fork``."""
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -84,6 +87,9 @@ class FilePlace:
     def forget(self) -> None:
         """Forget the stamps."""
         self._stamps = None
+
+    def begin_in_child(self) -> None:
+        """Nothing is open between two looks."""
 
     def close(self) -> None:
         """Nothing is open between two looks."""
@@ -126,7 +132,11 @@ class UrlPlace:
             self._next = self._clock() + _PAUSE
 
     def forget(self) -> None:
-        """Let the next look ask, over a connection of its own."""
+        """Let the next look ask for the whole list."""
+        self._next, self._tag = 0.0, ""
+
+    def begin_in_child(self) -> None:
+        """Ask at the next look, over a connection of its own."""
         self._next, self._transport = 0.0, None
 
     def close(self) -> None:
@@ -187,8 +197,12 @@ class LedgerPlace:
         return Sight(data=data)
 
     def forget(self) -> None:
-        """Let the next look ask over a connection of its own; that of the parent is not to be closed."""
+        """Let the next look read whatever is there."""
         self._version, self._next = None, 0.0
+
+    def begin_in_child(self) -> None:
+        """Ask over a connection of its own; that of the parent is not to be closed."""
+        self._next = 0.0
         self.table.forget()
 
     def close(self) -> None:

@@ -151,10 +151,13 @@ def _signers(subject: Subject, project: Project) -> tuple[str, ...]:
     if subject.kind != SIGNER:
         return ()
     from weighlock.gates.signed_lockfile import trust_of
-    from weighlock.signing.trust import mark_of
+    from weighlock.signing.trust import names_of
 
     if not project.policy.evidence.signers:
         return (subject.value,)
     wanted = subject.value.strip().casefold()
     trusted = trust_of(project.policy.evidence, project.policy_path).signers
-    return (subject.value, *(mark_of(one) for one in trusted if one.name.strip().casefold() == wanted))
+    meant = [
+        one for one in trusted if wanted in {one.name.strip().casefold(), *(name.casefold() for name in names_of(one))}
+    ]
+    return tuple(dict.fromkeys((subject.value, *(name for one in meant for name in names_of(one)))))

@@ -60,6 +60,7 @@ class Quarantine:
         self._lock = RLock()
         self._process = os.getpid()
         self._index: Index | None = None
+        self._is_looking = False
         self._told: set[str] = set()
 
     @property
@@ -72,6 +73,7 @@ class Quarantine:
         if self._process != os.getpid():
             self._begin_in_child()
         with self._lock:
+            self._is_looking = True
             changed = False
             for one in self.lists:
                 changed = one.look(self._clock.now) or changed
@@ -80,6 +82,7 @@ class Quarantine:
 
                 self._index = index_of(self.lists)
                 self.generation += 1
+            self._is_looking = False  # it stays where something was raised: then nothing that was seen is relied upon
 
     def denied(
         self,
@@ -191,7 +194,7 @@ class Quarantine:
         """Begin anew in a child of ``fork``: another thread of the parent may have held the lock, and connections."""
         self._lock, self._process = RLock(), os.getpid()
         for one in self.lists:
-            one.forget()
+            one.begin_in_child(anew=self._is_looking)
 
     def _tell(self, text: str) -> None:
         if text not in self._told and sys.stderr is not None:

@@ -27,7 +27,7 @@ FILE = "quarantine.sigstore.json"
 _AHEAD = timedelta(minutes=5)
 """How far the clocks of who signs and who loads may differ."""
 
-_FORGET = "if that is right, remove its entry from {path}: whoever signs it has then begun another one"
+_FORGET = "remove its entry from {path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class WatchedList:
         self._problem: Problem | None = None
         self._again: Sight | None = None
         self._last_seen = datetime.fromtimestamp(0, UTC)
+        self._new_from = self._new_until = 0.0  # seconds since the epoch between which it is new
 
     def look(self, now: Callable[[], float]) -> bool:
         """Look at the place, and say whether there is another list that counts from now on."""
@@ -97,20 +98,30 @@ class WatchedList:
         """Return why nobody knows what it denies, as of the last look."""
         if self._problem is not None or not self._required or self.known is None:
             return self._problem
+        if self._new_from <= now() <= self._new_until:
+            return None
         moment = datetime.fromtimestamp(now(), UTC)
         age = moment - self.known.issued
-        if max(self.known.issued, self._last_seen) > moment + _AHEAD:
+        if now() < self._new_from:
             what = "signed" if self.known.issued > moment + _AHEAD else "seen here"
             hint = "set the clock of this machine, or of the one where it is signed"
+            if what == "seen here":
+                hint = (
+                    f"set the clock of this machine; or, if it was wrong then, {_FORGET.format(path=self._memory.path)}"
+                )
             return Problem(message=f"{self.name} was {what} in the future, as the clock says now", hint=hint)
-        if age > self._max_age:
-            hint = "whoever signs it says that it is still all: `weighlock quarantine --refresh`"
-            return Problem(message=f"{self.name} is stale: it was signed {_days(age)} ago", hint=hint)
-        return None
+        hint = "whoever signs it says that it is still all: `weighlock quarantine --refresh`"
+        return Problem(message=f"{self.name} is stale: it was signed {_days(age)} ago", hint=hint)
 
-    def forget(self) -> None:
-        """Look anew next time, as in a child of ``fork``; what was verified still counts."""
-        self._place.forget()
+    def begin_in_child(self, *, anew: bool) -> None:
+        """Go on in a child of ``fork``; what was verified still counts.
+
+        Args:
+            anew: Another thread of the parent was looking just then, so that the next look has to be a whole one.
+        """
+        self._place.begin_in_child()
+        if anew:
+            self._place.forget()
 
     def close(self) -> None:
         """Let go of the server or database."""
@@ -134,6 +145,8 @@ class WatchedList:
             self._seen = Seen(id=known.id, number=len(known.events), head=head_of(known.events), at=int(now()))
             self._memory.remember(self.name, self._seen)
             self.known, self.digest = known, str(verified.bundle)
+            self._new_from = max(known.issued, self._last_seen).timestamp() - _AHEAD.total_seconds()
+            self._new_until = known.issued.timestamp() + self._max_age.total_seconds()
         return problem
 
     def _not_continued(self, known: QuarantineList) -> Problem | None:
@@ -146,7 +159,8 @@ class WatchedList:
             self._last_seen = max(self._last_seen, datetime.fromtimestamp(seen.at, UTC))
             if seen.id != known.id:
                 message = f"{self.name} is another list than the one that was there"
-                return Problem(message=message, hint=_FORGET.format(path=self._memory.path), always=True)
+                hint = f"if whoever signs it began another one, {_FORGET.format(path=self._memory.path)}"
+                return Problem(message=message, hint=hint, always=True)
             try:
                 require_continued(known, seen.number, seen.head)
             except ForgedError as error:
@@ -211,7 +225,7 @@ def place_of(text: str, environ: Mapping[str, str], policy: Policy, policy_path:
     if is_url(text):
         return UrlPlace(text)
     if text != LEDGER:
-        return FilePlace(os.path.join(_folder(policy_path), text))
+        return FilePlace(os.path.abspath(os.path.join(_folder(policy_path), text)))
     database = database_of(environ, policy.evidence.ledger)
     if database is not None:
         from weighlock.ledger.quarantine_table import QuarantineTable
@@ -271,7 +285,7 @@ def _named(policy: Policy) -> tuple[Signer, ...]:
 
 
 def _folder(policy_path: str | None) -> str:
-    return os.path.dirname(os.path.abspath(policy_path)) if policy_path else os.getcwd()
+    return os.path.dirname(os.path.abspath(policy_path)) if policy_path else os.curdir
 
 
 def _days(age: timedelta) -> str:

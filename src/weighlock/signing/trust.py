@@ -130,3 +130,10 @@ def mark_of(signer: TrustedSigner) -> str:
     if isinstance(signer, TrustedKey):
         return f"key {signer.key.digest}"
     return f"identity {signer.identity.strip().casefold()}"
+
+
+def names_of(signer: TrustedSigner) -> tuple[str, ...]:
+    """Return everything by which a signer may be denied: the name, and what was verified of them."""
+    if isinstance(signer, TrustedKey):
+        return signer.name, f"key {signer.key.digest}"
+    return signer.name, signer.identity
