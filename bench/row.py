@@ -36,6 +36,7 @@ PARTS = (
     "quarantine",
     "mlflow",
     "registries",
+    "oci",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 

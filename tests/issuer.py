@@ -7,11 +7,14 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -334,3 +337,46 @@ def issuing(folder: Path, *, state: str = "oci-tokens.db", options=None, token_s
         place.config.write_text(config_text(place, state=state, token_seconds=token_seconds))
         with serving(place) if served else nullcontext():
             yield place
+
+
+@contextmanager
+def process_of(place):
+    """Serve in a process of its own, and kill it."""
+    words = [sys.executable, "-m", "weighlock", "registry", "serve", "--config", str(place.config)]
+    environ = {**os.environ, **environ_of(place.folder)}
+    server = subprocess.Popen(words, env=environ, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        assert "tokens for tests" in server.stderr.readline()
+        yield server
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def killed(place: Place, standing: tuple[str, str], number: int, delay: float) -> tuple[tuple[str, str], bool]:
+    """Kill a server some seconds after it was asked to promote, and demand that the old or the new is in force.
+
+    Returns:
+        Manifest and summary that are in force, and whether they are the new ones.
+    """
+    files = {"n": str(number).encode()}
+    with process_of(place) as server:
+        manifest = place.push("staging/net", files, tag=f"n{number}")
+        bundle = place.summary(files, manifest, previous=standing[1])
+
+        def offer():
+            with suppress(OSError):
+                place.promote(manifest, bundle)
+
+        asking = threading.Thread(target=offer)
+        asking.start()
+        time.sleep(delay)
+        server.kill()
+        asking.join()
+    with process_of(place):
+        newest = place.promotions("net")[0]
+        found = newest["manifest"], newest["digest"]
+        assert digest_of(place.tag().data) == newest["manifest"]
+        assert found in (standing, (manifest, digest_of(bundle)))
+    return found, found != standing

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from weighlock.registry.oci import passwords
@@ -64,3 +68,18 @@ def test_a_password_of_a_megabyte_is_wrong_and_cheap(counted):
 
 def test_two_hashes_of_one_password_differ():
     assert hash_password("secret", log_n=10) != hash_password("secret", log_n=10)
+
+
+def test_a_flood_of_guesses_under_many_names_holds_up_a_few_threads_and_not_who_is_known(monkeypatch):
+    door, gate = Door([DEV]), threading.Event()
+    door.enter("dev", "secret", "here")
+    scrypt = passwords._scrypt
+    monkeypatch.setattr(passwords, "_scrypt", lambda *words: gate.wait(10) and scrypt(*words))
+    with ThreadPoolExecutor(20) as pool:
+        running = [pool.submit(door.enter, f"name{number}", "guess", "there") for number in range(20)]
+        while sum(one.done() for one in running) < 12:
+            time.sleep(0.01)
+        assert door.enter("dev", "secret", "here") == DEV
+        gate.set()
+    said = [type(one.exception()) for one in running]
+    assert (said.count(BusyError), said.count(NotLoggedInError)) == (12, 8)

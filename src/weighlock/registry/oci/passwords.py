@@ -28,7 +28,7 @@ _LOG_N, _R, _P = 15, 8, 1
 
 _MOST_LOG_N, _MOST_R, _MOST_P = 17, 8, 4
 _LONGEST = 1024
-_AT_ONCE = 2
+_AT_ONCE, _WAITING = 2, 6
 _PATIENCE = 5.0
 _KNOWN_FOR = 60.0
 _MOST_KNOWN = 10_000
@@ -80,6 +80,7 @@ class Door:
         self._nobody = max((user.password for user in self._users.values()), key=_cost, default="") or hash_password("")
         self._secret = os.urandom(32)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._queue = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._failures: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
@@ -105,12 +106,7 @@ class Door:
         if user is not None and self._is_known(proof):
             return user
         self._require_calm((name[:100], address))
-        if not self._slots.acquire(timeout=_PATIENCE):
-            raise BusyError("too many passwords are being compared", hint="try again in a few seconds")
-        try:
-            right = _is_right(password, user.password if user is not None else self._nobody)
-        finally:
-            self._slots.release()
+        right = self._compared(password, user.password if user is not None else self._nobody)
         if user is None or not right:
             self._failed((name[:100], address))
             raise NotLoggedInError("the name or the password is wrong")
@@ -119,6 +115,21 @@ class Door:
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return user
+
+    def _compared(self, password: str, hashed: str) -> bool:
+        """Say whether a password is the one of a hash, after few others: who waits keeps a thread from others."""
+        busy = BusyError("too many passwords are being compared", hint="try again in a few seconds")
+        if not self._queue.acquire(blocking=False):
+            raise busy
+        try:
+            if not self._slots.acquire(timeout=_PATIENCE):
+                raise busy
+            try:
+                return _is_right(password, hashed)
+            finally:
+                self._slots.release()
+        finally:
+            self._queue.release()
 
     def _is_known(self, proof: bytes) -> bool:
         with self._lock:
