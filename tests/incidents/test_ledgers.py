@@ -12,6 +12,7 @@ from weighlock.gates import where_ledger
 from weighlock.gates.ledger import open_ledger
 from weighlock.gates.where import Question, answer
 from weighlock.ledger.absorb import Absorbed
+from weighlock.ledger.store import FileLedger
 
 
 def whys(found) -> str:
@@ -170,3 +171,23 @@ def test_whatever_an_entry_is_about_is_found_by_its_name_without_a_doubt(world, 
     found = world.where(name)
     assert sum(one.count for one in found.accesses) == 3
     assert not found.notes
+
+
+def test_a_ledger_that_is_sealed_while_it_is_read_is_no_edited_one(world, monkeypatch):
+    world.record(world.entry("w"))
+    published = FileLedger.published
+
+    def sealing(self):
+        note = published(self)
+        if not sealing.done:
+            sealing.done = True
+            world.record(world.entry("w"))  # somebody else, right after the checkpoint was read
+        return note
+
+    sealing.done = False
+    monkeypatch.setattr(FileLedger, "published", sealing)
+
+    found = world.where(digest("w"))
+    assert not found.gaps
+    assert sum(one.count for one in found.accesses) == 2
+    assert not world.where(digest("w")).gaps

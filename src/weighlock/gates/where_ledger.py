@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from weighlock.errors import LedgerError, TamperedError, WeighlockError
 from weighlock.gates.ledger import absorb_spools, open_ledger
+from weighlock.incidents.accesses import Seal
 from weighlock.incidents.reach import READ, UNREADABLE, Gap, Looked
 from weighlock.ledger import verifier
+from weighlock.ledger.store import size_of
 from weighlock.ledger.tiles import verified
 
 if TYPE_CHECKING:
@@ -78,8 +80,7 @@ def follow(view: LedgerView, accesses: Accesses, index: Index, progress: Callabl
     """
     ledger = view.ledger
     try:
-        root = _sealed_root(view)
-        done = accesses.follow(ledger, root, progress)
+        done = accesses.follow(ledger, _seal_of(view), progress)
     except (LedgerError, OSError) as error:
         view.gap(_told(error))
         view.looked = Looked(kind="ledger", place=ledger.place, state=UNREADABLE, told=_told(error))
@@ -95,14 +96,15 @@ def follow(view: LedgerView, accesses: Accesses, index: Index, progress: Callabl
     view.looked = Looked(kind="ledger", place=ledger.place, state=READ, told=told)
 
 
-def _sealed_root(view: LedgerView) -> bytes | None:
-    """Return the root of what is sealed, after whatever can be verified of it was."""
+def _seal_of(view: LedgerView) -> Seal | None:
+    """Return what is sealed, after whatever can be verified of it was; another process may seal more meanwhile."""
     ledger, note = view.ledger, view.ledger.published()
     try:
         if not ledger.key.exists():
             if note is not None:
                 view.notes.append("this user has no key of the ledger: nothing vouches for its entries here")
-            return None if note is None else ledger.root(ledger.sealed())
+            size = 0 if note is None else size_of(note, ledger.place)
+            return Seal(size, ledger.root(size)) if size else None
         key, last = ledger.key.read().public, ledger.key.last()
         own = None if last is None else verified(lambda: verifier.verify_checkpoint(last, key))
         if own is not None and ledger.size() < own.size:
@@ -115,7 +117,7 @@ def _sealed_root(view: LedgerView) -> bytes | None:
     except TamperedError as error:
         view.gap(_told(error))
         return None
-    return now.root
+    return Seal(now.size, now.root)
 
 
 def _told(error: Exception) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from weighlock.incidents.entries import Circumstance, Seen, read
 from weighlock.incidents.frontier import Frontier
@@ -50,6 +50,18 @@ _NUMBER = """
 SELECT id FROM circumstance
 WHERE gate = ? AND kind = ? AND actor = ? AND loader = ? AND verdict = ? AND enforced = ? AND rules = ?
 """
+
+
+class Seal(NamedTuple):
+    """What a checkpoint signs.
+
+    Args:
+        size: How many entries the tree has.
+        root: Of the tree.
+    """
+
+    size: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,26 +115,26 @@ class Accesses:
         self._circumstances: dict[Circumstance, int] = {}
         self._bases: dict[str, int] = {}
 
-    def follow(self, ledger: Ledger, root: bytes | None, progress: Callable[[int, int], None]) -> Followed:
+    def follow(self, ledger: Ledger, seal: Seal | None, progress: Callable[[int, int], None]) -> Followed:
         """Read what is new in a ledger, see the steps above.
 
         Args:
             ledger: That of this index.
-            root: Of the tree that is sealed, as the verified checkpoint says it; `None` where nothing is.
+            seal: What the verified checkpoint says; `None` where nothing is sealed.
             progress: Is told how many entries were read, and how many there are.
 
         Raises:
             LedgerError: It cannot be read, or is not as it was appended.
             sqlite3.Error: The index cannot be written or is broken.
         """
-        size, sealed = ledger.size(), ledger.sealed() if root is not None else 0
+        size, sealed = ledger.size(), seal.size if seal is not None else 0
         differs = False
         self._begin(ledger, size, sealed)  # 1
         start = int(self._index.get("entries", 0))
         stops = {sealed, *range(start + _AT_ONCE, size, _AT_ONCE), size}
         for stop in sorted(stop for stop in stops if stop > start):  # 2
             tree = self._take(ledger, start, stop)
-            if stop == sealed and tree.root() != root:  # 3
+            if seal is not None and stop == sealed and tree.root() != seal.root:  # 3
                 differs = True
             start = stop
             progress(stop, size)
