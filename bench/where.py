@@ -245,8 +245,8 @@ def _asked(world: World) -> Iterator[Row]:
             bar=f"<= {_BAR:.0f} s after start" if bar else NO_BAR,
             measured=f"{median:.2f} s; whole command {statistics.median(times):.2f} s, "
             f"{statistics.median(processor):.2f} s of them on the processor",
-            method=f"median of {_RUNS}, index opened anew each time; `--version` took {bare:.2f} s, and this machine had "
-            f"a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores",
+            method=f"median of {_RUNS}, index opened anew each time; `--version` took {bare:.2f} s, and this machine "
+            f"had a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores",
             met=median <= _BAR if bar else None,
             numbers={"inside": spread(inside), "command": spread(times), "processor": spread(processor)},
         )
