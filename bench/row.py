@@ -37,6 +37,7 @@ PARTS = (
     "mlflow",
     "registries",
     "oci",
+    "promotion",
 )
 """Modules of the benchmark, in the order in which they run and stand on the page."""
 
