@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests import postgres
 from tests.gates.promotion_room import KEYS, Room, unmet
+from weighlock._cli import main
 from weighlock.errors import AdmissionError, DigestMismatchError, ForgedError, PolicyError, UsageError, WeighlockError
 from weighlock.files import read_lockfile
 from weighlock.gates.ledger import Query, absorb_spools, open_ledger, search
@@ -476,3 +478,28 @@ def test_the_store_is_private(room):
     room.through()
     for path in (room.folder / "store").rglob("*"):
         assert os.stat(path).st_mode & 0o077 == 0, path
+
+
+def test_where_finds_what_was_promoted(room):
+    done = room.through()
+    (sha256, *_) = done.promoted.vsa.promotable.files.values()
+    assert main(["where", sha256, "--format", "json"]) == 1
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres.server() as url:
+        yield url
+
+
+def test_everything_in_postgresql_with_bytes_on_shared_storage(tmp_path, monkeypatch, server):
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    room = made(tmp_path, monkeypatch, store=f"{server}&blobs=file://{tmp_path}/shared")
+    room.through()
+    room.change()
+    room.through()
+    assert room.roll_back(restore=True).promoted.vsa.version == "1"
+    assert room.in_force().version == "1"
+    assert not (tmp_path / "store").exists()
+    with pytest.raises(AdmissionError):
+        room.roll_back(to="1")
