@@ -7,7 +7,7 @@ import os
 import pathlib
 from datetime import UTC, datetime
 
-from tests.mlflow_rig import CI, MALLORY, POLICY
+from tests.mlflow_rig import CI, MALLORY, POLICY, publish
 from weighlock.gates.policy_files import read_policy
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of
 from weighlock.promotion import Promotable, Vsa
@@ -20,6 +20,7 @@ def policy_in(folder: pathlib.Path, text: str = POLICY.replace('actors = ["ci", 
     (folder / "ci.pub").write_bytes(CI.public.pem)
     (folder / "other.pub").write_bytes(MALLORY.public.pem)
     (folder / "weighlock.toml").write_text(text)
+    publish(folder)
     return {"WEIGHLOCK_POLICY": str(folder / "weighlock.toml"), "WEIGHLOCK_LEDGER": str(folder / "ledger")}
 
 

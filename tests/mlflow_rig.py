@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy
 
-from tests import mlflow_server, postgres
+from tests import mlflow_server, postgres, quarantines
 from weighlock.gates.policy_files import read_policy
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of
 from weighlock.promotion import Promotable, Vsa
@@ -31,6 +31,10 @@ USERS = {"author": "EDIT", "ci": "MANAGE", "viewer": "READ"}
 POLICY = """\
 [tool.weighlock.evidence]
 signers = [{ name = "ci", key = "ci.pub" }, { name = "other", key = "other.pub" }]
+
+[tool.weighlock.quarantine]
+lists = ["quarantine.json"]
+signers = ["ci"]
 
 [tool.weighlock.promotion]
 verifiers = ["ci"]
@@ -57,6 +61,7 @@ class Rig:
     servers: list[mlflow_server.MlflowServer]
     folder: pathlib.Path
     database: str
+    events: list = field(default_factory=list)
     run: dict = field(default_factory=dict)
 
     @property
@@ -81,6 +86,11 @@ class Rig:
     def named(self, name):
         """Return a registered model that others made."""
         return Model(rig=self, name=name)
+
+    def quarantine(self, *events):
+        """Sign a list that goes on where the last one ended."""
+        self.events.extend(events)
+        publish(self.folder, *self.events)
 
     def write_alias(self, name, alias, version):
         """Write an alias into the database, as who has it can."""
@@ -143,6 +153,9 @@ class Model:
         query = f"model-versions/get-download-uri?name={self.name}&version={version}"
         uri = self.rig.must(query, method="GET")["artifact_uri"]
         return self.rig.folder / "artifacts" / uri.removeprefix("mlflow-artifacts:").lstrip("/")
+
+    def bytes(self, path, version=1):
+        return (self.folder(version) / path).read_bytes()
 
     def artifact(self, path, version=1):
         """Return the address by which clients write an artifact of a version."""
@@ -219,6 +232,7 @@ def running(
     (folder / "ci.pub").write_bytes(CI.public.pem)
     (folder / "other.pub").write_bytes(MALLORY.public.pem)
     (folder / "weighlock.toml").write_text(POLICY)
+    publish(folder)
     environ = {"WEIGHLOCK_POLICY": str(folder / "weighlock.toml"), "WEIGHLOCK_LEDGER": str(folder / "ledger")}
     with contextlib.ExitStack() as stack:
         database = f"sqlite:///{folder}/mlflow.db"
@@ -238,6 +252,13 @@ def running(
                 )
         rig.run = rig.must("runs/create", {"experiment_id": "0"}, user="admin")["run"]["info"]
         yield rig
+
+
+def publish(folder: pathlib.Path, *events) -> None:
+    """Sign a quarantine list, and put it where the policy says."""
+    fresh = folder / "quarantine.new"
+    fresh.write_bytes(quarantines.signed(quarantines.listed(*events), CI))
+    fresh.rename(folder / "quarantine.json")
 
 
 def changed(summary, **words):

@@ -6,6 +6,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 import warnings
 
@@ -21,6 +23,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking._model_registry.utils import _get_store
 
 from tests.mlflow_direct import policy_in, summary_of
+from tests.mlflow_rig import POLICY
 from weighlock.errors import PolicyError
 from weighlock.registry.mlflow import open_store
 from weighlock.registry.mlflow.actor import Actor
@@ -75,6 +78,19 @@ def test_a_policy_by_which_nothing_can_be_promoted_does_not_start(tmp_path, monk
     assert not (tmp_path / "registry.db").exists()
 
 
+@pytest.mark.e2e
+def test_a_server_that_could_promote_nothing_ends(tmp_path):
+    """MLflow ends with a message and a status, and does not go on with a store of its own."""
+    environ = policy_in(tmp_path, "")
+    database = f"sqlite:///{tmp_path}/m.db"
+    command = [sys.executable, "-m", "mlflow", "server", "--port", "0", "--backend-store-uri", database]
+    command += ["--registry-store-uri", f"weighlock+{database}"]
+    words = {"capture_output": True, "text": True, "timeout": 200, "check": False}
+    ran = subprocess.run(command, env=os.environ | environ, cwd=tmp_path, **words)
+    assert ran.returncode == 1
+    assert "nobody's signature counts" in ran.stderr
+
+
 def test_workspaces_do_not_start(tmp_path, environ, monkeypatch):
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     with pytest.raises(PolicyError, match="workspaces"):
@@ -82,6 +98,7 @@ def test_workspaces_do_not_start(tmp_path, environ, monkeypatch):
 
 
 def test_mlflow_finds_the_store_by_the_scheme_and_no_other_one_in_its_place(tmp_path, environ):
+    """Without the entry point a server starts, as MLflow does, and each call of its registry is this error."""
     found = _get_store(f"weighlock+sqlite:///{tmp_path}/registry.db")
     assert type(found).__name__ == "GuardedStore"
     with pytest.raises(MlflowException, match="unsupported URI"):
@@ -112,8 +129,6 @@ def test_a_user_whom_nobody_asked_for_a_password_is_unknown(tmp_path, environ):
 
 
 def test_a_stage_with_actors_is_closed_to_who_is_unknown(tmp_path, environ, artifacts):
-    from tests.mlflow_rig import POLICY
-
     policy_in(tmp_path, POLICY)
     store = open_store(f"weighlock+sqlite:///{tmp_path}/registry.db")
     store.create_registered_model("net")

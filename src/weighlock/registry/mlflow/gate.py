@@ -30,7 +30,7 @@ from weighlock.gates.promoted import require_move, resource_of, trust_in, verify
 from weighlock.gates.quarantined import open_quarantine
 from weighlock.promotion import MLFLOW, Promotable, Promoted, Vsa
 from weighlock.promotion_policy import folded
-from weighlock.promotions.mlflow_tags import VSA, bundle_of
+from weighlock.promotions.mlflow_tags import bundle_of
 from weighlock.registry.mlflow.actor import current_actor
 from weighlock.registry.mlflow.artifacts import files_of
 from weighlock.signing.bundle import read_bundle
@@ -60,7 +60,7 @@ class Candidate:
         model: Name of the registered model.
         version: Its number.
         uri: Where its artifacts are.
-        tags: Of the version.
+        tags: Of the version, those with summaries.
     """
 
     model: str
@@ -124,7 +124,7 @@ class MlflowGate:
         if stage.actors and user not in stage.actors:
             raise AdmissionError(f"{user or 'an unknown user'} may not move names of the stage {stage.name!r}")
         # 2. The artifacts as they are, and 3. the summary
-        bundles = [bundle_of(key, value) for key, value in candidate.tags.items() if key.startswith(VSA)]
+        bundles = [bundle_of(key, value) for key, value in candidate.tags.items()]
         resource = resource_of(self._policy, MLFLOW, candidate.model, stage.name)
         expected = Promotable(resource=resource, files=files_of(candidate.uri))
         promoted = self._matching(bundles, expected, candidate, standing)

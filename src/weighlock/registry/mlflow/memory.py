@@ -63,8 +63,8 @@ def prepare(engine: Any) -> None:
 
 def in_force(session: Any, resource: str) -> Standing | None:
     """Return by what a name was moved last."""
-    found = _select(session, _PROMOTIONS.c.resource == resource)
-    return found[-1] if found else None
+    last = sa.select(sa.func.max(_PROMOTIONS.c.number)).where(_PROMOTIONS.c.resource == resource).scalar_subquery()
+    return next(iter(_select(session, _PROMOTIONS.c.number == last)), None)
 
 
 def of_model(session: Any, model: str) -> Sequence[Standing]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
+from mlflow.entities.model_registry.model_version_stages import ALL_STAGES, STAGE_DELETED_INTERNAL
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
     SqlModelVersionTag,
@@ -38,9 +38,20 @@ def aliases_of(store: Any, session: Any, name: str, stage: Stage) -> list[Any]:
 
 def versions_in(store: Any, session: Any, name: str, stage: Stage) -> list[Any]:
     """Return the versions of a model that are in a stage of MLflow's which is a name of a stage."""
+    called = [one for one in ALL_STAGES if stage.is_called(one)]
+    if not called:
+        return []
     query = store._get_query(session, SqlModelVersion)  # noqa: SLF001
-    found = query.filter(SqlModelVersion.name == name).all()
-    return [one for one in found if stage.is_called(one.current_stage)]
+    found: list[Any] = query.filter(SqlModelVersion.name == name, SqlModelVersion.current_stage.in_(called)).all()
+    return found
+
+
+def summaries_of(session: Any, found: Any) -> dict[str, str]:
+    """Return the tags of a version that hold summaries."""
+    tag = SqlModelVersionTag
+    condition = tag.workspace == found.workspace, tag.name == found.name, tag.version == found.version
+    is_one = tag.key.startswith(VSA, autoescape=True)
+    return dict(session.execute(sa.select(tag.key, tag.value).where(*condition, is_one)).tuples().all())
 
 
 def tags_of_others(store: Any, session: Any, name: str, version: int) -> list[Any]:

@@ -31,7 +31,7 @@ from weighlock.promotions.mlflow_tags import IN_FORCE, OURS, VSA
 from weighlock.registry.mlflow import memory
 from weighlock.registry.mlflow.gate import Candidate, MlflowGate
 from weighlock.registry.mlflow.move import Move
-from weighlock.registry.mlflow.rows import points_at, stages_of, versions_at
+from weighlock.registry.mlflow.rows import points_at, stages_of, summaries_of, versions_at
 from weighlock.registry.mlflow.words import stages_said
 
 if TYPE_CHECKING:
@@ -223,19 +223,20 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
 
     def _promote(self, name: str, version: int, stage: Stage, *, alias: str = "", mlflow_stage: str = "") -> None:
         uri = self._gate.uri(name, stage)
+        with self.ManagedSessionMaker() as session:
+            found = self._get_sql_model_version(session, name, version)
+            candidate = Candidate(
+                model=name,
+                version=version,
+                uri=found.storage_location or found.source or "",
+                tags=summaries_of(session, found),
+            )
+            standing = memory.in_force(session, uri)
         with self._gate.refusing("promotion", uri):
-            found = self._version(name, version)
-            candidate = Candidate(model=name, version=version, uri=self._located(name, version), tags=dict(found.tags))
-            promoted = self._gate.examine(candidate, stage, self._standing(uri))
+            promoted = self._gate.examine(candidate, stage, standing)
             inputs = tuple(str(one.digest) for one in promoted.vsa.inputs)
             self._gate.record("promotion", uri, "promoted", promoted.digest, inputs)
         Move(self, self._gate, stage, promoted, version).carry_out(alias, mlflow_stage)
-
-    def _version(self, name: str, version: int) -> Any:
-        return super().get_model_version(name, version)
-
-    def _located(self, name: str, version: int) -> str:
-        return str(super().get_model_version_download_uri(name, version))
 
     def _require_standing(self, name: str, version: int, stage: Stage) -> str:
         standing = self._standing(self._gate.uri(name, stage))
