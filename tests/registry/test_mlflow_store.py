@@ -85,8 +85,8 @@ def test_a_server_that_could_promote_nothing_ends(tmp_path):
     database = f"sqlite:///{tmp_path}/m.db"
     command = [sys.executable, "-m", "mlflow", "server", "--port", "0", "--backend-store-uri", database]
     command += ["--registry-store-uri", f"weighlock+{database}"]
-    words = {"capture_output": True, "text": True, "timeout": 200, "check": False}
-    ran = subprocess.run(command, env=os.environ | environ, cwd=tmp_path, **words)
+    words = {"capture_output": True, "text": True, "timeout": 200}
+    ran = subprocess.run(command, env=os.environ | environ, cwd=tmp_path, check=False, **words)
     assert ran.returncode == 1
     assert "nobody's signature counts" in ran.stderr
 
