@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PART = "mlflow"
-_CALLS = 40
+_CALLS = 24
 _BAR = 1.25
 _STAGE = "staging"
 """A stage that names no users: without passwords nobody is known."""

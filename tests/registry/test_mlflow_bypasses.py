@@ -482,7 +482,7 @@ def test_every_refusal_says_what_where_and_what_to_do_and_is_in_the_ledger(rig, 
     _, answer = model.alias("production")
     assert answer["error_code"] == "PERMISSION_DENIED"
     assert f"mlflow:{model.name}#production" in answer["message"]
-    assert f"weighlock promote models:/{model.name}/1 --to production" in answer["message"]
+    assert f"weighlock promote models:/{model.name} --to production" in answer["message"]
     found = [line for line in rig.ledger().splitlines() if f"mlflow:{quote(model.name)}#production" in line]
     assert found
     assert '"verdict":"DENY"' in found[-1]

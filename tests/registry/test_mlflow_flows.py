@@ -32,7 +32,7 @@ def test_an_author_and_a_pipeline_with_mlflow_s_own_clients(rig):
     assert run(rig, "author", "author", "flows") == {"version": "1", "said": [2, 4]}
     refused = run(rig, "ci", "promote", "flows")
     assert refused["error"] == "PERMISSION_DENIED"
-    assert "weighlock promote models:/flows/1 --to production" in refused["message"]
+    assert "weighlock promote models:/flows --to production" in refused["message"]
     # What `weighlock promote` writes, and the pipeline goes through.
     model.attach(model.summary(1))
     assert run(rig, "ci", "promote,stage", "flows", at=last) == {"version": "1", "stage": "Production"}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from tests import mlflow_server
 from tests.mlflow_direct import policy_in, vsa_of
-from tests.mlflow_rig import CI
+from tests.mlflow_rig import CI, MALLORY, POLICY
 from weighlock.errors import ForgedError, SourceError
 from weighlock.gates.policy_files import read_policy
 from weighlock.gates.promoted import trust_in, verify_vsa
 from weighlock.promotions.mlflow import MlflowPromotions
 from weighlock.signing import vsa as vsas
+from weighlock.signing.key import private_pem
 
 pytestmark = pytest.mark.e2e
 
@@ -79,3 +83,38 @@ def test_a_server_that_promotes_without_looking(tmp_path):
             MlflowPromotions(plain.environ()).move(
                 promoted_in(tmp_path, vsa_of(tmp_path, "net", 1, {"x": "a" * 64}, None))
             )
+
+
+def weighlock(rig, folder, *words):
+    """Run a command in a project, as the user `ci` of the server."""
+    environ = {name: word for name, word in os.environ.items() if not name.startswith(("MLFLOW_", "WEIGHLOCK_"))}
+    environ |= rig.server.environ("ci") | {name: str(folder / name) for name in ("WEIGHLOCK_STATE", "WEIGHLOCK_CACHE")}
+    command = [sys.executable, "-m", "weighlock", *words]
+    ran = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_the_commands_lock_and_promote_what_is_on_the_server(rig, tmp_path):
+    files = {"MLmodel": b"flavors: {}\n", "config.json": b"{}"}
+    model = rig.model(files=files)
+    model.version({**files, "config.json": b'{"better": true}'})
+    (tmp_path / "ci.pub").write_bytes(CI.public.pem)
+    (tmp_path / "other.pub").write_bytes(MALLORY.public.pem)
+    (tmp_path / "ci.key").write_bytes(private_pem(CI, None))
+    (tmp_path / "ci.key").chmod(0o600)
+    policy = "\n".join(line for line in POLICY.splitlines() if line != 'lists = ["quarantine.json"]')
+    (tmp_path / "weighlock.toml").write_text(policy)
+    for version in (1, 2):
+        name = f"models:/{model.name}/{version}"
+        (tmp_path / "models.lock").unlink(missing_ok=True)
+        assert weighlock(rig, tmp_path, "lock", name)[0] == 0
+        assert weighlock(rig, tmp_path, "sync")[0] == 0
+        status, said = weighlock(
+            rig, tmp_path, "promote", f"models:/{model.name}", "--to", "staging", "--key", "ci.key"
+        )
+        assert status == 0, said
+        assert model.named() == {"staging": version}
+    model.write(model.folder(2).name, {"config.json": b"overwritten"})
+    status, said = weighlock(rig, tmp_path, "promote", f"models:/{model.name}", "--to", "staging", "--key", "ci.key")
+    assert status == 1, said
+    assert model.named() == {"staging": 2}

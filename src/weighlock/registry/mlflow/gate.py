@@ -149,7 +149,7 @@ class MlflowGate:
             WeighlockError: It is not, or does not.
         """
         if standing is None or standing.version != version:
-            hint = f"`weighlock promote models:/{model}/{version} --to {stage.name}`"
+            hint = _how(model, version, stage.name)
             raise AdmissionError(f"version {version} was not promoted to {stage.name!r}", hint=hint)
         vsa = self.vsa_of(standing)
         self.require_free(vsa, model)
@@ -237,7 +237,7 @@ class MlflowGate:
                 return promoted
         if failures:
             raise failures[0]
-        hint = f"`weighlock promote models:/{candidate.model}/{candidate.version} --to {expected.resource.stage}`"
+        hint = _how(candidate.model, candidate.version, expected.resource.stage)
         raise ForgedError("there is no verification summary with this version", hint=hint)
 
     def _record(
@@ -245,6 +245,11 @@ class MlflowGate:
     ) -> None:
         digest = None if vsa is None else Digest.sha256(vsa.removeprefix("sha256:"))
         self._decider.record(subject, verdict, kind=kind, digest=digest, evidence=inputs, actor=str(current_actor()))
+
+
+def _how(model: str, version: int, stage: str) -> str:
+    lock = f"`weighlock lock models:/{model}/{version}`"
+    return f"{lock}, then `weighlock promote models:/{model} --to {stage} --key FILE`"
 
 
 def _likely(bundles: list[bytes], expected: Promotable, in_force: str | None) -> list[bytes]:
