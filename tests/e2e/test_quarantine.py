@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
+import io
 import json
 import os
 import pickle
@@ -13,9 +15,11 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from weighlock._cli import main
 from weighlock.lockfile import LockedFile, LockedModel, Lockfile, PathSource
 from weighlock.signing.key import generate, private_pem
 
@@ -140,6 +144,19 @@ class Bench:
             child.stdout.close()
 
     def run(self, *words: str) -> str:
+        """Run the command here, where everything is imported already."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environ),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            assert main(["quarantine", *words]) == 0, err.getvalue()
+        return out.getvalue()
+
+    def run_apart(self, *words: str) -> str:
+        """Run the command in a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "weighlock", "quarantine", *words],
             cwd=self.folder,
@@ -230,6 +247,7 @@ def database():
 @pytest.mark.parametrize("code", [LOADS, FORKS], ids=["loop", "forks"])
 def test_a_running_program_is_refused_at_its_next_load_and_let_again_after_a_release(tmp_path, code):
     bench = Bench(tmp_path)
+    bench.run = bench.run_apart
     with bench.program(code) as load:
         assert load() == "loaded\n"
         known = bench.deny()
@@ -326,3 +344,22 @@ def test_a_row_of_an_older_list_that_was_put_back_into_the_database_is_a_roll_ba
         assert "quarantined" in load()
     with bench.program(LOADS) as load:
         assert "rolled back" in load()
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from weighlock_quarantine")
+    with bench.program(LOADS) as load:
+        assert "is gone" in load()
+
+
+def test_quarantines_at_the_same_time_lose_no_other_in_the_database(tmp_path, database):
+    import psycopg
+
+    with psycopg.connect(database) as connection:
+        connection.execute("drop table if exists weighlock_quarantine")
+    bench = Bench(tmp_path, SIGNED.format(place="ledger"), ledger=database)
+    words = ["--reason", "bad", "--yes", "--key", "ci.key", "--as", "digest"]
+    threads = [threading.Thread(target=bench.run_apart, args=(digit * 64, *words)) for digit in "012"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(json.loads(bench.run("--show", "--format", "json"))["events"]) == 3

@@ -239,7 +239,10 @@ class Keeper:
 
     def _bytes(self) -> bytes | None:
         if self._table is not None:
-            return self._table.read()
+            try:
+                return self._table.read()
+            finally:
+                self._table.close()
         try:
             return read_regular(self.place, LARGEST + 1)
         except FileNotFoundError:
