@@ -216,7 +216,7 @@ def _wait(running: MlflowServer) -> None:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the server, its workers and what they started: they are one group, and the leader may be gone before them."""
     for word in (signal.SIGTERM, signal.SIGKILL):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 2
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, word)
             while time.monotonic() < until:

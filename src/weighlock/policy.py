@@ -221,11 +221,11 @@ def path_argument(path: str) -> str:
     """Return a path or a URL for a command line that a person copies: as it is meant, and as one word of a shell.
 
     Args:
-        path: Any path; it may be an attacker's.
+        path: Any path, or a registered model of MLflow; it may be an attacker's.
     """
     import shlex
 
-    if path.startswith(("https://", "http://")) and path.isprintable():
+    if path.startswith(("https://", "http://", "models:/")) and path.isprintable():
         return shlex.quote(path)
     # Without ./ the commands could take it for a repository or an option, and would expand a tilde.
     if not path.startswith(("./", "../")) and not os.path.isabs(path):

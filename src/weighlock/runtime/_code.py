@@ -38,6 +38,7 @@ _FOLDERS = (
 """Where modules say which folders hold what came from a Hub."""
 
 _resolved: dict[str, str] = {}
+_added: set[str] = set()
 
 
 def guard_imports(patches: Patches) -> None:
@@ -49,6 +50,11 @@ def guard_imports(patches: Patches) -> None:
     _answer(patches, SourceFileLoader, "get_code", _compile)
     _answer(patches, SourcelessFileLoader, "get_code", _refuse_compiled)
     _answer(patches, ExtensionFileLoader, "create_module", _refuse_native)
+
+
+def add_folder(folder: str) -> None:
+    """Let what lies below a folder count as code that came with a model, from now on."""
+    _added.update(os.path.join(one, "") for one in (os.path.abspath(folder), os.path.realpath(folder)))
 
 
 def is_remote(name: str, place: str) -> bool:
@@ -177,7 +183,7 @@ def _folders() -> list[str]:
     named = [getattr(sys.modules.get(module), name, None) for module, name in _FOLDERS]
     home = getattr(sys.modules.get("huggingface_hub.constants"), "HF_HOME", None)
     named += [os.environ.get("HF_MODULES_CACHE"), home and os.path.join(home, "modules")]
-    return [os.path.abspath(folder) + os.sep for folder in {os.fspath(one) for one in named if one}]
+    return [*_added, *(os.path.abspath(folder) + os.sep for folder in {os.fspath(one) for one in named if one})]
 
 
 def _real(folder: str) -> str:
