@@ -159,18 +159,21 @@ class LoadGate(Recognising):
         self._enter(label, loader, len(data), admission, digests)
         return admission
 
-    def admit_locked(self, located: tuple[Located, ...], label: str, loader: str) -> Admission:
+    def admit_locked(
+        self, located: tuple[Located, ...], label: str, loader: str, source: RandomAccess | None = None
+    ) -> Admission:
         """Judge bytes that were verified to be those of a locked file.
 
         Args:
             located: Every entry for these bytes.
             label: Name of the artifact, for messages.
             loader: Who loads it.
+            source: The bytes, where they may need an approval.
 
         Raises:
             LoadRefused: They may not be loaded.
         """
-        admission = self._decide_locked(located, label, loader)
+        admission = self._decide_locked(located, label, loader, source)
         file = located[0][1]
         self._enter(label, loader, file.size, admission, lambda: (file.sha256,))
         return admission

@@ -111,7 +111,7 @@ class Pin:
             self._refuse(label, f"sha256:{digest}" if digest else None, "changed", why, remedy)
             return None
         located = self.gate.lockfile.by_digest(locked.sha256) if self.gate.lockfile else ()
-        return self.gate.decide_locked(located, label, LOADER, FileSource(descriptor, locked.size))
+        return self.gate.admit_locked(located, label, LOADER, FileSource(descriptor, locked.size))
 
     @property
     def locking(self) -> str:
