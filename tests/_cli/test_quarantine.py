@@ -99,3 +99,14 @@ def test_a_hostile_reason_is_shown_and_obeyed_by_nobody(project, capsys):
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+
+
+def test_a_list_that_was_rolled_back_is_neither_shown_nor_continued(project, capsys):
+    deny(capsys, "net/m.pkl")
+    place = project / "state" / "ledger" / "quarantine.sigstore.json"
+    older = place.read_bytes()
+    deny(capsys, "c" * 64)
+    place.write_bytes(older)
+    for words in (["--show"], ["--refresh"], ["d" * 64, "--reason", "x", "--yes"]):
+        assert main(["quarantine", *words]) == 1
+        assert "rolled back" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weighlock.errors import UsageError, WeighlockError
+from weighlock.errors import ForgedError, UsageError, WeighlockError
 from weighlock.files import exclusive, read_regular, write_atomically
 from weighlock.gates.quarantine_memory import Memory
 from weighlock.gates.quarantine_places import LedgerPlace, Sight
@@ -231,7 +231,8 @@ class Keeper:
         watched.look(lambda: self._now().timestamp())
         problem = watched.problem(lambda: self._now().timestamp())
         if problem is not None:
-            raise WeighlockError(problem.message, where="quarantine list", hint=problem.hint)
+            kind = ForgedError if problem.always else WeighlockError
+            raise kind(problem.message, where="quarantine list", hint=problem.hint)
         return watched.known
 
     def _trusted(self) -> tuple[TrustedSigner, ...]:
