@@ -38,9 +38,12 @@ def address(request, tmp_path):
     """A new, empty database."""
     if request.param == "sqlite":
         return str(tmp_path / "store" / "store.sqlite")
+    return emptied(request.getfixturevalue("server"))
+
+
+def emptied(url):
     import psycopg
 
-    url = request.getfixturevalue("server")
     tables = "store versions files moves standings approvals".split()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop table if exists {', '.join(f'weighlock_{name}' for name in tables)}")
@@ -334,3 +337,15 @@ def test_a_place_that_says_too_little(tmp_path, store):
 def test_a_password_in_the_policy(store):
     with pytest.raises(PolicyError, match="password"):
         Policy.from_dict({"promotion": {"store": store}})
+
+
+def test_whoever_may_only_move_names_finds_the_tables_made(server, tmp_path):
+    import psycopg
+
+    store_at(emptied(server), tmp_path).in_force(RESOURCE)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create role mover login")
+        connection.execute("grant select, insert, update on all tables in schema public to mover")
+    other = server.replace("weighlock@", "mover@")
+    version, files = added(store_at(other, tmp_path), tmp_path, model="of-mover")
+    assert store_at(other, tmp_path).files("of-mover", version) == files

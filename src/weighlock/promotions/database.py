@@ -103,7 +103,8 @@ class SqliteDatabase:
             connection.execute("begin immediate")
             rows = _SqliteRows(connection)
             if not self._made:
-                _make_tables(rows, self.place, "blob")
+                _make_tables(rows, "blob")
+                _require_schema(rows, self.place)
             yield rows
             connection.execute("commit")
             self._made = True
@@ -140,8 +141,11 @@ class PostgresDatabase:
             with psycopg.connect(self._url, connect_timeout=10, options=_SETTINGS) as connection:
                 rows = _PostgresRows(connection)
                 if not self._made:
-                    rows.run("select pg_advisory_xact_lock(?)", _MAKING)
-                    _make_tables(rows, self.place, "bytea")
+                    # Whoever may only move names may not make tables, and finds them made.
+                    if rows.all("select to_regclass('weighlock_approvals')") == [(None,)]:
+                        rows.run("select pg_advisory_xact_lock(?)", _MAKING)
+                        _make_tables(rows, "bytea")
+                    _require_schema(rows, self.place)
                 yield rows
             self._made = True
         except psycopg.ProgrammingError as error:
@@ -190,10 +194,13 @@ class _PostgresRows:
         return self._connection.execute(query.replace("?", "%s"), values or None)
 
 
-def _make_tables(rows: Rows, place: str, of_bytes: str) -> None:
+def _make_tables(rows: Rows, of_bytes: str) -> None:
     for table in _TABLES:
         rows.run(table.replace("{bytes}", of_bytes))
     rows.run("insert into weighlock_store values (?, ?) on conflict do nothing", "schema", SCHEMA)
+
+
+def _require_schema(rows: Rows, place: str) -> None:
     found = rows.one("select value from weighlock_store where name = ?", "schema")
     if found is None or found[0] != SCHEMA:
         said = found[0] if found else "nothing"
