@@ -480,6 +480,39 @@ def test_the_store_is_private(room):
         assert os.stat(path).st_mode & 0o077 == 0, path
 
 
+def denied(subject, kind):
+    assert main(["quarantine", subject, "--as", kind, "--reason", "it opens a shell", "--yes"]) == 0
+
+
+def test_a_model_in_quarantine_is_promoted_nowhere_and_not_rolled_back_to(room):
+    done = room.through()
+    sha256 = done.promoted.vsa.promotable.files["model.safetensors"]
+    room.change()
+    room.through()
+    denied(f"sha256:{sha256}", "digest")
+    with pytest.raises(AdmissionError, match=r"no earlier version may be in force now.*it opens a shell"):
+        room.roll_back()
+    assert room.in_force().version == "2"
+    denied("./m", "model")
+    assert unmet(room.promote("staging")).keys() == {"quarantine"}
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_an_author_or_approver_in_quarantine_by_key(room, who):
+    room.promote("staging")
+    room.approve("bob")
+    denied(f"key {KEYS[who].public.digest}", "signer")
+    assert "quarantine" in unmet(room.promote())
+    assert room.in_force() is None
+
+
+def test_a_verifier_in_quarantine_signs_nothing_that_moves(room):
+    denied(f"key {KEYS['ci'].public.digest}", "signer")
+    with pytest.raises(AdmissionError, match="opens a shell"):
+        room.promote("staging")
+    assert room.in_force("staging") is None
+
+
 def test_where_finds_what_was_promoted(room):
     done = room.through()
     (sha256, *_) = done.promoted.vsa.promotable.files.values()

@@ -70,7 +70,10 @@ def approved(case: Case, authors: Tally) -> Requirement:
         once = {one.bundle: name for name, one in counted}
         inputs = tuple(Input(kind="approval", name=name, digest=digest) for digest, name in once.items())
         text = f"approved by {', '.join(names)}"
-        return Requirement(kind=APPROVAL, status=OK, text=text, where=str(folder), inputs=inputs, people=names)
+        identities = tuple(one.identity for _, one in counted)
+        return Requirement(
+            kind=APPROVAL, status=OK, text=text, where=str(folder), inputs=inputs, people=names, identities=identities
+        )
     said = f"approved by {len(_persons(case, counted))} of the {stage.approvals} people that it takes"
     who = ", ".join(stage.approvers) or "any signer of the policy"
     hint = (

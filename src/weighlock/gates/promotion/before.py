@@ -12,7 +12,11 @@ from weighlock.gates.quarantined import open_quarantine
 from weighlock.promotion import Input, Promotable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from weighlock.gates.project import Project
     from weighlock.gates.promotion.case import Case
+    from weighlock.lockfile import LockedModel
     from weighlock.model_source import ModelSource
 
 
@@ -47,18 +51,34 @@ def staged(case: Case, after: str) -> Requirement:
 
 def free(case: Case, signers: tuple[str, ...] = ()) -> Requirement:
     """Return whether nothing of it is in quarantine; where nobody knows, it is not free."""
-    policy, path = case.project.policy, case.project.policy_path
     try:
-        quarantine = open_quarantine(case.request.environ, policy, path)
-        try:
-            quarantine.refuse(case.promotable.files.values(), models=names_of(case.model.name, case.model.source),
-                              signers=signers)  # fmt: skip
-        finally:
-            quarantine.close()
+        require_free(case.project, case.request.environ, case.promotable.files.values(), case.model, signers)
     except AdmissionError as error:
         where = error.where or ""
         return Requirement(kind=QUARANTINE, status=FAILS, text=error.message, where=where, hint=error.hint)
     return Requirement(kind=QUARANTINE, status=OK, text="nothing of it is in quarantine")
+
+
+def require_free(
+    project: Project, environ: Mapping[str, str], digests: Iterable[str], model: LockedModel, signers: Iterable[str]
+) -> None:
+    """Demand that neither files, nor a model by any of its names, nor who signed is in quarantine.
+
+    Args:
+        project: Its policy says which lists hold.
+        environ: The variables of the user.
+        digests: Of the files.
+        model: Its entry in the lockfile.
+        signers: Names, and what was verified of them.
+
+    Raises:
+        AdmissionError: Something is, or nobody knows what is.
+    """
+    quarantine = open_quarantine(environ, project.policy, project.policy_path)
+    try:
+        quarantine.refuse(digests, models=names_of(model.name, model.source), signers=signers, where=model.name)
+    finally:
+        quarantine.close()
 
 
 def names_of(name: str, source: ModelSource) -> tuple[str, ...]:

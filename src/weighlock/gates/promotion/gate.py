@@ -137,10 +137,8 @@ def _requirements(case: Case) -> list[Requirement]:
     if (version := case.version) is not None:
         looked.append(guarded(REGISTRY, lambda: bytes_here.registered(case, version)))
     # 4. Verify
-    people: tuple[str, ...] = ()
     if stage.requires(SIGNATURE):
         looked.append(guarded(SIGNATURE, lambda: signed.signed(case, signed.authors_of(case))))
-        people = looked[-1].people
     if stage.requires(BOM):
         looked.append(guarded(BOM, lambda: bill.described(case), where=str(bill.place_of(case))))
     if found is not None:
@@ -150,7 +148,7 @@ def _requirements(case: Case) -> list[Requirement]:
         looked.append(guarded(AFTER, lambda: before.staged(case, after)))
     if stage.requires(APPROVAL):
         looked.append(guarded(APPROVAL, lambda: approved.approved(case, signed.authors_of(case))))
-        people = (*people, *looked[-1].people)
+    people = tuple(mark for one in looked for mark in (*one.people, *one.identities))
     looked.append(guarded(QUARANTINE, lambda: before.free(case, people)))
     return looked
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from weighlock.artifact import Digest
 from weighlock.errors import ForgedError
 from weighlock.gates.promoted import require_move, verify_vsa
+from weighlock.gates.promotion.before import require_free
 from weighlock.gates.promotion.intent import Intent, alone, finish, forget, remember
 from weighlock.gates.promotion.registries import open_store
 from weighlock.ledger.spool import actor
@@ -80,6 +81,7 @@ def move(movement: Movement, signer: Signer, verifiers: Trust, *, files: Mapping
 
     Raises:
         ForgedError: The registry refuses, or the signer is no verifier.
+        AdmissionError: The signer, or something of the model, is in quarantine.
         LedgerError: It cannot be recorded, and the policy requires that.
         WeighlockError: It cannot be signed, kept or moved.
     """
@@ -91,6 +93,8 @@ def move(movement: Movement, signer: Signer, verifiers: Trust, *, files: Mapping
         bundle = signer.sign(statement_of(vsa).to_bytes()).to_bytes()
         promoted = verify_vsa(bundle, promotable, verifiers, now=datetime.now(UTC))
         require_move(promoted, project.policy, in_force=movement.previous, now=datetime.now(UTC))
+        marks = (promoted.verifier, promoted.identity)
+        require_free(project, movement.environ, promotable.files.values(), movement.model, marks)
         intent = Intent(
             gate=movement.gate,
             resource=promotable.resource,

@@ -31,6 +31,7 @@ class Requirement:
         hint: The one step that supplies it.
         inputs: The documents that it rests on.
         people: Names of the signers who counted.
+        identities: What was verified of them, such as ``key sha256:…``.
         kept: The bytes of a document that a rollback looks at again.
     """
 
@@ -41,6 +42,7 @@ class Requirement:
     hint: str | None = None
     inputs: tuple[Input, ...] = ()
     people: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
     kept: bytes = field(default=b"", repr=False)
 
     @property

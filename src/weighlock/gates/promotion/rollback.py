@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, ForgedError, LockfileError, SourceError, WeighlockError
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
-from weighlock.gates.promotion.before import names_of
+from weighlock.gates.promotion.before import require_free
 from weighlock.gates.promotion.bill import grave
 from weighlock.gates.promotion.case import verifiers_of
 from weighlock.gates.promotion.intent import recover
 from weighlock.gates.promotion.movement import ENTRY, Movement, move
 from weighlock.gates.promotion.registries import kind_of, named_in, open_registry, open_store
-from weighlock.gates.quarantined import open_quarantine
 from weighlock.lockfile import Lockfile, PathSource, parse
 from weighlock.promotion import BUILTIN, MLFLOW, OCI, Input, Promotable
 from weighlock.promotion_policy import BOM
@@ -201,7 +200,8 @@ class _Looking:
         inputs = {one.kind: one for one in promoted.vsa.inputs}
         model = self._entry(inputs, promoted)
         # 4. Judge
-        self._require_free(files, model)
+        marks = (promoted.verifier, promoted.identity)
+        require_free(self.project, self.request.environ, files.values(), model, marks)
         self._require_no_advisory(inputs)
         kept = tuple(inputs[kind] for kind in (BOM,) if kind in inputs)
         old = Input(kind=GATE, name=standing.version, digest=Digest.sha256(standing.digest.removeprefix("sha256:")))
@@ -214,13 +214,6 @@ class _Looking:
         if {file.path: file.sha256 for file in model.files} != dict(promoted.vsa.promotable.files):
             raise ForgedError("the entry of the lockfile is about other files than its verification summary")
         return model
-
-    def _require_free(self, files: Mapping[str, str], model: LockedModel) -> None:
-        quarantine = open_quarantine(self.request.environ, self.project.policy, self.project.policy_path)
-        try:
-            quarantine.refuse(files.values(), models=names_of(model.name, model.source))
-        finally:
-            quarantine.close()
 
     def _require_no_advisory(self, inputs: Mapping[str, Input]) -> None:
         from weighlock.formats import bill

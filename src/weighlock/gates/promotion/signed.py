@@ -35,7 +35,10 @@ def signed(case: Case, found: Tally) -> Requirement:
     if found.reached:
         inputs = tuple(Input(kind="signature", name=bundle, digest=one.bundle) for bundle, one in found.counted)
         text = f"signed by {', '.join(people)}"
-        return Requirement(kind=SIGNATURE, status=OK, text=text, where=where, inputs=inputs, people=people)
+        identities = tuple(one.identity for _, one in found.counted)
+        return Requirement(
+            kind=SIGNATURE, status=OK, text=text, where=where, inputs=inputs, people=people, identities=identities
+        )
     said = f"signed by {found.signers} of the {found.threshold} people that it takes"
     wrong = found.not_counted
     if wrong:
