@@ -15,7 +15,7 @@ from weighlock.errors import SourceError, UsageError
 from weighlock.gates import where_promotions
 from weighlock.gates.where import reach
 from weighlock.incidents.reach import PromotedVersion
-from weighlock.lockfile import LockedFile, LockedModel, PathSource
+from weighlock.lockfile import LockedFile, LockedModel, MlflowSource, OciSource, PathSource
 from weighlock.verdict import Decision
 
 
@@ -319,3 +319,24 @@ def test_a_file_that_no_loader_takes_makes_nothing_a_relative(world):
     found = world.where(digest("LICENSE"))
     assert {one.model for one in found.locked} == {"org/base", "org/other"}
     assert not found.derived
+
+
+@pytest.mark.parametrize(
+    ("source", "subjects"),
+    [
+        (
+            OciSource(repository="registry.example/team/m", ref="v1", revision=f"sha256:{'ab' * 32}"),
+            ("oci:registry.example/team/m", "oci:registry.example/team/m:v1",
+             f"oci:registry.example/team/m@sha256:{'ab' * 32}", "registry.example/team/m"),
+        ),
+        (
+            MlflowSource(name="fraud", ref="@production", revision="3"),
+            ("models:/fraud", "models:/fraud@production", "models:/fraud/3", "fraud"),
+        ),
+    ],
+)  # fmt: skip
+def test_models_of_registries_are_found_in_every_spelling(world, source, subjects):
+    world.lock(replace(locked("ours", "w"), source=source))
+    for subject in subjects:
+        assert [one.model for one in world.where(subject).locked] == ["ours"], subject
+    assert not world.where(f"{subjects[0]}-other").found
