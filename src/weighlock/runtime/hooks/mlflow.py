@@ -25,6 +25,9 @@
 - `MlflowClient.download_artifacts` and artifacts that are no model: what is loaded from them is judged at load.
 - Executors of Spark and other processes that are not guarded themselves; `weighlock activate` guards an environment.
 - `mlflow run` (projects) in the environment of this process, and images that `mlflow models build-docker` builds.
+- A file of more than 1 MB that another process of the same user overwrites in place after it was judged, where native
+  code reads it; ``verify = "sealed"`` closes that.
+- What a program saves with MLflow itself: it needs the lockfile before it can be loaded as a model.
 - What locked code, and an approved class, does.
 - Prompts, traces, data sets and metrics; they are data.
 - Formats that only native code reads (XGBoost, LightGBM, CatBoost): locked bytes are what it gets.
