@@ -9,14 +9,12 @@ import signal
 import subprocess
 import sys
 import urllib.parse
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
-from tests import postgres
-from tests.issuer import ask, basic, claims_of, environ_of, free_port, header_of, issuing, serving
+from tests.issuer import ask, basic, claims_of, environ_of, header_of, issuing, serving
 from weighlock._cli import commands
 from weighlock.errors import SourceError
 from weighlock.formats.oci_manifest import digest_of
@@ -239,26 +237,6 @@ def test_a_key_that_others_may_read_is_not_used(tmp_path):
         (tmp_path / "issuer.pem").chmod(0o640)
         done = CliRunner().invoke(commands, ["registry", "check-config", "--config", str(place.config)])
     assert "others may read this key" in str(done.exception)
-
-
-def test_two_issuers_on_one_postgresql_settle_promotions(tmp_path):
-
-    with postgres.server() as url, issuing(tmp_path, state=url) as place:
-        port = free_port()
-        with serving(place, port):
-            _, first = place.promoted(FILES)
-            offers = []
-            for number in range(4):
-                files = FILES | {"n": str(number).encode()}
-                manifest = place.push("staging/net", files, tag=f"n{number}")
-                offers.append((manifest, place.summary(files, manifest, previous=first)))
-            with ThreadPoolExecutor(4) as pool:
-                ports = (place.port, port) * 2
-                replies = list(
-                    pool.map(lambda both: place.promote(*both[0], port=both[1]), zip(offers, ports, strict=True))
-                )
-            assert sorted(reply.status for reply in replies) == [200, 403, 403, 403]
-            assert place.tag().status == 200
 
 
 def test_a_promotion_that_was_interrupted_is_finished_by_the_next_pull(place, name, monkeypatch):

@@ -58,6 +58,11 @@ def test_a_name_that_is_not_written_exactly_means_nothing(text):
     assert not any(one.catalog for one in parse_scopes([text]))
 
 
+def test_a_text_that_looks_like_a_name_neither_adds_nor_takes_anything():
+    for order in (["repository:prod/net:pull", "prod/net"], ["prod/net", "repository:prod/net:pull"]):
+        assert granted(*order) == [("prod/net", ("pull",))]
+
+
 @pytest.mark.parametrize("actions", ["*", "PULL", "pull ", "", ",", "admin", "pull;push", "pu\u200bll"])
 def test_an_action_that_nobody_knows_is_none(actions):
     found = granted(f"repository:prod/net:{actions}")

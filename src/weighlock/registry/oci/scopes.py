@@ -7,7 +7,7 @@ Source:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weighlock.errors import UsageError
@@ -66,22 +66,20 @@ def parse_scopes(values: Iterable[str]) -> tuple[Scope, ...]:
     texts = [text for value in values for text in value.split(" ") if text]
     if len(texts) > _MOST or any(len(text) > _LONGEST for text in texts):
         raise UsageError(f"asks for more than {_MOST} scopes, or for one that is too long", where="scope")
-    found: dict[str, Scope] = {}
-    for text in texts:
-        scope = _scope(text)
-        before = found.get(scope.repository or scope.text)
-        if before is not None:
-            wanted = {*before.actions, *scope.actions}
-            scope = Scope(
-                text=f"repository:{scope.repository}:{','.join(one for one in ACTIONS if one in wanted)}"
-                if scope.repository
-                else scope.text,
-                repository=scope.repository,
-                actions=tuple(one for one in ACTIONS if one in wanted),
-                catalog=scope.catalog,
-            )
-        found[scope.repository or scope.text] = scope
+    found: dict[tuple[bool, str], Scope] = {}
+    for scope in map(_scope, texts):
+        key = scope.repository is not None, scope.repository or scope.text
+        before = found.get(key)
+        found[key] = scope if before is None else _merged(before, scope)
     return tuple(found.values())
+
+
+def _merged(one: Scope, other: Scope) -> Scope:
+    """Return what two scopes of one repository ask for together."""
+    if one.repository is None:
+        return one
+    actions = tuple(action for action in ACTIONS if action in {*one.actions, *other.actions})
+    return replace(one, text=f"repository:{one.repository}:{','.join(actions)}", actions=actions)
 
 
 def _scope(text: str) -> Scope:
