@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from weighlock.gates.promotion.requirement import Requirement
     from weighlock.gates.promotion.rollback import RolledBack
 
-_WIDTH = 100
+_WIDTH = 80
 _COLORS = {"ok": "32", "missing": "33", "fails": "31"}
 
 

@@ -67,8 +67,11 @@ class Database(Protocol):
 
     place: str
 
-    def transaction(self) -> Any:
+    def transaction(self, *, reads: bool = False) -> Any:
         """Return a context with `Rows`: all of what is done in it, or nothing.
+
+        Args:
+            reads: Nothing is written, so that no store has to be made for a question.
 
         Raises:
             SourceError: The database cannot be used.
@@ -87,13 +90,14 @@ class SqliteDatabase:
         self._made = False
 
     @contextmanager
-    def transaction(self) -> Iterator[Rows]:
+    def transaction(self, *, reads: bool = False) -> Iterator[Rows]:
         """Open a transaction; SQLite lets one write at a time, and others wait."""
+        nowhere = reads and not os.path.lexists(self.place)
         try:
-            if not self._made:
+            if not self._made and not nowhere:
                 os.makedirs(os.path.dirname(self.place), mode=0o700, exist_ok=True)
                 os.close(os.open(self.place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(self.place, timeout=_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(":memory:" if nowhere else self.place, timeout=_SECONDS, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise self._error(error) from error
         try:
@@ -102,12 +106,12 @@ class SqliteDatabase:
             connection.execute("pragma synchronous = full")
             connection.execute("begin immediate")
             rows = _SqliteRows(connection)
-            if not self._made:
+            if not self._made or nowhere:
                 _make_tables(rows, "blob")
                 _require_schema(rows, self.place)
             yield rows
             connection.execute("commit")
-            self._made = True
+            self._made = not nowhere
         except sqlite3.Error as error:
             raise self._error(error) from error
         finally:
@@ -130,7 +134,7 @@ class PostgresDatabase:
         self._made = False
 
     @contextmanager
-    def transaction(self) -> Iterator[Rows]:
+    def transaction(self, *, reads: bool = False) -> Iterator[Rows]:  # noqa: ARG002 - a server is there or is not
         """Open a transaction; errors of the driver become one line without what it was connected with."""
         try:
             import psycopg

@@ -109,25 +109,25 @@ class BuiltinStore:
         Raises:
             SourceError: There is no such version.
         """
-        with self._database.transaction() as rows:
+        with self._database.transaction(reads=True) as rows:
             return _files(rows, model, version)
 
     def in_force(self, resource: Resource) -> Standing | None:
         """Return what is in force for a resource."""
-        with self._database.transaction() as rows:
+        with self._database.transaction(reads=True) as rows:
             found = rows.one(_STANDING, resource.uri)
         return None if found is None else _standing(resource, found)
 
     def history(self, resource: Resource) -> Sequence[Standing]:
         """Return everything that was in force, the newest first."""
         query = "select version, digest, bundle, time from weighlock_moves where resource = ? order by number desc"
-        with self._database.transaction() as rows:
+        with self._database.transaction(reads=True) as rows:
             return tuple(_standing(resource, row) for row in rows.all(query, resource.uri))
 
     def moved(self) -> Iterable[tuple[str, Standing]]:
         """Return everything that ever was in force here: the name of the resource as statements have it, and that."""
         query = "select resource, version, digest, bundle, time from weighlock_moves order by resource, number"
-        with self._database.transaction() as rows:
+        with self._database.transaction(reads=True) as rows:
             found = rows.all(query)
         return [(row[0], _standing(_resource(row[0]), row[1:])) for row in found]
 
@@ -155,7 +155,7 @@ class BuiltinStore:
     def used(self, digests: Iterable[str]) -> frozenset[str]:
         """Return those of some approvals that moved something already."""
         query = "select digest from weighlock_approvals where digest = ?"
-        with self._database.transaction() as rows:
+        with self._database.transaction(reads=True) as rows:
             return frozenset(digest for digest in digests if rows.one(query, digest))
 
     def _write(self, rows: Rows, promoted: Promoted, number: int) -> None:

@@ -25,8 +25,9 @@ from weighlock.gates.promotion import approved, audited, before, bill, bytes_her
 from weighlock.gates.promotion.case import open_case
 from weighlock.gates.promotion.intent import recover
 from weighlock.gates.promotion.movement import Movement, move
-from weighlock.gates.promotion.requirement import AFTER, QUARANTINE, REGISTRY, Requirement, guarded
+from weighlock.gates.promotion.requirement import AFTER, QUARANTINE, REGISTRY, VERIFIER, Requirement, guarded
 from weighlock.gates.promotion.verdict import about_engines, decide
+from weighlock.gates.promotion.verifier import verified_by
 from weighlock.promotion_policy import APPROVAL, AUDIT, BOM, LOCK, SIGNATURE
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _requirements(case: Case) -> list[Requirement]:
     stage, found = case.stage, _audit(case) if case.stage.requires(AUDIT) else None
     files, unlisted = _seen(case, found)
     looked = [
+        guarded(VERIFIER, lambda: verified_by(case)),
         guarded(LOCK, lambda: bytes_here.locked(case, files, unlisted)),
         bytes_here.scanned(case, files),
     ]

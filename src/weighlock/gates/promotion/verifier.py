@@ -7,18 +7,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from weighlock.errors import ForgedError, UsageError
+from weighlock.gates.promotion.requirement import OK, VERIFIER, Requirement
 from weighlock.signing.statement import Statement, Subject
 from weighlock.signing.trust import TrustedKey
 from weighlock.signing.verification import verify_bundle
 
 if TYPE_CHECKING:
     from weighlock.gates.project import Project
+    from weighlock.gates.promotion.case import Case
     from weighlock.signing.interface import Signer
     from weighlock.signing.public_key import PublicKey
     from weighlock.signing.trust import Trust
 
 _TRIAL = "https://weighlock.dev/trial/v1"
 """A statement that says nothing, by which a certificate shows whose it is."""
+
+
+def verified_by(case: Case) -> Requirement:
+    """Return whose summary would count.
+
+    Raises:
+        PolicyError: Nobody's would.
+    """
+    names = ", ".join(sorted({one.name for one in case.verifiers.signers}))
+    text = f"a summary counts that {names} signs"
+    return Requirement(kind=VERIFIER, status=OK, text=text, where=case.project.policy_path or "")
 
 
 def require_verifier(signer: Signer, public: PublicKey | None, trust: Trust, project: Project, *, logged: bool) -> None:
