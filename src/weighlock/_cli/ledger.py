@@ -103,7 +103,7 @@ def search(*, place: str | None, no_absorb: bool, kind: str, **conditions: Any) 
     from weighlock.gates import ledger as gate
 
     now = datetime.now(UTC)
-    conditions |= {name: _time(conditions[name], now, f"--{name}") for name in ("since", "until")}
+    conditions |= {name: time_of(conditions[name], now, f"--{name}") for name in ("since", "until")}
     conditions["verdict"] = (conditions["verdict"] or "").upper() or None
     query = gate.Query(**conditions)
     _print(gate.search(_open(place, absorbs=not no_absorb), query), kind, 0)
@@ -277,7 +277,12 @@ def _print(entries: Iterable[Numbered], kind: str, after: int) -> int:
     return after
 
 
-def _time(text: str | None, now: datetime, where: str) -> datetime | None:
+def time_of(text: str | None, now: datetime, where: str) -> datetime | None:
+    """Return a time that an option names, or one that is so long ago.
+
+    Raises:
+        UsageError: It is none.
+    """
     if text is None:
         return None
     units = {"d": "days", "h": "hours", "m": "minutes"}

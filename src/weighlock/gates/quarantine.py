@@ -159,7 +159,9 @@ class Keeper:
             by=by,
             expires=expires,
         )
-        return self._change(lambda known: replace(known, events=(*known.events, denial)), signer, "quarantined", denial)
+        return self._change(
+            lambda known: replace(known, events=(*known.events, denial)), signer, "quarantined", denial.id
+        )
 
     def release(self, wanted: str, signer: Signer, *, reason: str, by: str) -> Changed:
         """Take a denial back.
@@ -168,7 +170,7 @@ class Keeper:
             UsageError: There is none of that id, or it is taken back already.
         """
         event = Release(id=f"R-{secrets.token_hex(6)}", of=wanted, time=self._moment(), reason=reason, by=by)
-        return self._change(lambda known: _released(known, event, self.place), signer, "released")
+        return self._change(lambda known: _released(known, event, self.place), signer, "released", wanted)
 
     def refresh(self, signer: Signer) -> Changed:
         """Say anew that the list is all there is, or begin one."""
@@ -179,7 +181,7 @@ class Keeper:
         change: Callable[[QuarantineList], QuarantineList],
         signer: Signer,
         rule: str,
-        denial: Denial | None = None,
+        about: str | None = None,
     ) -> Changed:
         made: list[Changed] = []
 
@@ -188,7 +190,7 @@ class Keeper:
             new = replace(change(known), issued=self._moment())
             bundle = self._signed(new, signer)  # 3
             digest = str(digest_of(bundle))
-            self._record(digest, rule, denial)  # 4
+            self._record(digest, rule, None if about is None else new.denial(about))  # 4
             made.append(Changed(known=new, place=self.place, digest=digest, who=signer.who))
             return bundle
 

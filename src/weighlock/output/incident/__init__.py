@@ -1,0 +1,1 @@
+"""The report about an incident, in each of its forms."""
