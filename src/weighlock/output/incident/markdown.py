@@ -94,7 +94,8 @@ def _vouched(incident: Incident) -> Iterator[str]:
     yield f"Every one of {found.sealed:,} entries was verified under this checkpoint, before this was written:"
     yield from ("", *_fenced(found.checkpoint), "", "The key of the ledger:", "", *_fenced(found.key), "")
     if incident.proofs:
-        yield f"Entries with a proof of their own: {', '.join(f'{one.number} ({literal(one.why)})' for one in incident.proofs)}."
+        proved = ", ".join(f"{one.number} ({literal(one.why)})" for one in incident.proofs)
+        yield f"Entries with a proof of their own: {proved}."
         yield f"`{verifying(incident.proofs[0])}` verifies the first of them, without weighlock."
         yield ""
     yield from (
