@@ -1,6 +1,7 @@
 # Everything that a fresh machine needs is Python 3.11 (or newer), git and make.
 #
 #   make demo     the whole story in under a minute: lock, load, and every refusal
+#   make drill    an incident, from promotion to the report with proofs, and the times
 #   make test     the whole suite
 #
 # `make lint`, `make bench`, `make docs`, `make matrix`, `make coverage` and `make clean` are for who works on weighlock itself.
@@ -19,11 +20,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRA_INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 DATA := .coverage
 
-.PHONY: demo test lint bench docs matrix coverage clean
+.PHONY: demo drill test lint bench docs matrix coverage clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
 	@$(BIN)/weighlock demo
+
+drill: $(VENV)/.sign
+	@$(BIN)/python -m weighlock.demo.drill
 
 test: $(VENV)/.test
 	@rm -f $(DATA) $(DATA).*
@@ -73,6 +77,10 @@ $(BIN)/python:
 $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --upgrade pip
 	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.sign: $(VENV)/.core
+	$(PIP) install --quiet 'cryptography>=45'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.core

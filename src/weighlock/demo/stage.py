@@ -150,6 +150,14 @@ class Stage:
         while running:
             yield self._wait(*running.popleft())
 
+    def start(self, command: Command) -> subprocess.Popen[str]:
+        """Start a command that goes on until it, or the stage, is ended."""
+        return self._start(command)
+
+    def said(self, child: subprocess.Popen[str]) -> str:
+        """Return what a command wrote to standard output so far."""
+        return self._text(f"{self._children.index(child)}.out")
+
     def _make_project(self, name: str) -> None:
         os.mkdir(self.path(name))
         for file in _PROJECT:

@@ -83,8 +83,9 @@ def report(asked: Asked, progress: Callable[[int, int], None] = lambda _done, _a
     vouched = _verified(ledger, asked, gaps)  # 1
     reach = _reach(asked, subject, progress)  # 2
     reach = replace(reach, digests=tuple(sorted({*reach.digests, *more})))
-    statements = {one.statement for one in reach.promoted if one.statement and one.why == "is"}
-    watch = Watch({*reach.digests, *statements}, reach.meanings)
+    promoted = [one for one in reach.promoted if one.why == "is"]
+    statements = {one.statement for one in promoted if one.statement}
+    watch = Watch({*reach.digests, *statements}, reach.meanings, sorted({one.model for one in promoted}))
     events = Events(watch, asked.covers)
     size = vouched.sealed if vouched.sealed and not vouched.problem else vouched.entries
     _read(ledger, size, events, gaps)  # 3

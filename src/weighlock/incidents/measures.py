@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.incidents.timeline import LET_THROUGH, QUARANTINED, REFUSED, RELEASED, Times
+from weighlock.incidents.timeline import LET_THROUGH, QUARANTINED, REFUSED, RELEASED, ROLLED_BACK, Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,10 @@ def measure(steps: Sequence[Step], denials: Sequence[Denied], last_seen: Callabl
     stopped = [one.first.time for one in steps if one.action in {REFUSED, LET_THROUGH} and not one.rests]
     first_use = _earliest([one.first.time for one in uses])
     detected = _earliest(stopped, [quarantined] if quarantined else [])
-    refused = None
+    refused = back = None
     if quarantined is not None:
+        moved = [one.first.time for one in steps if one.action == ROLLED_BACK]
+        back = _earliest([time for time in moved if time >= quarantined])
         rules = [one for one in steps if one.action == REFUSED and not one.rests and "quarantined" in one.rules]
         refused = _earliest([one.first.time for one in rules if one.first.time >= quarantined])
     return Times(
@@ -35,9 +37,11 @@ def measure(steps: Sequence[Step], denials: Sequence[Denied], last_seen: Callabl
         detected=detected,
         quarantined=quarantined,
         refused=refused,
+        rolled_back=back,
         to_detect=_between(first_use, detected),
         to_quarantine=_between(detected, quarantined),
         to_refuse=_between(quarantined, refused),
+        to_roll_back=_between(quarantined, back),
         after=_after(uses, steps, denials, quarantined),
         unseen=_unseen(uses, quarantined, last_seen),
     )

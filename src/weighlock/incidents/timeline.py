@@ -133,9 +133,11 @@ class Times:
         detected: When a gate first refused it, or a person denied it.
         quarantined: When a person denied it.
         refused: When it was first refused after that.
+        rolled_back: When an earlier version was first brought back after that.
         to_detect: From the first use.
         to_quarantine: From the detection.
         to_refuse: From the quarantine.
+        to_roll_back: From the quarantine.
         after: How often it was used while it was in quarantine.
         unseen: Hosts that used it before, and of which no entry at all came since.
     """
@@ -144,9 +146,11 @@ class Times:
     detected: datetime | None = None
     quarantined: datetime | None = None
     refused: datetime | None = None
+    rolled_back: datetime | None = None
     to_detect: timedelta | None = None
     to_quarantine: timedelta | None = None
     to_refuse: timedelta | None = None
+    to_roll_back: timedelta | None = None
     after: int = 0
     unseen: tuple[str, ...] = ()
 

@@ -41,16 +41,20 @@ class Watch:
     Args:
         digests: Of the files that it stands for, and of statements about it, ``sha256:…``.
         meanings: Its names.
+        moved: Models of which it was a version in force: a rollback of one is about it.
     """
 
-    def __init__(self, digests: Iterable[str], meanings: Iterable[Meaning]) -> None:
+    def __init__(self, digests: Iterable[str], meanings: Iterable[Meaning], moved: Iterable[str] = ()) -> None:
         self._digests = {one.removeprefix("sha256:").encode() for one in digests}
         self._whole = {f"sha256:{one.decode()}" for one in self._digests}
+        self._moved = tuple(moved)
         named = [one for one in meanings if one.kind in {MODEL, PACKAGE}]
         self._models = [one.name for one in named if one.kind == MODEL]
         self._packages = [one.name for one in named if one.kind == PACKAGE]
         spelled = {_spelled(name.partition("==")[0]) for name in self._packages}
-        spelled |= {form for name in self._models for form in (_spelled(name), _spelled(quote(name, safe="/")))}
+        spelled |= {
+            form for name in (*self._models, *self._moved) for form in (_spelled(name), _spelled(quote(name, safe="/")))
+        }
         self._names = tuple(spelled)
 
     def may_be(self, data: bytes) -> bool:
@@ -71,6 +75,8 @@ class Watch:
         subject = entry.subject
         if entry.kind == "package":
             return any(subject == one or subject.startswith(f"{one}==") for one in self._packages)
+        if entry.gate == "rollback" and any(_is_model(subject, one) for one in self._moved):
+            return True
         return any(_is_model(subject, one) for one in self._models)
 
 

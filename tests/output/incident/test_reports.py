@@ -32,6 +32,7 @@ def test_times_are_measured_from_use_to_refusal():
     assert took.to_detect == timedelta(minutes=3)
     assert took.to_quarantine == timedelta(0)
     assert took.to_refuse == timedelta(seconds=30)
+    assert took.to_roll_back == timedelta(minutes=1)
     assert took.after == 0
     assert took.unseen == ("gpu-1",)
 

@@ -98,16 +98,7 @@ def _vouched(incident: Incident) -> Iterator[str]:
         yield f"Entries with a proof of their own: {proved}."
         yield f"`{verifying(incident.proofs[0])}` verifies the first of them, without weighlock."
         yield ""
-    yield from (
-        f"- `{command}`: {why}" for command, why in ((literal_code(step), why) for step, why in again(incident))
-    )
-
-
-def literal_code(text: str) -> str:
-    """Return a command that cannot end the code that it stands in."""
-    from weighlock.output.escape import printable
-
-    return printable(text).replace("`", "'")
+    yield from (f"- {literal(command)}: {why}" for command, why in again(incident))
 
 
 def _fenced(text: str) -> Iterator[str]:

@@ -111,6 +111,7 @@ def measures(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "time to detect (first use to first refusal or quarantine)", span(took.to_detect)
     yield "time to quarantine (from there)", span(took.to_quarantine)
     yield "quarantine to first refusal", span(took.to_refuse) if took.refused else "nobody was refused since"
+    yield "quarantine to rollback", span(took.to_roll_back) if took.rolled_back else "not rolled back since"
     yield "uses let through while it was in quarantine", f"{took.after:,}"
     unseen = ", ".join(took.unseen[:20]) + (" …" if len(took.unseen) > 20 else "")
     yield "hosts that used it, and of which nothing came since the quarantine", unseen or "none"
