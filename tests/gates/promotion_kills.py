@@ -64,6 +64,7 @@ def _kill(room: Room, count: int, seed: int, stage: str, act: Callable[[], objec
         moved = len(after) - len(before)
         result.problems += [f"{number}: {one}" for one in _problems(before, after, between, _names(room, stage))]
         result.faster += not running
+        lasts *= 1.02 if running else 0.9  # other work on the machine comes and goes
         result.new += running and moved == 1
         result.old += running and moved == 0
     result.problems += _ledger_problems(room, after)
