@@ -1,13 +1,12 @@
 """What the gate costs an MLflow server: `python -m bench.mlflow` measures, and writes `results/mlflow.json`.
 
-Two servers of each kind, one with the gate and one without, are asked in turn, so that both see the same machine.
+One server runs at a time: of two MLflow servers on one machine, the second answers each call much later.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from bench.row import NO_BAR, Row, report, spread
@@ -33,44 +32,43 @@ def measure(folder: Path) -> list[Row]:
 
 
 def _compared(folder: Path, *, auth: bool) -> list[Row]:
-    with ExitStack() as stack:
-        rigs = []
-        for scheme in ("weighlock+", ""):
-            place = folder / (scheme or "plain")
-            place.mkdir(parents=True)
-            rigs.append(
-                stack.enter_context(mlflow_rig.running("sqlite", place, auth=auth, scheme=scheme, remembers_s=0))
-            )
-        taken = _calls(*(rig.model(user="admin") for rig in rigs))
+    taken: dict[str, dict[str, list[float]]] = {}
+    for scheme in ("weighlock+", ""):
+        place = folder / (scheme or "plain")
+        place.mkdir(parents=True)
+        with mlflow_rig.running("sqlite", place, auth=auth, scheme=scheme, remembers_s=0) as rig:
+            taken[scheme] = _calls(rig.model(user="admin"), gated=bool(scheme))
     asked = "basic-auth, which hashes the password at each request" if auth else "no passwords asked"
     method = (
-        f"{_CALLS} calls of each server in turn, SQLite, one worker, a version of two small files, {asked}; "
-        "medians, and their ratio"
+        f"{_CALLS} calls of each server, one server after the other, SQLite, one worker, versions of two small files, "
+        f"{asked}; medians, and their ratio"
     )
-    return [_row(name, gated, plain, method, auth=auth) for name, (gated, plain) in taken.items()]
+    return [_row(name, taken["weighlock+"][name], taken[""][name], method, auth=auth) for name in taken[""]]
 
 
-def _calls(gated: Any, plain: Any) -> dict[str, tuple[list[float], list[float]]]:
-    """Return the seconds of each call, with the gate and without, by what is called."""
-    names = "set an alias", "resolve an alias", "ask where a version lies"
-    taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names}
-    for model in (gated, plain):
-        model.version(user="admin")
+def _calls(model: Any, *, gated: bool) -> dict[str, list[float]]:
+    """Return the seconds of each call, by what is called."""
+    taken: dict[str, list[float]] = {}
+    model.version(user="admin")
     digest = None
     for number in range(_CALLS):
         version = number % 2 + 1
-        digest = gated.attach(gated.summary(version, _STAGE, previous=digest), version=version, user="admin")
-        both = ((0, gated), (1, plain))
-        for place, model in both if number % 4 < 2 else both[::-1]:
-            calls = (
-                ("registered-models/alias", {"name": model.name, "alias": _STAGE, "version": str(version)}, "POST"),
-                (f"registered-models/alias?name={model.name}&alias={_STAGE}", None, "GET"),
-                (f"model-versions/get-download-uri?name={model.name}&version={version}", None, "GET"),
-            )
-            for name, (path, body, method) in zip(names, calls, strict=True):
-                began = time.perf_counter()
-                model.rig.must(path, body, method=method, user="admin")
-                taken[name][place].append(time.perf_counter() - began)
+        if gated:
+            digest = model.attach(model.summary(version, _STAGE, previous=digest), version=version, user="admin")
+        alias = {"name": model.name, "alias": _STAGE, "version": str(version)}
+        calls = {
+            "set an alias": ("registered-models/alias", alias, "POST"),
+            "resolve an alias": (f"registered-models/alias?name={model.name}&alias={_STAGE}", None, "GET"),
+            "ask where a version lies": (
+                f"model-versions/get-download-uri?name={model.name}&version={version}",
+                None,
+                "GET",
+            ),
+        }
+        for name, (path, body, method) in calls.items():
+            began = time.perf_counter()
+            model.rig.must(path, body, method=method, user="admin")
+            taken.setdefault(name, []).append(time.perf_counter() - began)
     return taken
 
 
