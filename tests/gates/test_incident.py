@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -109,6 +110,31 @@ def test_an_entry_that_was_changed_on_the_disk_leaves_nothing_proved(world):
 def test_records_that_never_came_are_a_gap(world):
     world.record(world.entry("base:w", event="p:1"), world.entry("base:w", event="p:4"))
     assert any("2 records of processes never came" in gap.why for gap in made(world, digest("base:w")).gaps)
+
+
+def test_a_name_that_looks_like_an_event_hides_no_record_that_never_came(world):
+    name = ',"event":"p:2","evidence":['
+    world.record(world.entry("base:w", event="p:1", subject=name), world.entry("base:w", event="p:3", loader=name))
+    assert any("1 records of processes never came" in gap.why for gap in made(world, digest("base:w")).gaps)
+
+
+def test_a_ledger_that_was_put_back_leaves_nothing_proved(world, tmp_path):
+    story(world)
+    shutil.copytree(world.environ["WEIGHLOCK_LEDGER"], tmp_path / "kept")
+    world.record(world.entry("base:w"))
+    shutil.rmtree(world.environ["WEIGHLOCK_LEDGER"])
+    shutil.copytree(tmp_path / "kept", world.environ["WEIGHLOCK_LEDGER"])
+    found = made(world, "org/base")
+    assert "rollback" in found.ledger.problem
+    assert found.proofs == ()
+
+
+def test_a_quarantine_list_that_was_forged_is_a_gap(world):
+    story(world)
+    (Path(world.environ["WEIGHLOCK_LEDGER"]) / "quarantine.sigstore.json").write_text("{}")
+    found = made(world, "org/base")
+    assert any("quarantine.sigstore.json" in gap.place for gap in found.gaps)
+    assert found.denials == ()
 
 
 def test_times_that_were_asked_for_are_kept_to(world):

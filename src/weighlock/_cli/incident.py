@@ -81,6 +81,8 @@ def report(
     emit(_render(incident, kind, to_terminal=output is None and takes_color()), output)
     if proofs is not None and incident.proofs:
         write_proofs(incident, proofs)
+    elif proofs is not None:
+        click.echo("no proofs were written: there is no entry to prove, or the ledger was not verified", err=True)
     return exit_code(incident)
 
 

@@ -10,30 +10,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from weighlock.errors import LedgerError, UsageError, WeighlockError
+from weighlock.errors import LedgerError, WeighlockError
+from weighlock.gates.incident_denials import denials_about, lists_of, meant
 from weighlock.gates.incident_proofs import prove_steps
 from weighlock.gates.ledger import absorb_spools, open_ledger, verify
-from weighlock.gates.project import find_project
 from weighlock.gates.where import Question, answer
 from weighlock.incidents.measures import measure
-from weighlock.incidents.reach import DIGEST, MODEL, PACKAGE, Gap, Meaning
-from weighlock.incidents.timeline import QUARANTINED, RELEASED, Denied, Incident, Vouched
+from weighlock.incidents.reach import Gap
+from weighlock.incidents.timeline import Incident, Vouched
 from weighlock.incidents.watch import Events, Watch
-from weighlock.quarantine import Denial, Release, folded_model, folded_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from weighlock.incidents.reach import Reach
-    from weighlock.incidents.timeline import Step
     from weighlock.ledger.interface import Ledger
-    from weighlock.quarantine import QuarantineList
-
-_SECONDS = timedelta(seconds=3)
-"""From the moment that stands in the list until the entry about it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +71,10 @@ def report(asked: Asked, progress: Callable[[int, int], None] = lambda _done, _a
         WeighlockError: Nothing can be looked at at all.
     """
     gaps: list[Gap] = []
+    notes: list[str] = []
     ledger = open_ledger(asked.environ, asked.ledger)
-    known, place = _list(asked, gaps)
-    subject, more = _subject(asked, known, place)
+    lists = lists_of(asked.environ, asked.lockfile, asked.now, gaps, notes)
+    subject, more = meant(asked.subject, lists)
     vouched = _verified(ledger, asked, gaps)  # 1
     reach = _reach(asked, subject, progress)  # 2
     reach = replace(reach, digests=tuple(sorted({*reach.digests, *more})))
@@ -90,8 +85,8 @@ def report(asked: Asked, progress: Callable[[int, int], None] = lambda _done, _a
     size = vouched.sealed if vouched.sealed and not vouched.problem else vouched.entries
     _read(ledger, size, events, gaps)  # 3
     steps = events.steps()
-    denials = _denials(known, reach, steps)
-    notes = list(reach.notes)
+    denials = denials_about(lists, reach, steps)
+    notes += reach.notes
     if events.dropped:
         notes.append(
             f"{events.dropped} entries about it are of too many kinds to be told apart, and not in the timeline"
@@ -118,7 +113,10 @@ def _verified(ledger: Ledger, asked: Asked, gaps: list[Gap]) -> Vouched:
     """Seal what there is, and verify all of it."""
     found = Vouched(place=ledger.place)
     try:
-        absorb_spools(ledger, asked.now)
+        unreadable = absorb_spools(ledger, asked.now).unreadable
+        if unreadable:
+            why = f"{unreadable} spools of others cannot be read, and what waits in them is left out"
+            gaps.append(Gap(place=ledger.place, why=why, remedy="run it as the user that owns them"))
         if ledger.seals() and ledger.size() > ledger.sealed():
             ledger.checkpoint()
         found = replace(found, entries=ledger.size())
@@ -162,70 +160,3 @@ def _read(ledger: Ledger, size: int, events: Events, gaps: list[Gap]) -> None:
     except (LedgerError, OSError) as error:
         why = error.message if isinstance(error, WeighlockError) else str(error)
         gaps.append(Gap(place=ledger.place, why=f"cannot be read to its end: {why}", remedy="weighlock ledger verify"))
-
-
-def _list(asked: Asked, gaps: list[Gap]) -> tuple[QuarantineList | None, str]:
-    """Return the quarantine list that this user would change; one that does not verify is a gap."""
-    from weighlock.gates.quarantine import Keeper
-
-    try:
-        keeper = Keeper(find_project(asked.environ, asked.lockfile), asked.environ, None, lambda: asked.now)
-        return keeper.read(), keeper.place
-    except UsageError:
-        return None, "the quarantine list"  # there is none
-    except (WeighlockError, OSError) as error:
-        gaps.append(Gap(place="quarantine list", why=str(error), remedy="weighlock quarantine --show"))
-        return None, "the quarantine list"
-
-
-def _subject(asked: Asked, known: QuarantineList | None, place: str) -> tuple[str, tuple[str, ...]]:
-    """Return what is looked for, and digests beside that; the id of a quarantine stands for what it denies."""
-    if not asked.subject.startswith("Q-"):
-        return asked.subject, ()
-    denial = None if known is None else known.denial(asked.subject)
-    if denial is None:
-        hint = "`weighlock quarantine --show` lists them"
-        raise UsageError(f"there is no entry {asked.subject[:100]}", where=place, hint=hint)
-    return denial.subject.value, denial.digests
-
-
-def _denials(known: QuarantineList | None, reach: Reach, steps: tuple[Step, ...]) -> tuple[Denied, ...]:
-    if known is None:
-        return ()
-    released = {one.of: one.time for one in known.events if isinstance(one, Release)}
-    return tuple(
-        Denied(
-            id=one.id,
-            time=_recorded(one.time, QUARANTINED, steps),
-            reason=one.reason,
-            by=one.by,
-            released=_recorded(released[one.id], RELEASED, steps) if one.id in released else None,
-            expires=one.expires,
-        )
-        for one in known.events
-        if isinstance(one, Denial) and _is_about(one, reach)
-    )
-
-
-def _recorded(time: datetime, action: str, steps: tuple[Step, ...]) -> datetime:
-    """Return the time of the entry about a change of the list, which has whole seconds only."""
-    found = [one.first.time for one in steps if one.action == action and time <= one.first.time < time + _SECONDS]
-    return min(found, default=time)
-
-
-def _is_about(denial: Denial, reach: Reach) -> bool:
-    if not set(denial.digests).isdisjoint(reach.digests):
-        return True
-    return any(_names(denial, one) for one in reach.meanings)
-
-
-def _names(denial: Denial, one: Meaning) -> bool:
-    if one.kind == DIGEST:
-        return one.name in denial.digests
-    if one.kind == MODEL:
-        return folded_model(one.name) in {folded_model(name) for name in denial.models}
-    if one.kind == PACKAGE:
-        name, version = folded_package(one.name)
-        pairs = {folded_package(text) for text in denial.packages}
-        return any(each == name and (not other or not version or other == version) for each, other in pairs)
-    return denial.subject.value == one.name

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from weighlock.ledger.interface import Ledger
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
+_EVENT = re.compile(rb',"event":"([0-9a-zA-Z:_-]{1,100})","evidence":\[')
+"""In the canonical form of an entry: quotes of names are escaped in it, so that this stands in no name."""
+
+_LAST = b',"version":1}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,10 +327,11 @@ def _require_continued(ledger: Ledger, last: verifier.Checkpoint, now: verifier.
 
 def _missing(ledger: Ledger, size: int) -> int:
     """Return how many records of processes never came: each process counts what it records, from one on."""
-    seen: dict[str, tuple[int, set[int]]] = {}  # up to which count all came, and which came beyond that
-    for one in _numbered(ledger, 0, size):
-        process, separator, count = one.entry.event.rpartition(":") if one.entry is not None else ("", "", "")
-        if not separator or not count.isdecimal() or process.endswith(":broken"):  # that one counts bytes
+    seen: dict[bytes, tuple[int, set[int]]] = {}  # up to which count all came, and which came beyond that
+    for data in ledger.read(0, size):
+        match = _EVENT.search(data) if data.endswith(_LAST) else None
+        process, separator, count = match[1].rpartition(b":") if match is not None else (b"", b"", b"")
+        if not separator or not count.isdigit() or process.endswith(b":broken"):  # that one counts bytes
             continue
         complete, beyond = seen.setdefault(process, (0, set()))
         if int(count) > complete:  # one that is there twice makes up for no other

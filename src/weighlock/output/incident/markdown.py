@@ -16,6 +16,7 @@ from weighlock.output.incident.words import (
     sentence,
     verifying,
     when,
+    window,
     word,
 )
 from weighlock.output.packages.markdown import literal
@@ -32,7 +33,7 @@ _MOST_DIGESTS = 50
 def render(incident: Incident) -> str:
     """Return the report."""
     lines = [f"# Incident: {literal(incident.subject)}: {word(incident)}", "", f"{literal(sentence(incident))}.", ""]
-    lines += [f"- reported {clock(incident.now)}{_window(incident)}"]
+    lines += [f"- reported {clock(incident.now)}{window(incident)}"]
     lines += [f"- is {one.kind}: {literal(one.name)}" for one in incident.reach.meanings]
     lines += _gaps(incident)
     lines += ["", "## How long it took", "", *_table(("", ""), measures(incident))]
@@ -46,12 +47,6 @@ def render(incident: Incident) -> str:
         lines += ["", "## Files that it stands for", "", *(f"- `{one}`" for one in digests[:_MOST_DIGESTS])]
         lines += [f"- and {len(digests) - _MOST_DIGESTS} more"] if len(digests) > _MOST_DIGESTS else []
     return "\n".join(lines) + "\n"
-
-
-def _window(incident: Incident) -> str:
-    parts = [f"since {clock(incident.since)}"] if incident.since else []
-    parts += [f"until {clock(incident.until)}"] if incident.until else []
-    return f", entries {' and '.join(parts)}" if parts else ""
 
 
 def _gaps(incident: Incident) -> Iterator[str]:

@@ -16,6 +16,7 @@ from weighlock.output.incident.words import (
     questions,
     sentence,
     when,
+    window,
     word,
 )
 
@@ -40,7 +41,7 @@ def render(incident: Incident, *, width: int = 80, color: bool = False) -> str:
     answer = word(incident)
     lines = [f"{answer}  {incident.subject}", *_wrapped(sentence(incident), width), "", "How long it took"]
     lines += [line for name, value in measures(incident) for line in _wrapped(f"{name}: {value}", width)]
-    lines += ["", "Timeline", *_steps(incident)]
+    lines += ["", f"Timeline{window(incident)}", *_steps(incident)]
     lines += ["", "Questions for people"]
     lines += [line for asked, facts in questions(incident) for line in _wrapped(f"{asked} {facts}", width)]
     lines += ["", "What vouches for this", *_vouched(incident)]

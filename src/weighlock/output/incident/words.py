@@ -83,6 +83,13 @@ def span(took: timedelta | None) -> str:
     return " ".join(found[:2])
 
 
+def window(incident: Incident) -> str:
+    """Return which entries were asked for; empty where all were."""
+    parts = [f"since {clock(incident.since)}"] if incident.since else []
+    parts += [f"until {clock(incident.until)}"] if incident.until else []
+    return f", entries {' and '.join(parts)}" if parts else ""
+
+
 def when(step: Step) -> str:
     """Return the time of a step, or its first and last."""
     if step.first.number == step.last.number:
