@@ -102,6 +102,14 @@ def test_hostile_names_are_no_marks_in_markdown():
     assert all(line.count("|") == 7 for line in rows)
 
 
+@pytest.mark.parametrize(
+    "name", ["https://evil.example/x", "www.evil.example", "a@b.example", "<a>", "*b*", "_c_", "#1"]
+)
+def test_a_name_is_no_link_and_no_mark_in_markdown(name):
+    shown = markdown.render(incident(step("loaded", 0, names=(name,))))
+    assert name not in shown
+
+
 def test_hostile_names_do_nothing_in_a_terminal():
     shown = text.render(hostile())
     assert "\x1b" not in shown

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_STEPS = 500
 _MOST_DIGESTS = 200
+_STYLE = "td.time { width: 11.5rem; } @media (max-width: 44rem) { td.time { width: auto; } }"
 _AT_ONCE = 300
 """Characters in one element; a longer one would be cut."""
 _BAD = frozenset({"let through", "quarantined"})
@@ -51,7 +52,7 @@ def render(incident: Incident) -> str:
         id="main",
     )
     footer = tag("footer", tag("p", f"Written by weighlock {__version__}. {CLOCKS}"))
-    return document(title, "Skip to how long it took", _top(incident), main, footer)
+    return document(title, "Skip to how long it took", _top(incident), main, footer, style=_STYLE)
 
 
 def _top(incident: Incident) -> Markup:
@@ -115,10 +116,10 @@ def _happened(incident: Incident) -> list[Markup]:
 def _step(one: Step) -> Markup:
     names = joined((tag("span", foreign(name, 120)) for name in one.names), ", ")
     return row(
-        ("When", when(one), ""),
-        ("What", tag("strong", one.action), "bad" if one.action in _BAD else ""),
+        ("When", when(one), "time"),
+        ("What", tag("strong", one.action), "number bad" if one.action in _BAD else "number"),
         ("How", foreign(how(one), 240), ""),
-        ("Called", names, ""),
+        ("Called", names, "path"),
         ("Who", tag("span", foreign(one.user, 100), " on ", foreign(one.host, 100)), ""),
         ("Entries", numbers(one), ""),
     )

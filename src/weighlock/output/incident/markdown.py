@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from weighlock.output.incident.words import (
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from weighlock.incidents.timeline import Incident
 
 _MOST_STEPS = 200
+_PLAIN = re.compile(r"[A-Za-z0-9 :.,()/;?…-]{0,300}")
 _MOST_DIGESTS = 50
 
 
 def render(incident: Incident) -> str:
     """Return the report."""
-    lines = [f"# Incident: {literal(incident.subject)}: {word(incident)}", "", f"{literal(sentence(incident))}.", ""]
+    lines = [f"# Incident: {_shown(incident.subject)}: {word(incident)}", "", f"{_shown(sentence(incident))}.", ""]
     lines += [f"- reported {clock(incident.now)}{window(incident)}"]
-    lines += [f"- is {one.kind}: {literal(one.name)}" for one in incident.reach.meanings]
+    lines += [f"- is {one.kind}: {_shown(one.name)}" for one in incident.reach.meanings]
     lines += _gaps(incident)
     lines += ["", "## How long it took", "", *_table(("", ""), measures(incident))]
     lines += ["", "## Timeline", "", CLOCKS, "", *_steps(incident)]
@@ -53,10 +55,10 @@ def _gaps(incident: Incident) -> Iterator[str]:
     if incident.gaps:
         yield from ("", "## What is not known", "")
     for one in incident.gaps:
-        yield f"- **{literal(one.place)}**: {literal(one.why)}{f' Next: {literal(one.remedy)}' if one.remedy else ''}"
+        yield f"- **{_shown(one.place)}**: {_shown(one.why)}{f' Next: {_shown(one.remedy)}' if one.remedy else ''}"
     if incident.notes:
         yield ""
-    yield from (f"- note: {literal(note)}" for note in incident.notes)
+    yield from (f"- note: {_shown(note)}" for note in incident.notes)
 
 
 def _steps(incident: Incident) -> Iterator[str]:
@@ -84,16 +86,16 @@ def _denials(incident: Incident) -> Iterator[str]:
 def _vouched(incident: Incident) -> Iterator[str]:
     found = incident.ledger
     if found.problem:
-        yield f"Nothing: {literal(found.problem)}"
+        yield f"Nothing: {_shown(found.problem)}"
         return
     yield f"Every one of {found.sealed:,} entries was verified under this checkpoint, before this was written:"
     yield from ("", *_fenced(found.checkpoint), "", "The key of the ledger:", "", *_fenced(found.key), "")
     if incident.proofs:
-        proved = ", ".join(f"{one.number} ({literal(one.why)})" for one in incident.proofs)
+        proved = ", ".join(f"{one.number} ({_shown(one.why)})" for one in incident.proofs)
         yield f"Entries with a proof of their own: {proved}."
         yield f"`{verifying(incident.proofs[0])}` verifies the first of them, without weighlock."
         yield ""
-    yield from (f"- {literal(command)}: {why}" for command, why in again(incident))
+    yield from (f"- {_shown(command)}: {why}" for command, why in again(incident))
 
 
 def _fenced(text: str) -> Iterator[str]:
@@ -102,7 +104,13 @@ def _fenced(text: str) -> Iterator[str]:
     yield from (f"    {printable(line)}" for line in text.splitlines())
 
 
+def _shown(text: str) -> str:
+    """Return a text as Markdown; where no character of it can be a mark, it stays readable as it is written."""
+    links = "www" in text.lower() or "//" in text
+    return text if _PLAIN.fullmatch(text) and not links else literal(text)
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
-    yield from (f"| {' | '.join(map(literal, row))} |" for row in rows)
+    yield from (f"| {' | '.join(map(_shown, row))} |" for row in rows)

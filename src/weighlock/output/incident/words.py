@@ -146,7 +146,8 @@ def questions(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Are hosts to be restarted, because programs have it in memory?", _listed(hosts)
     reasons = "; ".join(f"{one.reason} ({one.by}, {one.id})" for one in incident.denials)
     yield "What is the cause, and how did it get in?", reasons or "no quarantine of this user's list says why"
-    yield "When is the final report due, and who writes it?", "no reminder is kept here"
+    due = "14 days after a remedy of a vulnerability is there, or a month after the notification of an incident"
+    yield "When is the final report due, and who writes it?", due
 
 
 def verifying(proof: Proof) -> str:
