@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.incidents.world import NOW, World, digest, locked
 from weighlock.artifact import Digest
 from weighlock.errors import UsageError
+from weighlock.gates import incident as gate
 from weighlock.gates.incident import Asked, report
 from weighlock.gates.incident_proofs import name_of, write_proofs
 from weighlock.verdict import Decision
@@ -127,6 +129,37 @@ def test_a_ledger_that_was_put_back_leaves_nothing_proved(world, tmp_path):
     found = made(world, "org/base")
     assert "rollback" in found.ledger.problem
     assert found.proofs == ()
+
+
+def test_a_ledger_that_is_changed_after_it_was_verified_leaves_nothing_proved(world, monkeypatch):
+    story(world)
+    known = gate.verify
+
+    def verify_and_wait(ledger, *arguments):
+        done = known(ledger, *arguments)
+        path = next(one for one in Path(ledger.place).glob("tile/entries/**/*") if one.is_file())
+        path.write_bytes(path.read_bytes().replace(b"train-2", b"train-9"))
+        return done
+
+    monkeypatch.setattr(gate, "verify", verify_and_wait)
+    found = made(world, "org/base")
+    assert found.ledger.problem
+    assert found.proofs == ()
+
+
+def test_the_ledger_of_many_hosts_is_reported_and_one_that_lost_an_entry_is_not(world):
+    with postgres.server() as url:
+        world.environ["WEIGHLOCK_LEDGER"] = url
+        world.record(world.entry("base:w"), world.entry("base:w", actor="bob@far"), world.entry("other:w"))
+        found = made(world, digest("base:w"))
+        assert (found.entries, found.ledger.problem, len(found.proofs)) == (2, "", 2)
+        import psycopg
+
+        with psycopg.connect(url) as database:
+            database.execute("delete from weighlock_entries where index = 1")
+        found = made(world, digest("base:w"))
+        assert found.ledger.problem
+        assert found.proofs == ()
 
 
 def test_a_quarantine_list_that_was_forged_is_a_gap(world):

@@ -18,10 +18,13 @@ from weighlock.gates.incident_denials import denials_about, lists_of, meant
 from weighlock.gates.incident_proofs import prove_steps
 from weighlock.gates.ledger import absorb_spools, open_ledger, verify
 from weighlock.gates.where import Question, answer
+from weighlock.incidents.frontier import Frontier
 from weighlock.incidents.measures import measure
 from weighlock.incidents.reach import Gap
 from weighlock.incidents.timeline import Incident, Vouched
 from weighlock.incidents.watch import Events, Watch
+from weighlock.ledger import verifier
+from weighlock.ledger.tiles import verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,15 +78,14 @@ def report(asked: Asked, progress: Callable[[int, int], None] = lambda _done, _a
     ledger = open_ledger(asked.environ, asked.ledger)
     lists = lists_of(asked.environ, asked.lockfile, asked.now, gaps, notes)
     subject, more = meant(asked.subject, lists)
-    vouched = _verified(ledger, asked, gaps)  # 1
+    vouched, root = _verified(ledger, asked, gaps)  # 1
     reach = _reach(asked, subject, progress)  # 2
     reach = replace(reach, digests=tuple(sorted({*reach.digests, *more})))
     promoted = [one for one in reach.promoted if one.why == "is"]
     statements = {one.statement for one in promoted if one.statement}
     watch = Watch({*reach.digests, *statements}, reach.meanings, sorted({one.model for one in promoted}))
     events = Events(watch, asked.covers)
-    size = vouched.sealed if vouched.sealed and not vouched.problem else vouched.entries
-    _read(ledger, size, events, gaps)  # 3
+    vouched = _read(ledger, vouched, root, events, gaps)  # 3
     steps = events.steps()
     denials = denials_about(lists, reach, steps)
     notes += reach.notes
@@ -109,8 +111,8 @@ def report(asked: Asked, progress: Callable[[int, int], None] = lambda _done, _a
     )
 
 
-def _verified(ledger: Ledger, asked: Asked, gaps: list[Gap]) -> Vouched:
-    """Seal what there is, and verify all of it."""
+def _verified(ledger: Ledger, asked: Asked, gaps: list[Gap]) -> tuple[Vouched, bytes]:
+    """Seal what there is, verify all of it, and return the root that its entries have to have."""
     found = Vouched(place=ledger.place)
     try:
         unreadable = absorb_spools(ledger, asked.now).unreadable
@@ -121,13 +123,14 @@ def _verified(ledger: Ledger, asked: Asked, gaps: list[Gap]) -> Vouched:
             ledger.checkpoint()
         found = replace(found, entries=ledger.size())
         done = verify(ledger, None, None)
-        note, key = ledger.published() or b"", ledger.key.read().vkey
+        key, note = ledger.key.read(), ledger.published() or b""
+        checkpoint = verified(lambda: verifier.verify_checkpoint(note, key.public))
     except (LedgerError, OSError) as error:
         why = error.message if isinstance(error, WeighlockError) else str(error)
         gaps.append(Gap(place=ledger.place, why=f"not verified: {why}", remedy="weighlock ledger verify"))
-        return replace(found, problem=why)
+        return replace(found, problem=why), b""
     found = replace(
-        found, sealed=done["entries"], missing=done["missing"], checkpoint=note.decode("utf-8", "replace"), key=key
+        found, sealed=checkpoint.size, missing=done["missing"], checkpoint=note.decode("utf-8", "replace"), key=key.vkey
     )
     if done["missing"]:
         why = f"{done['missing']} records of processes never came: they were lost, or taken out before they were sealed"
@@ -135,7 +138,7 @@ def _verified(ledger: Ledger, asked: Asked, gaps: list[Gap]) -> Vouched:
     if done["unsealed"]:
         why = f"{done['unsealed']} entries are not sealed, and are left out"
         gaps.append(Gap(place=ledger.place, why=why, remedy="weighlock ledger checkpoint, as who has its key"))
-    return found
+    return found, checkpoint.root
 
 
 def _reach(asked: Asked, subject: str, progress: Callable[[int, int], None]) -> Reach:
@@ -153,10 +156,17 @@ def _reach(asked: Asked, subject: str, progress: Callable[[int, int], None]) -> 
     return replace(found, notes=tuple(one for one in found.notes if one != told))
 
 
-def _read(ledger: Ledger, size: int, events: Events, gaps: list[Gap]) -> None:
+def _read(ledger: Ledger, vouched: Vouched, root: bytes, events: Events, gaps: list[Gap]) -> Vouched:
+    """Read every entry; what was verified before somebody changed it proves nothing, so the tree is computed anew."""
+    tree, size = Frontier(), vouched.entries if vouched.problem else vouched.sealed
     try:
         for number, data in enumerate(ledger.read(0, size)):
             events.add(number, data)
+            tree.add(data)
     except (LedgerError, OSError) as error:
-        why = error.message if isinstance(error, WeighlockError) else str(error)
-        gaps.append(Gap(place=ledger.place, why=f"cannot be read to its end: {why}", remedy="weighlock ledger verify"))
+        why = f"cannot be read to its end: {error.message if isinstance(error, WeighlockError) else error}"
+    else:
+        why = "" if vouched.problem or tree.root() == root else "edited: it was changed while it was read"
+    if why:
+        gaps.append(Gap(place=ledger.place, why=why, remedy="weighlock ledger verify"))
+    return replace(vouched, problem=vouched.problem or why)
