@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighlock.incidents.timeline import LET_THROUGH, QUARANTINED, REFUSED, RELEASED, ROLLED_BACK, Times
+from weighlock.incidents.timeline import LET_THROUGH, QUARANTINED, REFUSED, RELEASED, ROLLED_BACK, Times, count_uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,10 +52,10 @@ def _after(uses: Sequence[Step], steps: Sequence[Step], denials: Sequence[Denied
     if quarantined is None:
         return 0
     if denials:
-        return sum(one.count for one in uses if any(each.holds(one.first.time) for each in denials))
+        return count_uses(one for one in uses if any(each.holds(one.first.time) for each in denials))
     released = [one.first.time for one in steps if one.action == RELEASED]
     end = max(released, default=None)
-    return sum(one.count for one in uses if one.first.time >= quarantined and (end is None or one.first.time < end))
+    return count_uses(one for one in uses if one.first.time >= quarantined and (end is None or one.first.time < end))
 
 
 def _unseen(

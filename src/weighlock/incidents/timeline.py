@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weighlock.incidents.reach import is_use
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from weighlock.entry import Entry
@@ -96,6 +97,19 @@ class Step:
     def is_use(self) -> bool:
         """Whether something was used, and nothing stopped that."""
         return self.action in {LOADED, INSTALLED, SERVED, LET_THROUGH} and not self.rests
+
+
+def count_uses(steps: Iterable[Step]) -> int:
+    """Return how often something was used; a load that only warned has an entry for each thing that was wrong."""
+    warned: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+    count = 0
+    for one in steps:
+        if one.action == LET_THROUGH and not one.rests:
+            rules = warned.setdefault((one.gate, one.actor, one.loader), {})
+            rules[one.rules] = rules.get(one.rules, 0) + one.count
+        elif one.is_use:
+            count += one.count
+    return count + sum(max(rules.values()) for rules in warned.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

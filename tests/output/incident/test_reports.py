@@ -42,6 +42,13 @@ def test_uses_in_quarantine_that_were_let_through_are_counted():
     assert incident(*steps).times.after == 8
 
 
+def test_a_load_that_warned_of_two_things_is_one_use():
+    twice = [step("let through", 2, 5 + one, rules=(rule,)) for one, rule in enumerate(("not-in-lock", "quarantined"))]
+    found = incident(step("loaded", 0), step("quarantined", 1), *twice)
+    assert found.times.after == 1
+    assert "used 2 times" in markdown.render(found)
+
+
 def test_a_host_of_which_anything_came_since_is_not_called_unseen():
     steps = (step("loaded", 0), step("quarantined", 1))
     assert incident(*steps, last=lambda _: NOW + timedelta(minutes=2)).times.unseen == ()

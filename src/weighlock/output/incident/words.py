@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from weighlock.gates.incident_proofs import CHECKPOINT, KEY, VERIFIER, name_of
+from weighlock.incidents.timeline import count_uses
 from weighlock.output.where.words import amount, times
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def sentence(incident: Incident) -> str:
         left = f", and {amount(len(incident.gaps), 'gap')} left open" if incident.gaps else ""
         return f"the ledger has nothing about it{left}"
     hosts = {one.host for one in incident.steps if one.is_use}
-    used = sum(one.count for one in incident.steps if one.is_use)
+    used = count_uses(incident.steps)
     parts = [f"{amount(incident.entries, 'entry', 'entries')} of a verified ledger"]
     parts += [f"used {times(used)} on {amount(len(hosts), 'host')}"] if used else ["never used"]
     parts += [f"quarantined {clock(incident.times.quarantined)}"] if incident.times.quarantined else ["not quarantined"]
@@ -138,7 +139,7 @@ def questions(incident: Incident) -> Iterator[tuple[str, str]]:
         due = "early warning within 24 hours of becoming aware, notification within 72 hours"
     yield "Is it an actively exploited vulnerability or a severe incident that has to be reported, and by when?", due
     yield "Where was it used, and in which products and member states are these hosts?", _listed(hosts)
-    shown = f"used {times(sum(one.count for one in uses))}" if uses else "no use is recorded"
+    shown = f"used {times(count_uses(uses))}" if uses else "no use is recorded"
     yield "What could it do there: data, credentials, models made since?", f"{shown}, first {clock(took.first_use)}"
     stopped = [f"quarantined {clock(took.quarantined)}"] if took.quarantined else []
     stopped += [f"rolled back {clock(one.first.time)}" for one in incident.steps if one.action == "rolled back"]
