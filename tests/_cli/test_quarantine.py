@@ -57,6 +57,26 @@ def test_a_model_is_denied_by_its_name_with_every_file_that_is_known(project, ca
     assert main(["verify"]) == 1
 
 
+@pytest.mark.parametrize("spelled", ["net", "net/", "./net/", "{}/net"])
+def test_a_folder_is_denied_as_the_model_that_it_is_locked_as(project, capsys, spelled):
+    said = deny(capsys, spelled.format(project))
+    assert said["subject"] == {"kind": "model", "value": "./net"}
+    assert "./net" in said["models"]
+    assert len(said["digests"]) == 1
+
+
+@pytest.mark.parametrize("how", [["--dry-run"], ["--reason", "r", "--yes"]])
+def test_an_advisory_that_nobody_knows_is_not_said_to_be_denied(project, capsys, how, monkeypatch):
+    monkeypatch.setenv("WEIGHLOCK_ADVISORIES", str(project / "none.sqlite"))
+    capsys.readouterr()
+    assert main(["quarantine", "CVE-2026-12345", *how]) == 2
+    told = capsys.readouterr()
+    assert "will be denied" not in told.out + told.err
+    assert "would deny nothing" in told.err
+    assert "weighlock advisories update" in told.err
+    assert main(["quarantine", "--show"]) == 2
+
+
 def test_what_it_will_stop_is_said_before_anything_is_done(project, capsys):
     assert main(["quarantine", "net/m.pkl", "--dry-run"]) == 0
     assert "locked model: ./net" in capsys.readouterr().out

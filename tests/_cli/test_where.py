@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.incidents.world import World, digest, locked
 from weighlock._cli import main
+from weighlock.lockfile import PathSource
 
 
 @pytest.fixture
@@ -66,6 +68,10 @@ def test_json_and_html_are_written_to_files(world, tmp_path, capsys):
     [
         (["where", ""], "is nothing that could be looked for"),
         (["where", "x", "--in", "/nowhere/at/all"], "cannot be read"),
+        (["where", "x", "--ledger", "/nowhere/at/all"], "there is no ledger"),
+        (["where", "sha256:zz"], "is no digest"),
+        (["where", "sha256:12"], "is no digest"),
+        (["where", "."], "is a folder that no lockfile lists"),
         (["where", "x", "--as", "colour"], "Invalid value for '--as'"),
         (["where", "not a digest", "--as", "digest"], "cannot be a digest"),
         (["where", "x", "--output", "/nowhere/at/all/a"], "its folder is not there"),
@@ -83,3 +89,27 @@ def test_a_name_that_could_be_anything_is_answered_for_what_it_is(world, capsys)
     shown = capsys.readouterr().out
     assert "not known as a model: nothing-like-this" in shown
     assert "signer" not in shown
+
+
+@pytest.mark.parametrize("spelled", ["./net", "net", "./net/", "net/", "{project}/net", "../project/net"])
+def test_a_folder_that_is_locked_is_found_however_its_path_is_written(world, capsys, spelled):
+    (world.project / "net").mkdir()
+    source = PathSource(path="./net")
+    world.lock(replace(locked("./net", "net:w"), source=source))
+    assert main(["where", spelled.format(project=world.project)]) == 1
+    assert "1 file in 1 lockfile" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_locked_is_found_from_within_another_folder(world, capsys, monkeypatch):
+    (world.project / "net").mkdir()
+    (world.project / "src").mkdir()
+    world.lock(replace(locked("./net", "net:w"), source=PathSource(path="./net")))
+    monkeypatch.chdir(world.project / "src")
+    assert main(["where", "../net"]) == 1
+    assert "is a model: ./net" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cut", ["sha256:{:.12}…", "SHA256:{}"])
+def test_a_digest_is_found_as_reports_show_it(world, capsys, cut):
+    assert main(["where", cut.format(digest("base:w"))]) == 1
+    assert "is a digest" in capsys.readouterr().out

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from weighlock.gates.project import Project
     from weighlock.incidents.reach import Meaning
 
-_DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
+_DIGEST = re.compile(r"(?:(?i:sha256):)?([0-9a-fA-F]{64})\Z")
 _TOGETHER = frozenset({MODEL, BASE_MODEL})
 """A name may be both, and means the same model."""
 
@@ -66,7 +66,7 @@ def plan(question: Question, project: Project, progress: Callable[[int, int], No
         progress: See `weighlock.gates.where.answer`.
 
     Raises:
-        UsageError: It can mean nothing, or several things.
+        UsageError: It can mean nothing, or several things; or nothing is known that could be denied.
     """
     try:
         found = answer(question, progress)
@@ -78,7 +78,7 @@ def plan(question: Question, project: Project, progress: Callable[[int, int], No
     subject = _subject(question, found)
     if subject.kind == DIGEST:
         return Plan(subject=subject, digests=(subject.value, *_others(found, subject.value)), reach=found)
-    return Plan(
+    made = Plan(
         subject=subject,
         digests=found.digests,
         models=_models(subject, found),
@@ -86,6 +86,19 @@ def plan(question: Question, project: Project, progress: Callable[[int, int], No
         signers=_signers(subject, project),
         reach=found,
     )
+    if not (made.digests or made.models or made.packages or made.signers):
+        raise UsageError(f"would deny nothing: {_why_nothing(found)}", where=subject.value[:200], hint=_next(found))
+    return made
+
+
+def _why_nothing(found: Reach) -> str:
+    if found.gaps:
+        return "; ".join(f"{one.place}: {one.why}" for one in found.gaps[:3])
+    return "nothing that is installed or listed is known to be what it is about"
+
+
+def _next(found: Reach) -> str:
+    return next((one.remedy for one in found.gaps if one.remedy), "name the packages: package==version")
 
 
 def _subject(question: Question, found: Reach) -> Subject:
@@ -116,7 +129,8 @@ def _subject(question: Question, found: Reach) -> Subject:
 
 def _as(kind: str, text: str, meaning: Meaning | None) -> Subject:
     if kind != DIGEST:
-        return Subject(kind=kind, value=text)
+        # A folder stands for the model that a lockfile calls otherwise.
+        return Subject(kind=kind, value=meaning.name if meaning is not None and kind == MODEL else text)
     value = meaning.name if meaning is not None else text
     match = _DIGEST.match(value)
     if match is None:

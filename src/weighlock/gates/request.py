@@ -179,8 +179,19 @@ def _oci_request(text: str, ref: str | None) -> ModelRequest:
 
 
 def _path_request(text: str, folder: Path) -> ModelRequest:
+    relative = path_name(text, folder)
+    return ModelRequest(name=relative, target=PathSource(path=relative))
+
+
+def path_name(text: str, folder: Path) -> str:
+    """Return what a lockfile calls the model at a path.
+
+    Args:
+        text: The path, as a person wrote it where they stand.
+        folder: Of the lockfile.
+    """
     place = Path(os.path.expanduser(text))  # Path.expanduser would forget the ./ before a tilde
     relative = Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
     if not relative.startswith("../"):
         relative = f"./{relative}" if relative != "." else "."
-    return ModelRequest(name=relative, target=PathSource(path=relative))
+    return relative

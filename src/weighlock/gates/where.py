@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from weighlock.errors import WeighlockError
 from weighlock.gates.project import find_project
 from weighlock.gates.where_collect import Collected, collect
+from weighlock.gates.where_documents import LOCKFILE
 from weighlock.gates.where_doubt import documents_with, entry_with
 from weighlock.gates.where_find import Finder
 from weighlock.gates.where_ledger import open_view
-from weighlock.gates.where_subject import senses_of, signers_of
+from weighlock.gates.where_subject import names_of_folder, senses_of, signers_of
 from weighlock.incidents.entries import read
 from weighlock.incidents.index import Index, place_of
 from weighlock.incidents.reach import ADVISORY, SIGNER, Gap, Reach
@@ -183,7 +184,8 @@ class _Asking:
         search = Search(self._index, collected.numbers)
         # 2. Identify
         signers = signers_of(self._project)
-        senses = senses_of(question.subject, search, chosen=question.meaning, signers=signers)
+        folders = names_of_folder(question.subject, [one.place for one in collected.sources if one.kind == LOCKFILE])
+        senses = senses_of(question.subject, search, chosen=question.meaning, signers=signers, folders=folders)
         # 3. Find
         finder = Finder(self._index, search)
         for sense in senses:

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weighlock.errors import LedgerError, TamperedError, WeighlockError
 from weighlock.gates.ledger import absorb_spools, open_ledger
+from weighlock.gates.recording import is_database
 from weighlock.incidents.accesses import Seal
 from weighlock.incidents.reach import READ, UNREADABLE, Gap, Looked
 from weighlock.ledger import verifier
@@ -54,8 +56,10 @@ def open_view(environ: Mapping[str, str], place: str | None, *, absorbs: bool, n
     """Open the ledger, and move into it what processes recorded.
 
     Raises:
-        LedgerError: Nothing says where it is.
+        LedgerError: Nothing says where it is, or it was named and is not there.
     """
+    if place and not is_database(place) and not os.path.isdir(place):
+        raise LedgerError("there is no ledger", where=place, hint="is the path right?")
     view = LedgerView(ledger=open_ledger(environ, place))
     if not absorbs:
         view.notes.append("what running processes recorded was left in their spools and not looked at")

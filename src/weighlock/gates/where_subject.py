@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,15 +13,21 @@ from packaging.version import InvalidVersion, Version
 
 from weighlock.digests import digest_of
 from weighlock.errors import DigestMismatchError, UsageError
+from weighlock.gates.request import path_name
 from weighlock.incidents import names
 from weighlock.incidents.reach import ADVISORY, BASE_MODEL, DIGEST, MODEL, PACKAGE, SIGNER
 from weighlock.promotion import REGISTRIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from weighlock.gates.project import Project
     from weighlock.incidents.search import Search
 
-_HEX = re.compile(r"(?:sha256:)?([0-9a-fA-F]{8,64})\Z")
+_HEX = re.compile(r"(?:(?i:sha256):)?([0-9a-fA-F]{8,64})…?\Z")
+"""Reports cut digests and say so with an ellipsis, which people copy."""
+
+_SHA256 = "sha256:"
 _PACKAGE = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,254}[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]{0,100}))?\Z"
 )
@@ -59,7 +66,23 @@ def is_version(one: str, other: str) -> bool:
         return one == other
 
 
-def senses_of(subject: str, search: Search, *, chosen: str | None, signers: frozenset[str]) -> tuple[Sense, ...]:
+def names_of_folder(subject: str, lockfiles: Iterable[str]) -> tuple[str, ...]:
+    """Return what lockfiles call a folder that is there, wherever the person who names it stands.
+
+    Args:
+        subject: As a person named it, such as ``../net`` or ``net/``.
+        lockfiles: Their paths.
+    """
+    if not subject or len(subject) > _LONGEST or "\0" in subject or not os.path.isdir(subject):
+        return ()
+    place = Path(os.path.abspath(subject))
+    found = dict.fromkeys(path_name(str(place), Path(lockfile).parent) for lockfile in lockfiles)
+    return tuple(name for name in found if name != subject)
+
+
+def senses_of(
+    subject: str, search: Search, *, chosen: str | None, signers: frozenset[str], folders: tuple[str, ...] = ()
+) -> tuple[Sense, ...]:
     """Return everything that a subject can mean, what nothing is known about included where it is the only way.
 
     Args:
@@ -67,18 +90,26 @@ def senses_of(subject: str, search: Search, *, chosen: str | None, signers: froz
         search: Of the index.
         chosen: The one meaning that is asked for.
         signers: Names and identities of signers that the policy knows, as the index spells them.
+        folders: What lockfiles call it, where it is a folder; see `names_of_folder`.
 
     Raises:
         UsageError: It can mean nothing, or not what is asked for, or is the beginning of several digests.
     """
     if not subject or len(subject) > _LONGEST or "\0" in subject:
         raise UsageError("is nothing that could be looked for", where="SUBJECT", hint="name a digest, a file or a name")
+    if subject.casefold().startswith(_SHA256) and _HEX.match(subject) is None:
+        raise UsageError("is no digest", where=subject[:200], hint="sha256: takes 8 to 64 digits of 0-9 and a-f")
     found = [
         sense
         for kind in ((chosen,) if chosen else (DIGEST, MODEL, BASE_MODEL, PACKAGE, ADVISORY, SIGNER))
         for sense in _sense(kind, subject, search, signers)
     ]
+    if chosen in {None, MODEL}:
+        found += [sense for name in folders if (sense := _model(MODEL, name, search)).known]
     known = tuple(sense for sense in found if sense.known)
+    if not known and not chosen and os.path.isdir(subject):
+        hint = "name a file of it; or a model, with --as model"
+        raise UsageError("is a folder that no lockfile lists", where=subject[:200], hint=hint)
     if known or found:
         # Nobody would take a name that nothing knows for an advisory or a signer.
         return known or tuple(sense for sense in found if chosen or sense.kind not in {ADVISORY, SIGNER})
