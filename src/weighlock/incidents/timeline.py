@@ -7,6 +7,7 @@ proved.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from weighlock.incidents.reach import is_use
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from weighlock.entry import Entry
+    from weighlock.incidents.entries import Circumstance
     from weighlock.incidents.reach import Gap, Reach
 
 LOCKED, SIGNED, PROMOTED, ROLLED_BACK = "locked", "signed", "promoted", "rolled back"
@@ -30,14 +31,15 @@ DEEDS = frozenset({PROMOTED, ROLLED_BACK, QUARANTINED, RELEASED})
 """Actions of people that change what may be used: accesses before and after one are told apart."""
 
 
-def action_of(entry: Entry) -> str:
+@lru_cache(maxsize=1 << 16)
+def action_of(circumstance: Circumstance) -> str:
     """Return what happened, in one of the words above."""
-    allowed = str(entry.verdict) == "ALLOW"
-    if entry.gate == "quarantine" and allowed:
-        return next((_CHANGES[rule] for rule in entry.rules if rule in _CHANGES), JUDGED)
+    allowed, gate = circumstance.verdict == "ALLOW", circumstance.gate
+    if gate == "quarantine" and allowed:
+        return next((_CHANGES[rule] for rule in circumstance.rules.split("\n") if rule in _CHANGES), JUDGED)
     if not allowed:
-        return LET_THROUGH if is_use(entry.gate, "DENY", enforced=entry.enforced) else REFUSED
-    return _DEEDS.get(entry.gate) or _USES.get(entry.gate, JUDGED)
+        return LET_THROUGH if is_use(gate, "DENY", enforced=circumstance.enforced) else REFUSED
+    return _DEEDS.get(gate) or _USES.get(gate, JUDGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

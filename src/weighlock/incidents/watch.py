@@ -11,28 +11,27 @@ import re
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from weighlock.entry import Entry
-from weighlock.errors import FormatError
+from weighlock.incidents.accesses import EPOCH, MICROSECOND
+from weighlock.incidents.entries import Circumstance, read
 from weighlock.incidents.reach import MODEL, PACKAGE
 from weighlock.incidents.timeline import DEEDS, Mark, Step, action_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from weighlock.incidents.entries import Seen
     from weighlock.incidents.reach import Meaning
 
 _DIGESTS = re.compile(rb"sha256:([0-9a-f]{64})")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MOST_NAMES = 3
 _MOST_KINDS = 2_000
 """Different steps that are told apart; an attacker may have recorded as many as there are entries."""
 
-_Key = tuple[str, str, str, str, tuple[str, ...], bool]
+_Key = tuple[str, Circumstance, bool]
 
 
 class Watch:
@@ -46,7 +45,7 @@ class Watch:
 
     def __init__(self, digests: Iterable[str], meanings: Iterable[Meaning], moved: Iterable[str] = ()) -> None:
         self._digests = {one.removeprefix("sha256:").encode() for one in digests}
-        self._whole = {f"sha256:{one.decode()}" for one in self._digests}
+        self._whole = {one.decode() for one in self._digests}
         self._moved = tuple(moved)
         named = [one for one in meanings if one.kind in {MODEL, PACKAGE}]
         self._models = [one.name for one in named if one.kind == MODEL]
@@ -63,19 +62,19 @@ class Watch:
             return True
         return any(name in data for name in self._names)
 
-    def is_about(self, entry: Entry) -> bool:
+    def is_about(self, seen: Seen) -> bool:
         """Say whether an entry is about it."""
-        return str(entry.digest) in self._whole or self._is_called(entry)
+        return seen.digest.hex() in self._whole or self._is_called(seen)
 
-    def rests_on(self, entry: Entry) -> bool:
+    def rests_on(self, seen: Seen) -> bool:
         """Say whether an entry names it as evidence."""
-        return not self._whole.isdisjoint(entry.evidence)
+        return not self._whole.isdisjoint(seen.evidence.split())
 
-    def _is_called(self, entry: Entry) -> bool:
-        subject = entry.subject
-        if entry.kind == "package":
+    def _is_called(self, seen: Seen) -> bool:
+        subject, circumstance = seen.subject, seen.circumstance
+        if circumstance.kind == "package":
             return any(subject == one or subject.startswith(f"{one}==") for one in self._packages)
-        if entry.gate == "rollback" and any(_is_model(subject, one) for one in self._moved):
+        if circumstance.gate == "rollback" and any(_is_model(subject, one) for one in self._moved):
             return True
         return any(_is_model(subject, one) for one in self._models)
 
@@ -110,13 +109,12 @@ class Events:
         self._note_host(data)
         if not self._watch.may_be(data):
             return
-        try:
-            entry = Entry.from_bytes(data)
-        except FormatError:
-            return  # where says how many there are
-        about = self._watch.is_about(entry)
-        if (about or self._watch.rests_on(entry)) and self._covers(entry.time):
-            self._take(number, entry, rests=not about)
+        seen = read(data)
+        if seen is None:
+            return  # `where` says how many there are
+        about = self._watch.is_about(seen)
+        if (about or self._watch.rests_on(seen)) and self._covers(seen.time.replace(tzinfo=UTC)):
+            self._take(number, seen, rests=not about)
 
     def last_seen(self, host: str) -> datetime | None:
         """Return the time of the latest entry of a host, about anything."""
@@ -130,23 +128,23 @@ class Events:
         found = [step for one in self._groups.values() for step in _divided(one, deeds)]
         return tuple(sorted(found, key=lambda one: (one.first.time, one.first.number)))
 
-    def _take(self, number: int, entry: Entry, *, rests: bool) -> None:
-        action = action_of(entry)
+    def _take(self, number: int, seen: Seen, *, rests: bool) -> None:
+        circumstance = seen.circumstance
+        action = action_of(circumstance)
         # A change of the quarantine list names what it denies as its evidence: it is about that.
-        about = action in DEEDS or not rests
-        key = (action, entry.gate, entry.actor, entry.loader or "", entry.rules, not about)
+        key = (action, circumstance, rests and action not in DEEDS)
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= _MOST_KINDS:
                 self.dropped += 1
                 return
             group = self._groups[key] = _Group(key)
-        group.times.append((entry.time - _EPOCH) // _MICROSECOND)
+        group.times.append((seen.time - EPOCH) // MICROSECOND)
         group.numbers.append(number)
         if len(group.names) < _MOST_NAMES:
-            group.names[entry.subject] = None
-        if entry.digest is not None and len(group.digests) < _MOST_NAMES:
-            group.digests[str(entry.digest)] = None
+            group.names[seen.subject] = None
+        if seen.digest and len(group.digests) < _MOST_NAMES:
+            group.digests[f"sha256:{seen.digest.hex()}"] = None
 
     def _note_host(self, data: bytes) -> None:
         if not data.startswith(b'{"actor":"'):
@@ -159,7 +157,7 @@ class Events:
 
 def _divided(group: _Group, deeds: Sequence[int]) -> list[Step]:
     """Return the steps of a group: one for each deed, and one for the rest between two deeds."""
-    action, gate, actor, loader, rules, rests = group.key
+    action, circumstance, rests = group.key
     parts: dict[int, list[tuple[int, int]]] = {}
     for number, time in zip(group.numbers, group.times, strict=True):
         part = number if action in DEEDS else bisect_right(deeds, time)
@@ -167,10 +165,10 @@ def _divided(group: _Group, deeds: Sequence[int]) -> list[Step]:
     return [
         Step(
             action=action,
-            gate=gate,
-            actor=actor,
-            loader=loader,
-            rules=rules,
+            gate=circumstance.gate,
+            actor=circumstance.actor,
+            loader=circumstance.loader,
+            rules=tuple(circumstance.rules.split("\n")) if circumstance.rules else (),
             count=len(some),
             first=_mark(min(some)),
             last=_mark(max(some)),
@@ -183,7 +181,7 @@ def _divided(group: _Group, deeds: Sequence[int]) -> list[Step]:
 
 
 def _mark(pair: tuple[int, int]) -> Mark:
-    return Mark(number=pair[1], time=_EPOCH + timedelta(microseconds=pair[0]))
+    return Mark(number=pair[1], time=(EPOCH + pair[0] * MICROSECOND).replace(tzinfo=UTC))
 
 
 def _is_model(subject: str, name: str) -> bool:
