@@ -105,6 +105,14 @@ def test_what_makes_no_sense_changes_nothing(project, capsys, words, why):
     assert not os.path.lexists(project / "state" / "ledger" / "quarantine.sigstore.json")
 
 
+def test_a_release_says_what_is_denied_by_another_entry_all_the_same(project, capsys):
+    first, second = deny(capsys, "net/m.pkl"), deny(capsys, "./net")
+    assert main(["quarantine", "--release", first["id"], "--reason", "a false alarm"]) == 0
+    assert f"still denied by {second['id']}" in capsys.readouterr().out
+    assert main(["quarantine", "--release", second["id"], "--reason", "a false alarm"]) == 0
+    assert "still denied" not in capsys.readouterr().out
+
+
 def test_an_entry_that_ends_says_when(project, capsys):
     deny(capsys, "net/m.pkl", "--expires", "30d")
     assert main(["quarantine", "--show"]) == 0

@@ -16,8 +16,14 @@ from weighlock._cli import main
 from weighlock.errors import AdmissionError, DigestMismatchError, ForgedError, PolicyError, UsageError, WeighlockError
 from weighlock.files import read_lockfile
 from weighlock.gates.ledger import Query, absorb_spools, open_ledger, search
+from weighlock.gates.places import Places
+from weighlock.gates.promotion.approval import approve
 from weighlock.gates.promotion.case import verifiers_of
+from weighlock.gates.promotion.gate import promote, rehearse
+from weighlock.gates.promotion.rollback import Request as RollbackRequest
+from weighlock.gates.promotion.rollback import roll_back
 from weighlock.gates.promotion.verifier import require_verifier
+from weighlock.sources.interface import Silence
 
 TWO_ALIKE = '[[evidence.signers]]\nname = "alias"\nkey = "{}.pub"\n'
 STRICT = """
@@ -172,6 +178,34 @@ def test_an_expired_waiver(room):
     room.approve()
     later = datetime.now(UTC) + timedelta(days=3)
     assert "expired" in unmet(room.rehearse(now=later))["audit"]
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_an_approval_that_says_not_why(room, reason):
+    assert room.promote("staging").verdict.allowed
+    with pytest.raises(UsageError, match="nothing says why"):
+        approve(room.asked(), room.project, Places(folder=room.folder), Silence(), KEYS["bob"], reason=reason,
+                lasts=timedelta(days=1))  # fmt: skip
+
+
+@pytest.mark.parametrize("spelled", ["./m", "m", "m/", "./m/", "{}/m", "../{name}/m"])
+def test_a_model_is_promoted_and_rolled_back_however_its_path_is_written(room, spelled, monkeypatch):
+    asked = replace(room.asked("staging"), model=spelled.format(room.folder, name=room.folder.name))
+    assert promote(asked, room.project, Places(folder=room.folder), Silence(), KEYS["ci"]).verdict.allowed
+    (room.folder / "src").mkdir()
+    monkeypatch.chdir(room.folder / "src")
+    assert promote(
+        replace(asked, model="../m"), room.project, Places(folder=room.folder), Silence(), KEYS["ci"]
+    ).verdict.allowed
+    back = RollbackRequest(model="../m", to="previous", stage="staging", environ=room.environ)
+    with pytest.raises(AdmissionError, match="no earlier version"):
+        roll_back(back, room.project, KEYS["ci"])
+
+
+def test_a_model_that_is_not_locked_names_those_that_are(room):
+    with pytest.raises(UsageError) as error:
+        rehearse(replace(room.asked(), model="n"), room.project, Places(folder=room.folder), Silence())
+    assert "locked are: ./m" in error.value.hint
 
 
 def test_a_replayed_approval(room):

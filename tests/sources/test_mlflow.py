@@ -16,9 +16,9 @@ from weighlock.gates.request import parse_request
 from weighlock.model_source import MlflowRequest, MlflowSource
 from weighlock.sources.interface import Offer, Silence
 from weighlock.sources.mlflow import MlflowFolder, MlflowRegistry
-from weighlock.sources.mlflow_server import find_settings
+from weighlock.sources.mlflow_server import _message, find_settings
 from weighlock.sources.quarantine import Quarantine
-from weighlock.sources.transport import Transport
+from weighlock.sources.transport import RefusedError, Transport
 
 ROOT = "1/models/m-1/artifacts"
 REQUEST = MlflowRequest(name="credit", ref="@champion")
@@ -45,7 +45,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
     def _send(self, answer):
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(404 if answer is None else 200)
+        status = answer.pop("status", 200) if isinstance(answer, dict) else 200
+        data = json.dumps(answer).encode() if status != 200 else data
+        self.send_response(404 if answer is None else status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         with contextlib.suppress(OSError):
@@ -102,6 +104,22 @@ def test_an_alias_is_listed_at_its_version(registry):
     listing = _list()
     assert listing.source == MlflowSource(name="credit", ref="@champion", revision="3")
     assert [(offer.path, offer.size) for offer in listing.files] == [("MLmodel", 12), ("data/model.pkl", 2)]
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_why_the_server_refuses_is_said(registry, status):
+    registry.answers["mlflow/registered-models/alias"] = {"status": status, "message": "no alias champion"}
+    with pytest.raises(SourceError, match="refuses: no alias champion") as error:
+        _list()
+    assert error.value.where == "models:/credit@champion"
+    assert "hf auth" not in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b'{"message": 1}', b"[]", b"", b'{"message": "a\\u001b[31m"}'])
+def test_a_refusal_without_a_reason_names_the_status(registry, answer):
+    error = RefusedError("the server answers 403 Forbidden")
+    error.said = answer
+    assert _message(error) == "the server answers 403 Forbidden"
 
 
 def test_what_comes_is_hashed_here(registry, tmp_path):

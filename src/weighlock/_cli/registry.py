@@ -95,7 +95,7 @@ def new_key(*, file: str, name: str) -> int:
 @click.option("--bundle", is_flag=True, help="Print the file with the certificate, instead of the table that names it.")
 @click.option(
     "--place",
-    default="/etc/docker/registry/issuer.pem",
+    default="/etc/docker/registry/issuer.crt",
     metavar="FILE",
     help="Where the registry finds that file.",
 )

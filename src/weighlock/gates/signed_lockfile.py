@@ -167,5 +167,6 @@ def _read(place: str, most: int) -> bytes:
     try:
         data = read_regular(place, most + 1)
     except OSError as error:
-        raise PolicyError(f"cannot be read: {error.strerror}", where=place, hint="correct the policy") from error
+        hint = "put the public key there, FILE.pub of `weighlock sign --generate-key FILE`, or correct the policy"
+        raise PolicyError(f"cannot be read: {error.strerror}", where=place, hint=hint) from error
     return data

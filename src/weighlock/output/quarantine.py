@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from weighlock.gates.quarantine_plan import Plan
     from weighlock.quarantine import Event, QuarantineList
 
+_IN_FORCE = "in force"
 _MOST = 12
 """Rows of one kind in the text; JSON has all of them."""
 
@@ -47,15 +48,31 @@ def changed_text(changed: Changed, what: str) -> str:
     return _text(
         [
             first,
-            f"  list    {changed.place} ({len(changed.known.events)} events, {changed.digest})",
+            f"  list    {changed.place} ({_events(changed.known)}, {changed.digest})",
             f"  signed  {changed.who}, {_time(changed.known.issued)}",
+            *(f"  still denied by {one.id}: {one.reason}" for one in _still(event, changed.known)),
         ]
     )
 
 
+def _still(event: Event | None, known: QuarantineList) -> Iterator[Denial]:
+    """Yield what denies something of a released entry all the same."""
+    if not isinstance(event, Release):
+        return
+    denial = known.denial(event.of)
+    released = _marks(denial) if denial is not None else set()
+    for other in known.events:
+        if isinstance(other, Denial) and state_of(other, known, known.issued) == _IN_FORCE and _marks(other) & released:
+            yield other
+
+
+def _marks(denial: Denial) -> set[str]:
+    return {*denial.digests, *denial.models, *denial.packages, *denial.signers}
+
+
 def list_text(known: QuarantineList, place: str, now: datetime) -> str:
     """Return what a list says, the newest last."""
-    lines = [f"{place}: {len(known.events)} events, signed {_time(known.issued)}, list {known.id}"]
+    lines = [f"{place}: {_events(known)}, signed {_time(known.issued)}, list {known.id}"]
     for event in known.events:
         if isinstance(event, Release):
             lines.append(f"{event.id}  releases {event.of}: {event.reason} ({event.by}, {_time(event.time)})")
@@ -112,7 +129,7 @@ def state_of(denial: Denial, known: QuarantineList, now: datetime) -> str:
     """Return ``in force``, ``expired`` or ``released``."""
     if denial.id in known.released:
         return "released"
-    return "expired" if denial.is_over(now) else "in force"
+    return "expired" if denial.is_over(now) else _IN_FORCE
 
 
 def _changed(changed: Changed) -> dict[str, Any]:
@@ -143,6 +160,10 @@ def _event(event: Event, known: QuarantineList, now: datetime) -> dict[str, Any]
     }
 
 
+def _events(known: QuarantineList) -> str:
+    return f"{len(known.events)} event{'' if len(known.events) == 1 else 's'}"
+
+
 def _counted(denial: Denial) -> str:
     parts = (("file", denial.digests), ("model", denial.models), ("package", denial.packages))
     counted = [f"{len(some)} {name}{'' if len(some) == 1 else 's'}" for name, some in parts if some]
@@ -152,7 +173,7 @@ def _counted(denial: Denial) -> str:
 
 
 def _rows(title: str, rows: Iterable[str]) -> Iterator[str]:
-    found: Sequence[str] = tuple(rows)
+    found: Sequence[str] = tuple(dict.fromkeys(rows))
     for one in found[:_MOST]:
         yield f"  {title}: {one}"
     if len(found) > _MOST:

@@ -22,7 +22,7 @@ from weighlock.errors import SourceError, UsageError
 from weighlock.lockfile_schema import check_path
 from weighlock.sources.credentials import Login
 from weighlock.sources.interface import Offer
-from weighlock.sources.transport import NotFoundError, UnauthorizedError
+from weighlock.sources.transport import NotFoundError, RefusedError, UnauthorizedError
 from weighlock.sources.trust import shown_url
 from weighlock.toml import is_printable
 
@@ -36,6 +36,7 @@ _SECONDS = 60.0
 _MOST_FILES = 10_000
 _MOST_FOLDERS = 1_000
 _DEEPEST = 32
+_LONGEST_MESSAGE = 400
 
 _VERSION = re.compile(r"[1-9][0-9]{0,18}\Z")
 
@@ -212,6 +213,9 @@ class MlflowServer:
         except NotFoundError as error:
             hint = f"look at {shown_url(self.settings.registry)}"
             raise SourceError("the MLflow server has no such thing", where=where, hint=hint) from error
+        except RefusedError as error:
+            hint = f"look at {shown_url(self.settings.registry)} for what is there, and what this login may see"
+            raise SourceError(f"the MLflow server refuses: {_message(error)}", where=where, hint=hint) from error
         try:
             answer = json.loads(data)
         except (ValueError, RecursionError):
@@ -220,6 +224,17 @@ class MlflowServer:
             hint = "is what answers an MLflow server?"
             raise SourceError("the MLflow server answers nonsense", where=where, hint=hint)
         return answer
+
+
+def _message(error: RefusedError) -> str:
+    """Return what the server says why, or which status it answered with."""
+    try:
+        said = json.loads(error.said)["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = None
+    if isinstance(said, str) and said.strip() and is_printable(said):
+        return said[:_LONGEST_MESSAGE]
+    return error.message
 
 
 def _version(row: object, name: str, where: str) -> str:

@@ -54,6 +54,12 @@ class UnauthorizedError(SourceError):
     """The server wants to know who asks."""
 
 
+class RefusedError(SourceError):
+    """The server refuses what was asked; `said` is the beginning of what it answered."""
+
+    said: bytes = b""
+
+
 class NotModifiedError(SourceError):
     """The server says that nothing has changed since what the request names."""
 
@@ -65,7 +71,8 @@ class Content(Protocol):
         """Return the next bytes, nothing at the end."""
 
 
-_ANSWERS = {304: NotModifiedError, 401: UnauthorizedError, 404: NotFoundError}
+_ANSWERS = {304: NotModifiedError, 400: RefusedError, 401: UnauthorizedError, 403: RefusedError, 404: NotFoundError}
+_SAID = 4096
 
 
 class Transport:
@@ -370,7 +377,10 @@ def _extent(
         raise NoSuchRangeError("has no bytes from there on", where=where)
     if response.status not in (200, 206):
         kind = TransientError if response.status in _TRANSIENT else _ANSWERS.get(response.status, SourceError)
-        raise kind(f"the server answers {response.status} {response.reason}", where=where, hint=_remedy(response))
+        error = kind(f"the server answers {response.status} {response.reason}", where=where, hint=_remedy(response))
+        if isinstance(error, RefusedError):
+            error.said = _said(response)
+        raise error
     length = response.length
     if response.status == 200:
         return 0, length
@@ -385,6 +395,13 @@ def _require_encoding(headers: Mapping[str, str], url: str, *, packed: bool) -> 
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity" and not (packed and encoding == "gzip"):
         raise SourceError("the server sends encoded bytes that were not asked for", where=shown_url(url))
+
+
+def _said(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read(_SAID)
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _remedy(response: http.client.HTTPResponse) -> str | None:

@@ -79,15 +79,19 @@ def approve(
         lasts: How long it counts.
 
     Raises:
-        UsageError: The stage takes no approval, or who signs is no approver.
+        UsageError: The stage takes no approval, nothing says why, or who signs is no approver.
         WeighlockError: It cannot be signed or written.
     """
     # 1. Collect
     case = open_case(request, project, places, progress)
     if not case.stage.requires(APPROVAL):
-        raise UsageError(f"the stage {case.stage.name} takes no approvals", where=request.stage[:100])
+        hint = f"weighlock promote {case.model.name} --to {case.stage.name} --key FILE"
+        raise UsageError(f"the stage {case.stage.name} takes no approvals", where=request.stage[:100], hint=hint)
     if not timedelta(0) < lasts <= LONGEST:
-        raise UsageError(f"is not between now and {LONGEST.days} days from now", where="--expires")
+        hint = f"write 7d, or at most {LONGEST.days}d"
+        raise UsageError(f"is not between now and {LONGEST.days} days from now", where="--expires", hint=hint)
+    if not reason.strip():
+        raise UsageError("nothing says why", where="--reason", hint="it is signed, and others read it later")
     made = request.now.astimezone(UTC).replace(microsecond=0)
     approval = Approval(
         promotable=case.promotable,

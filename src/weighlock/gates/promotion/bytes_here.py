@@ -51,6 +51,8 @@ def scanned(case: Case, files: Sequence[FileFacts]) -> Requirement:
             return Requirement(kind=SCAN, status=FAILS, text=text, where=where, hint="`weighlock sync` brings them")
         if file.denied:
             hint = f"`weighlock approve {where}`, where its names may be imported; else convert it"
+            if file.disk != GOOD:
+                hint = f"`weighlock lock {case.model.name}` locks the bytes that are here"
             return Requirement(kind=SCAN, status=FAILS, text=file.denied[0], where=where, hint=hint)
     return Requirement(kind=SCAN, status=OK, text=f"all {len(files)} files were inspected and admitted now")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from weighlock.errors import UsageError
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, trust_in
 from weighlock.gates.promotion.registries import kind_of, named_in, open_registry
+from weighlock.gates.request import path_name
 from weighlock.promotion import Promotable
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from weighlock.promotions.interface import Registry, Standing
     from weighlock.signing.trust import Trust
     from weighlock.sources.interface import Progress
+
+
+_SHOWN = 5
+"""Names of locked models that a hint lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,12 @@ def verifiers_of(project: Project) -> Trust:
     return trust_in(project.policy, project.policy_path, project.policy.promotion.verifiers)
 
 
+def named_model(text: str, lockfile: Lockfile, project: Project) -> LockedModel | None:
+    """Return the locked model that is meant: by its name, or by a path as it is written where a person stands."""
+    found = lockfile.by_name(text) or lockfile.by_name(f"./{text}")
+    return found or lockfile.by_name(path_name(text, project.folder))
+
+
 def open_case(request: Request, project: Project, places: Places, progress: Progress) -> Case:
     """Collect what a promotion is decided about.
 
@@ -119,9 +130,10 @@ def open_case(request: Request, project: Project, places: Places, progress: Prog
     policy = project.policy
     stage = stage_of(policy, request.stage)
     lockfile = project.read(required=True)
-    model = lockfile.by_name(request.model) or lockfile.by_name(f"./{request.model}")
+    model = named_model(request.model, lockfile, project)
     if model is None:
-        hint = f"lock it first: `weighlock lock {request.model}`"
+        known = ", ".join(one.name for one in lockfile.models[:_SHOWN])
+        hint = f"lock it first: `weighlock lock {request.model}`{f'; locked are: {known}' if known else ''}"
         raise UsageError("is not in the lockfile", where=request.model[:200], hint=hint)
     registry = open_registry(kind_of(request.registry, model), project, request.environ)
     name, version = named_in(registry.registry, model)

@@ -20,7 +20,7 @@ from weighlock.errors import AdmissionError, ForgedError, LockfileError, SourceE
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
 from weighlock.gates.promotion.before import require_free
 from weighlock.gates.promotion.bill import grave
-from weighlock.gates.promotion.case import verifiers_of
+from weighlock.gates.promotion.case import named_model, verifiers_of
 from weighlock.gates.promotion.intent import recover
 from weighlock.gates.promotion.movement import ENTRY, Movement, move
 from weighlock.gates.promotion.registries import kind_of, named_in, open_registry, open_store
@@ -125,7 +125,8 @@ def roll_back(request: Request, project: Project, signer: Signer) -> RolledBack:
     looking = _Looking(request=request, project=project, registry=registry, resource=resource)
     current, *earlier = registry.history(resource) or (None,)
     if current is None:
-        raise AdmissionError("nothing was ever promoted there", where=resource.uri)
+        hint = f"name a model and a --stage that was promoted; `weighlock where {request.model}` says where it is"
+        raise AdmissionError("nothing was ever promoted there", where=f"{registry.place}: {resource.uri}", hint=hint)
     # 2. Verify, to 4. judge
     chosen, passed = looking.choose(current, earlier)
     # 5. Sign, and 6. move
@@ -271,7 +272,7 @@ def _named(request: Request, project: Project) -> tuple[str, str]:
         lockfile = project.unsafe_read()
     except LockfileError:  # a broken one is no reason not to go back
         lockfile = Lockfile()
-    found = lockfile.by_name(model) or lockfile.by_name(f"./{model}")
+    found = named_model(model, lockfile, project)
     if found is not None:
         kind = kind_of(request.registry, found)
         return kind, named_in(kind, found)[0]

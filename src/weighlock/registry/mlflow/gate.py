@@ -122,7 +122,8 @@ class MlflowGate:
         # 1. Who
         user = current_actor().user
         if stage.actors and user not in stage.actors:
-            raise AdmissionError(f"{user or 'an unknown user'} may not move names of the stage {stage.name!r}")
+            said = f"{user or 'an unknown user'} may not move names of the stage {stage.name!r}"
+            raise AdmissionError(said, hint="ask one of its actors, whom the policy of the server names")
         # 2. The artifacts as they are, and 3. the summary
         bundles = [bundle_of(key, value) for key, value in candidate.tags.items()]
         resource = resource_of(self._policy, MLFLOW, candidate.model, stage.name)
