@@ -359,3 +359,59 @@ def test_a_ledger_that_is_no_folder_holds_no_list(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     quarantine = open_quarantine({"WEIGHLOCK_LEDGER": str(tmp_path / "file")}, Policy(), None)
     quarantine.refuse([BAD])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_look_that_is_interrupted_loses_no_denial(place, monkeypatch, error):
+    from weighlock.signing import verification
+
+    other = place.folder / "other.json"
+    other.write_bytes(signed(listed(name="list-2"), CI))
+    place.quarantine["lists"] = ["team.json", "other.json"]
+    place.publish()
+    quarantine = place.open()
+    quarantine.refuse([BAD])
+    place.publish(denial())
+    verify = verification.verify_bundle
+
+    def interrupted(*args, **words):
+        raise error
+
+    monkeypatch.setattr(verification, "verify_bundle", interrupted)
+    with pytest.raises(error):
+        quarantine.refuse([BAD])
+    monkeypatch.setattr(verification, "verify_bundle", verify)
+    assert "in quarantine" in refused(quarantine, BAD)
+
+
+def test_a_look_that_is_interrupted_at_the_second_list_loses_no_denial_of_the_first(place, monkeypatch):
+    other = place.folder / "other.json"
+    other.write_bytes(signed(listed(name="list-2"), CI))
+    place.quarantine["lists"] = ["team.json", "other.json"]
+    place.publish()
+    quarantine = place.open()
+    quarantine.refuse([BAD])
+    place.publish(denial())
+
+    def interrupted(now):
+        raise KeyboardInterrupt
+
+    second = next(one for one in quarantine.lists if one.name.endswith("other.json"))
+    monkeypatch.setattr(second, "look", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quarantine.refuse([BAD])
+    monkeypatch.undo()
+    assert "in quarantine" in refused(quarantine, BAD)
+
+
+def test_a_project_that_keeps_its_ledger_elsewhere_does_not_get_rid_of_the_list_of_this_user(tmp_path):
+    from weighlock.gates.project import find_project
+
+    environ = {"WEIGHLOCK_STATE": str(tmp_path / "state"), "WEIGHLOCK_POLICY": str(tmp_path / "weighlock.toml")}
+    folder = tmp_path / "state" / "ledger"
+    folder.mkdir(parents=True)
+    signer = LedgerSigner(key_of(str(folder), environ).make())
+    (folder / FILE).write_bytes(signed(listed(denial()), signer))
+    (tmp_path / "weighlock.toml").write_text('[evidence.ledger]\nplace = "elsewhere"\n')
+    project = find_project(environ, str(tmp_path / "models.lock"))
+    assert "in quarantine" in refused(open_quarantine(environ, project.policy, project.policy_path), BAD)

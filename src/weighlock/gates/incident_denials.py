@@ -44,7 +44,9 @@ def lists_of(
 
     project, found = find_project(environ, lockfile), []
     policy = project.policy
-    for place in dict.fromkeys((own_place(environ, policy, project.policy_path), *policy.quarantine.lists)):
+    for place in dict.fromkeys(
+        (own_place(environ, policy.evidence.ledger, project.policy_path), *policy.quarantine.lists)
+    ):
         if place is None:
             continue
         if is_url(place):

@@ -98,7 +98,7 @@ class Keeper:
     ) -> None:
         self._project, self._environ, self._now = project, environ, now
         policy, self._path = project.policy, project.policy_path
-        self._own = own_place(environ, policy, self._path)
+        self._own = own_place(environ, policy.evidence.ledger, self._path)
         self._table: QuarantineTable | None = None
         self.place = self._found(place)
         self.is_own = self.place == self._own

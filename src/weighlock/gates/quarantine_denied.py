@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class Denied:
         place: Where the list is.
         digest: Of the signed list, ``sha256:…``.
         own: It is the list of this user.
+        apart: It lies beside another ledger than the one of the project.
     """
 
     what: str
@@ -36,6 +38,7 @@ class Denied:
     place: str
     digest: str
     own: bool
+    apart: bool = False
 
     @property
     def message(self) -> str:
@@ -56,6 +59,12 @@ class Denied:
         options = "" if self.own else f" --list {shlex.quote(place)} --key FILE"
         if self.place.startswith(("http://", "https://")):
             return f"whoever signs {self.place} takes it back with `weighlock quarantine --release {self.denial.id}`"
+        if self.apart:
+            folder = shlex.quote(os.path.dirname(self.place))
+            return (
+                f"`WEIGHLOCK_LEDGER={folder} weighlock quarantine --release {self.denial.id} "
+                f'--reason "…" --list {shlex.quote(self.place)}` takes it back'
+            )
         return f'`weighlock quarantine --release {self.denial.id} --reason "…"{options}` takes it back'
 
 
@@ -129,7 +138,7 @@ def index_of(lists: Sequence[WatchedList]) -> Index | None:
 
 def _add(index: Index, denial: Denial, one: WatchedList) -> None:
     def denied(what: str) -> Denied:
-        return Denied(what=what, denial=denial, place=one.name, digest=one.digest or "", own=one.own)
+        return Denied(what=what, denial=denial, place=one.name, digest=one.digest or "", own=one.own, apart=one.apart)
 
     for digest in denial.digests:
         index.digests.setdefault(digest.removeprefix("sha256:"), []).append(denied(digest))

@@ -60,7 +60,7 @@ class Quarantine:
         self._lock = RLock()
         self._process = os.getpid()
         self._index: Index | None = None
-        self._is_looking = False
+        self._is_looking = self._was_interrupted = False
         self._told: set[str] = set()
 
     @property
@@ -74,15 +74,12 @@ class Quarantine:
             self._begin_in_child()
         with self._lock:
             self._is_looking = True
-            changed = False
-            for one in self.lists:
-                changed = one.look(self._clock.now) or changed
-            if changed:
-                from weighlock.gates.quarantine_denied import index_of
-
-                self._index = index_of(self.lists)
-                self.generation += 1
-            self._is_looking = False  # it stays where something was raised: then nothing that was seen is relied upon
+            try:
+                self._look_at_all()
+            except BaseException:  # a key on the keyboard, too: what was seen and not taken over is looked at again
+                self._was_interrupted = True
+                raise
+            self._is_looking = self._was_interrupted = False
 
     def denied(
         self,
@@ -189,6 +186,18 @@ class Quarantine:
         """Let go of servers and databases; the next question asks them anew."""
         for one in self.lists:
             one.close()
+
+    def _look_at_all(self) -> None:
+        changed = self._was_interrupted
+        for one in self.lists:
+            if self._was_interrupted:
+                one.forget()
+            changed = one.look(self._clock.now) or changed
+        if changed:
+            from weighlock.gates.quarantine_denied import index_of
+
+            self._index = index_of(self.lists)
+            self.generation += 1
 
     def _begin_in_child(self) -> None:
         """Begin anew in a child of ``fork``: another thread of the parent may have held the lock, and connections."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from weighlock.errors import ForgedError, PolicyError, WeighlockError
+from weighlock.evidence_policy import LedgerPolicy
 from weighlock.gates.quarantine_memory import Memory, Seen
 from weighlock.gates.quarantine_places import FilePlace, LedgerPlace, Place, Sight, UrlPlace
 from weighlock.gates.recording import database_of, ledger_folder, shown
@@ -55,6 +56,7 @@ class WatchedList:
         required: The policy names it: it has to be there, and new.
         own: It is that of this user.
         max_age: One that was signed longer ago is stale.
+        apart: It is that of this user, beside another ledger than the one of the project.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class WatchedList:
         required: bool,
         own: bool,
         max_age: timedelta,
+        apart: bool = False,
     ) -> None:
         self.name = place.name
-        self.own = own
+        self.own, self.apart = own, apart
         self.known: QuarantineList | None = None
         self.digest: str | None = None
         """Of the signed list that was verified last."""
@@ -112,6 +115,10 @@ class WatchedList:
             return Problem(message=f"{self.name} was {what} in the future, as the clock says now", hint=hint)
         hint = "whoever signs it says that it is still all: `weighlock quarantine --refresh`"
         return Problem(message=f"{self.name} is stale: it was signed {_days(age)} ago", hint=hint)
+
+    def forget(self) -> None:
+        """Let the next look be a whole one; what was verified still counts."""
+        self._place.forget()
 
     def begin_in_child(self, *, anew: bool) -> None:
         """Go on in a child of ``fork``; what was verified still counts.
@@ -190,19 +197,25 @@ def lists_of(
     Raises:
         WeighlockError: The policy names a list in a ledger that is nowhere.
     """
-    own = own_place(environ, policy, policy_path)
+    own = own_place(environ, policy.evidence.ledger, policy_path)
     found: dict[str, WatchedList] = {}
 
-    def watch(place: Place, *, required: bool) -> None:
-        is_own = place.name == own
+    def watch(place: Place, *, required: bool, apart: bool = False) -> None:
+        is_own = apart or place.name == own
 
         def trust() -> tuple[TrustedSigner, ...]:
+            if apart:
+                return ledger_signer(environ, LedgerPolicy())
             return signers_of(environ, policy, policy_path, own=is_own)
 
         found[place.name] = WatchedList(
-            place, trust, memory, required=required, own=is_own, max_age=policy.quarantine.max_age
+            place, trust, memory, required=required, own=is_own, apart=apart, max_age=policy.quarantine.max_age
         )
 
+    # A project that keeps its ledger elsewhere takes nothing back that this user denied everywhere.
+    apart = own_place(environ, LedgerPolicy(), None)
+    if apart is not None and apart != own:
+        watch(FilePlace(apart), required=False, apart=True)
     if own is not None:
         watch(FilePlace(own), required=False)
     for text in policy.quarantine.lists:
@@ -231,16 +244,16 @@ def place_of(text: str, environ: Mapping[str, str], policy: Policy, policy_path:
         from weighlock.ledger.quarantine_table import QuarantineTable
 
         return LedgerPlace(QuarantineTable(database, shown(database)))
-    own = own_place(environ, policy, policy_path)
+    own = own_place(environ, policy.evidence.ledger, policy_path)
     if own is None:
         hint = "set WEIGHLOCK_LEDGER to a folder that is yours alone"
         raise PolicyError("nothing says where the ledger is", where="tool.weighlock.quarantine.lists", hint=hint)
     return FilePlace(own)
 
 
-def own_place(environ: Mapping[str, str], policy: Policy, policy_path: str | None) -> str | None:
+def own_place(environ: Mapping[str, str], policy: LedgerPolicy, policy_path: str | None) -> str | None:
     """Return where the list of this user is: in the folder of the ledger, or of its spools."""
-    folder = ledger_folder(environ, policy.evidence.ledger, _folder(policy_path))
+    folder = ledger_folder(environ, policy, _folder(policy_path))
     return None if folder is None else os.path.join(os.path.abspath(folder), FILE)
 
 
@@ -258,17 +271,19 @@ def signers_of(
 
     signers = trusted_signers(_named(policy), policy_path)
     if own or not signers:
-        signers += ledger_signer(environ, policy, policy_path)
+        signers += ledger_signer(environ, policy.evidence.ledger, policy_path)
     return signers
 
 
-def ledger_signer(environ: Mapping[str, str], policy: Policy, policy_path: str | None) -> tuple[TrustedSigner, ...]:
+def ledger_signer(
+    environ: Mapping[str, str], policy: LedgerPolicy, policy_path: str | None = None
+) -> tuple[TrustedSigner, ...]:
     """Return the key of the ledger as a signer; nobody, where there is none."""
     from weighlock.ledger.keys import key_of
     from weighlock.signing.ledger_key import LedgerSigner
     from weighlock.signing.trust import TrustedKey
 
-    folder = ledger_folder(environ, policy.evidence.ledger, _folder(policy_path))
+    folder = ledger_folder(environ, policy, _folder(policy_path))
     key = None if folder is None else key_of(folder, environ)
     if key is None or not key.exists():
         return ()
