@@ -206,13 +206,18 @@ def _files(rows: Rows, model: str, version: str) -> tuple[StoredFile, ...]:
 
 def _standing(resource: Resource, row: Sequence[object]) -> Standing:
     version, digest, bundle, time = row[:4]
-    assert isinstance(bundle, bytes | memoryview)  # noqa: S101 - its column holds bytes
+    try:
+        made = datetime.strptime(str(time), _TIME).replace(tzinfo=UTC)
+        summary = bytes(memoryview(bundle))  # type: ignore[arg-type]  # SQLite keeps whatever somebody put there
+    except (TypeError, ValueError):
+        hint = "somebody changed the database by hand; bring it back from a backup"
+        raise SourceError("what is kept about it makes no sense", where=resource.uri, hint=hint) from None
     return Standing(
         resource=resource,
         version=str(version),
         digest=str(digest),
-        bundle=bytes(bundle),
-        time=datetime.strptime(str(time), _TIME).replace(tzinfo=UTC),
+        bundle=summary,
+        time=made,
     )
 
 
