@@ -146,7 +146,7 @@ class Place:
         **changed,
     ) -> bytes:
         """Return a signed verification summary."""
-        policy, _ = find_policy({"WEIGHLOCK_POLICY": str(self.folder / "weighlock.toml")})
+        policy, place = find_policy({"WEIGHLOCK_POLICY": str(self.folder / "weighlock.toml")})
         origin = repository.replace("prod/", "staging/")
         resource = promotions.resource_of(policy, "oci", f"{self.host}/{origin}", "production")
         hashed = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
@@ -154,7 +154,7 @@ class Place:
         said = {
             "promotable": Promotable(resource=resource, files=hashed),
             "version": manifest,
-            "requirements": promotions.requirements_digest(policy, stage),
+            "requirements": promotions.requirements_digest(policy, stage, place),
             "policy": policy.stamp.policy,
             "previous": previous,
             "made": datetime.now(UTC),

@@ -35,11 +35,12 @@ def summary_of(folder: pathlib.Path, name: str, version: int, artifacts: pathlib
 
 def vsa_of(folder: pathlib.Path, name: str, version: int, files: dict[str, str], previous: str | None) -> Vsa:
     """Return a summary by the policy in a folder; no two are alike."""
-    policy = read_policy(str(folder / "weighlock.toml"))
+    place = str(folder / "weighlock.toml")
+    policy = read_policy(place)
     return Vsa(
         promotable=Promotable(resource=resource_of(policy, "mlflow", name, "production"), files=files),
         version=str(version),
-        requirements=requirements_digest(policy, stage_of(policy, "production")),
+        requirements=requirements_digest(policy, stage_of(policy, "production"), place),
         policy=policy.stamp.policy,
         previous=previous,
         made=datetime.now(UTC),

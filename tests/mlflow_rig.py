@@ -169,12 +169,13 @@ class Model:
 
     def summary(self, version=1, stage="production", *, files=None, previous=None, made=None, name=None):
         """Return a verification summary as `weighlock promote` would write it."""
-        policy = read_policy(str(self.rig.folder / "weighlock.toml"))
+        place = str(self.rig.folder / "weighlock.toml")
+        policy = read_policy(place)
         resource = resource_of(policy, "mlflow", name or self.name, stage)
         return Vsa(
             promotable=Promotable(resource=resource, files=files or self.files(version)),
             version=str(version),
-            requirements=requirements_digest(policy, stage_of(policy, stage)),
+            requirements=requirements_digest(policy, stage_of(policy, stage), place),
             policy=policy.stamp.policy,
             previous=previous,
             made=made or datetime.now(UTC),

@@ -81,7 +81,7 @@ class Input:
 
     Args:
         kind: ``lockfile``, ``bom``, ``audit``, ``signature``, ``approval``, ``vsa`` of the stage before, ``entry`` of
-            the lockfile, or ``rollback`` to an earlier summary.
+            the lockfile, ``rollback`` to an earlier summary, or ``person`` for who signed or approved.
         name: Of its file, for people.
         digest: Of its bytes.
     """

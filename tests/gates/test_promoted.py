@@ -27,6 +27,11 @@ def policy(tmp_path):
 
 
 @pytest.fixture
+def place(tmp_path):
+    return str(tmp_path / "weighlock.toml")
+
+
+@pytest.fixture
 def trust(policy, tmp_path):
     return gate.trust_in(policy, str(tmp_path / "weighlock.toml"), policy.promotion.verifiers)
 
@@ -37,12 +42,12 @@ def expected(policy):
 
 
 @pytest.fixture
-def summary(policy, expected):
+def summary(policy, place, expected):
     stage = gate.stage_of(policy, "production")
     return Vsa(
         promotable=expected,
         version="3",
-        requirements=gate.requirements_digest(policy, stage),
+        requirements=gate.requirements_digest(policy, stage, place),
         policy=policy.stamp.policy,
         previous=None,
         made=NOW,
@@ -53,13 +58,13 @@ def signed(summary, key=CI):
     return key.sign(vsa.statement_of(summary).to_bytes()).to_bytes()
 
 
-def test_a_summary_of_exactly_these_files_counts_and_moves_once(summary, expected, trust, policy):
+def test_a_summary_of_exactly_these_files_counts_and_moves_once(summary, expected, trust, policy, place):
     promoted = gate.verify_vsa(signed(summary), expected, trust, now=NOW)
     assert promoted.verifier == "ci"
-    gate.require_move(promoted, policy, in_force=None, now=NOW)
-    gate.require_move(promoted, policy, in_force=promoted.digest, now=NOW)
+    gate.require_move(promoted, policy, place, in_force=None, now=NOW)
+    gate.require_move(promoted, policy, place, in_force=promoted.digest, now=NOW)
     with pytest.raises(ForgedError, match="used before, or something else"):
-        gate.require_move(promoted, policy, in_force=f"sha256:{'0' * 64}", now=NOW)
+        gate.require_move(promoted, policy, place, in_force=f"sha256:{'0' * 64}", now=NOW)
 
 
 def test_a_stranger_s_summary_is_refused(summary, expected, trust):
@@ -89,18 +94,18 @@ def test_a_summary_of_the_future_is_refused_so_a_clock_that_is_moved_back_moves_
         gate.verify_vsa(signed(summary), expected, trust, now=NOW - timedelta(hours=1))
 
 
-def test_an_old_summary_is_refused(summary, expected, trust, policy):
+def test_an_old_summary_is_refused(summary, expected, trust, policy, place):
     promoted = gate.verify_vsa(signed(summary), expected, trust, now=NOW)
     with pytest.raises(ForgedError, match="too long ago"):
-        gate.require_move(promoted, policy, in_force=None, now=NOW + timedelta(days=91))
+        gate.require_move(promoted, policy, place, in_force=None, now=NOW + timedelta(days=91))
 
 
-def test_a_summary_made_by_looser_rules_is_refused(summary, expected, trust, policy):
+def test_a_summary_made_by_looser_rules_is_refused(summary, expected, trust, policy, place):
     promoted = gate.verify_vsa(signed(summary), expected, trust, now=NOW)
     stages = (policy.promotion.stages[0], replace(policy.promotion.stages[1], approvals=2))
     stricter = replace(policy, promotion=replace(policy.promotion, stages=stages))
     with pytest.raises(ForgedError, match="other rules"):
-        gate.require_move(promoted, stricter, in_force=None, now=NOW)
+        gate.require_move(promoted, stricter, place, in_force=None, now=NOW)
 
 
 def test_a_verifier_who_is_nobody_is_an_error_and_not_everybody(policy):
@@ -111,3 +116,22 @@ def test_a_verifier_who_is_nobody_is_an_error_and_not_everybody(policy):
 def test_without_any_signer_nothing_can_be_promoted(tmp_path):
     with pytest.raises(PolicyError, match="nobody's signature counts"):
         gate.trust_in(Policy(), str(tmp_path / "weighlock.toml"), ())
+
+
+def test_a_summary_made_with_another_key_under_the_name_of_the_approver_s_key_file(tmp_path, summary, expected):
+    """Who may write a project's folder exchanges `bob.pub` there; the server has the real one."""
+    bob = generate()
+    signers = [{"name": "ci", "key": "ci.pub"}, {"name": "bob", "key": "keys/bob.pub"}]
+    policy = Policy.from_dict({"evidence": {"signers": signers}, "promotion": {"verifiers": ["ci"]}})
+    paths = []
+    for name, key in (("server", bob), ("project", MALLORY), ("moved", bob)):
+        (tmp_path / name / "keys").mkdir(parents=True)
+        (tmp_path / name / "ci.pub").write_bytes(CI.public.pem)
+        (tmp_path / name / "keys" / "bob.pub").write_bytes(key.public.pem)
+        paths.append(str(tmp_path / name / "weighlock.toml"))
+    server, project, moved = (gate.requirements_digest(policy, gate.stage_of(policy, "production"), p) for p in paths)
+    assert server == moved
+    trust = gate.trust_in(policy, paths[0], ["ci"])
+    forged = gate.verify_vsa(signed(replace(summary, requirements=project)), expected, trust, now=NOW)
+    with pytest.raises(ForgedError, match="by other rules"):
+        gate.require_move(forged, policy, paths[0], in_force=None, now=NOW)

@@ -18,11 +18,13 @@ from weighlock.files import read_lockfile
 from weighlock.gates.ledger import Query, absorb_spools, open_ledger, search
 from weighlock.gates.places import Places
 from weighlock.gates.promotion.approval import approve
+from weighlock.gates.promotion.before import require_free
 from weighlock.gates.promotion.case import verifiers_of
 from weighlock.gates.promotion.gate import promote, rehearse
 from weighlock.gates.promotion.rollback import Request as RollbackRequest
 from weighlock.gates.promotion.rollback import roll_back
 from weighlock.gates.promotion.verifier import require_verifier
+from weighlock.model_source import HubSource
 from weighlock.sources.interface import Silence
 
 TWO_ALIKE = '[[evidence.signers]]\nname = "alias"\nkey = "{}.pub"\n'
@@ -85,7 +87,7 @@ def test_a_model_with_everything_goes_through_both_stages(room):
     recorded = [entry for entry in entries(room) if entry.kind == "promotion" and entry.verdict == "ALLOW"]
     assert standing.digest in {str(entry.digest) for entry in recorded}
     kinds = [one.kind for one in done.promoted.vsa.inputs]
-    assert kinds == ["lockfile", "signature", "bom", "audit", "vsa", "approval", "entry"]
+    assert kinds == ["lockfile", "signature", "bom", "audit", "vsa", "approval", *["person"] * 4, "entry"]
 
 
 def test_a_rehearsal_names_what_is_missing_and_writes_nothing(room):
@@ -570,3 +572,61 @@ def test_everything_in_postgresql_with_bytes_on_shared_storage(tmp_path, monkeyp
     assert not (tmp_path / "store").exists()
     with pytest.raises(AdmissionError):
         room.roll_back(to="1")
+
+
+def listed_as_bad(room, **words) -> None:
+    """Put the list of this user in place, as a team's list would have it."""
+    from tests.quarantines import denial, listed, signed
+    from weighlock.gates.watched_list import FILE
+    from weighlock.ledger.keys import key_of
+    from weighlock.signing.ledger_key import LedgerSigner
+
+    folder = room.folder / "state" / "ledger"
+    folder.mkdir(parents=True, exist_ok=True)
+    signer = LedgerSigner(key_of(str(folder), room.environ).make())
+    (folder / FILE).write_bytes(signed(listed(denial(**{"digests": (), **words})), signer))
+
+
+def test_a_model_that_is_denied_as_the_guard_knows_it_and_not_as_it_is_locked(room):
+    (model,) = locked(room)
+    hub = replace(model, name="m", source=HubSource(repo="org/m", revision="a" * 40))
+    require_free(room.project, room.environ, (), hub, ())
+    listed_as_bad(room, models=(f"hf:org/m@{'a' * 40}",))
+    with pytest.raises(AdmissionError, match="in quarantine"):
+        require_free(room.project, room.environ, (), hub, ())
+
+
+def test_a_stage_before_whose_verifier_is_in_quarantine_now(tmp_path, monkeypatch):
+    room = made(tmp_path, monkeypatch)
+    policy = (tmp_path / "weighlock.toml").read_text().replace('verifiers = ["ci"]', 'verifiers = ["ci", "carol"]')
+    (tmp_path / "weighlock.toml").write_text(policy)
+    assert room.promote("staging", by="carol").verdict.allowed
+    room.approve()
+    listed_as_bad(room, signers=(f"key {KEYS['carol'].public.digest}",))
+    assert unmet(room.promote()).keys() == {"after"}
+    assert room.promote("staging").verdict.allowed
+    assert room.promote().verdict.allowed
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_rollback_to_what_somebody_signed_or_approved_who_is_in_quarantine_now(room, who):
+    room.through()
+    room.change()
+    room.through()
+    listed_as_bad(room, signers=(f"key {KEYS[who].public.digest}",))
+    with pytest.raises(AdmissionError, match="in quarantine"):
+        room.roll_back()
+
+
+def test_a_store_with_rows_that_nobody_wrote_is_a_refusal_and_no_traceback(room):
+    import sqlite3
+
+    from weighlock.errors import WeighlockError
+
+    room.through()
+    for change in ("time = 'soon'", "bundle = 'text'"):
+        with sqlite3.connect(room.folder / "store" / "store.sqlite") as connection:
+            connection.execute(f"update weighlock_moves set {change}")  # noqa: S608 - the two above
+        connection.close()
+        with pytest.raises(WeighlockError):
+            room.roll_back()

@@ -11,15 +11,16 @@ A quarantine is asked besides, see `weighlock.gates.quarantined`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from weighlock.errors import ForgedError, PolicyError
-from weighlock.gates.signed_lockfile import trust_of
+from weighlock.gates.signed_lockfile import trust_of, trusted_signers
 from weighlock.policy import digest_of_document
 from weighlock.promotion import Promotable, Promoted, Resource
 from weighlock.signing.promotion_fields import AHEAD
+from weighlock.signing.trust import TrustedCertificate, TrustedKey
 from weighlock.signing.verification import verify_bundle
 from weighlock.signing.vsa import read_vsa
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from weighlock.policy import Policy
     from weighlock.promotion_policy import Stage
-    from weighlock.signing.trust import Trust
+    from weighlock.signing.trust import Trust, TrustedSigner
 
 _AGAIN = "promote it again: `weighlock promote MODEL --to STAGE`"
 
@@ -66,21 +67,25 @@ def verify_vsa(bundle: bytes, expected: Promotable, trust: Trust, *, now: dateti
     )
 
 
-def require_move(promoted: Promoted, policy: Policy, *, in_force: str | None, now: datetime) -> None:
+def require_move(
+    promoted: Promoted, policy: Policy, policy_path: str | None, *, in_force: str | None, now: datetime
+) -> None:
     """Demand that a verified summary may move its resource now.
 
     Args:
         promoted: What `verify_vsa` returned.
         policy: What is required.
+        policy_path: Where it was read; keys lie relative to it.
         in_force: Digest of the summary by which the resource was moved last; ``None`` where it never was. One that is
             in force already may be said again.
         now: The time.
 
     Raises:
         ForgedError: It replaces another one, was made by other rules, or is too old.
+        WeighlockError: A key of the policy cannot be read, so that its rules are not known.
     """
     vsa, stage = promoted.vsa, stage_of(policy, promoted.vsa.promotable.resource.stage)
-    if vsa.requirements != requirements_digest(policy, stage):
+    if vsa.requirements != requirements_digest(policy, stage, policy_path):
         raise ForgedError("the verification summary was made by other rules than those that hold here", hint=_AGAIN)
     if now - vsa.made > policy.promotion.valid_for:
         raise ForgedError(f"the verification summary is of {vsa.made:%Y-%m-%d}, which is too long ago", hint=_AGAIN)
@@ -135,13 +140,18 @@ def resource_of(policy: Policy, registry: str, model: str, stage: str) -> Resour
     return Resource(registry=registry, model=model, stage=stage_of(policy, stage).name)
 
 
-def requirements_digest(policy: Policy, stage: Stage) -> str:
-    """Return the digest of all that a stage requires, with the keys and identities of everybody who is trusted."""
-    document = {
-        **policy.promotion.requirements(stage),
-        "signers": sorted((signer.to_dict() for signer in policy.evidence.signers), key=str),
-    }
-    return f"sha256:{digest_of_document(_without_folders(document))}"
+def requirements_digest(policy: Policy, stage: Stage, policy_path: str | None) -> str:
+    """Return the digest of all that a stage requires, with the keys and identities of everybody who is trusted.
+
+    Keys count by what they are: a server keeps them in other files than its users do, and another key in a file of
+    the same name is another rule.
+
+    Raises:
+        WeighlockError: A key cannot be read.
+    """
+    signers = [_as_rule(one) for one in trusted_signers(policy.evidence.signers, policy_path)]
+    document = {**policy.promotion.requirements(stage), "signers": sorted(signers, key=str)}
+    return f"sha256:{digest_of_document(document)}"
 
 
 def trust_in(policy: Policy, policy_path: str | None, names: Sequence[str], threshold: int = 1) -> Trust:
@@ -165,12 +175,11 @@ def trust_in(policy: Policy, policy_path: str | None, names: Sequence[str], thre
     return trust_of(chosen, policy_path)
 
 
-def _without_folders(document: dict[str, object]) -> dict[str, object]:
-    """Return requirements in which keys have no folders, since a server keeps them elsewhere than its users do."""
-    signers = document["signers"]
-    assert isinstance(signers, list)  # noqa: S101 - made above
-    named = [
-        {key: os.path.basename(value) if key in {"key", "certificate"} else value for key, value in signer.items()}
-        for signer in signers
-    ]
-    return {**document, "signers": sorted(named, key=str)}
+def _as_rule(signer: TrustedSigner) -> dict[str, object]:
+    if isinstance(signer, TrustedKey):
+        return {"name": signer.name, "key": str(signer.key.digest)}
+    said: dict[str, object] = {"name": signer.name, "identity": signer.identity}
+    if isinstance(signer, TrustedCertificate):
+        return {**said, "roots": sha256(signer.roots).hexdigest()}
+    root = None if signer.trusted_root is None else sha256(signer.trusted_root).hexdigest()
+    return {**said, "issuer": signer.issuer, "root": root, "staging": signer.staging}

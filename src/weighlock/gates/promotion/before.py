@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, WeighlockError
+from weighlock.gates.load_quarantine import names_of_model
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
 from weighlock.gates.promotion.requirement import AFTER, FAILS, MISSING, OK, QUARANTINE, Requirement
 from weighlock.gates.quarantined import open_quarantine
@@ -24,7 +25,7 @@ def staged(case: Case, after: str) -> Requirement:
     """Return whether exactly these bytes were promoted to the stage before, by rules that hold now."""
     policy, resource = case.project.policy, case.promotable.resource
     before = resource_of(policy, resource.registry, resource.model, after)
-    rules = requirements_digest(policy, stage_of(policy, after))
+    rules = requirements_digest(policy, stage_of(policy, after), case.project.policy_path)
     expected = Promotable(resource=before, files=case.promotable.files)
     where, why = f"{case.registry.place}: {before.uri}", "nothing was ever promoted there"
     for standing in case.registry.history(before):
@@ -38,6 +39,12 @@ def staged(case: Case, after: str) -> Requirement:
             continue
         if promoted.vsa.requirements != rules:
             why = "that was by other rules than those of the policy now"
+            continue
+        try:
+            marks = (promoted.verifier, promoted.identity)
+            require_free(case.project, case.request.environ, (), case.model, marks)
+        except AdmissionError as error:
+            why = error.message
             continue
         digest = Digest.sha256(promoted.digest.removeprefix("sha256:"))
         name = f"{before.stage}-{standing.version}"
@@ -76,12 +83,14 @@ def require_free(
     """
     quarantine = open_quarantine(environ, project.policy, project.policy_path)
     try:
-        quarantine.refuse(digests, models=names_of(model.name, model.source), signers=signers, where=model.name)
+        quarantine.refuse(
+            digests, models=(*names_of_model(model), *names_of(model.source)), signers=signers, where=model.name
+        )
     finally:
         quarantine.close()
 
 
-def names_of(name: str, source: ModelSource) -> tuple[str, ...]:
-    """Return every name by which a model could be in quarantine: its own, and that of where it comes from."""
+def names_of(source: ModelSource) -> tuple[str, ...]:
+    """Return the bare names of where a model comes from, besides those by which a load knows it."""
     own = (getattr(source, key, None) for key in ("repo", "name", "repository", "url", "path"))
-    return tuple(dict.fromkeys((name, *(one for one in own if isinstance(one, str)))))
+    return tuple(one for one in own if isinstance(one, str))

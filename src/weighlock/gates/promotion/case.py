@@ -149,6 +149,6 @@ def open_case(request: Request, project: Project, places: Places, progress: Prog
         registry=registry,
         version=version,
         promotable=Promotable(resource=resource, files={file.path: file.sha256 for file in model.files}),
-        requirements=requirements_digest(policy, stage),
+        requirements=requirements_digest(policy, stage, project.policy_path),
         in_force=registry.in_force(resource),
     )

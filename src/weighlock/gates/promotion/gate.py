@@ -24,7 +24,7 @@ from weighlock.gates.audited_files import see_locked
 from weighlock.gates.promotion import approved, audited, before, bill, bytes_here, signed
 from weighlock.gates.promotion.case import open_case
 from weighlock.gates.promotion.intent import recover
-from weighlock.gates.promotion.movement import Movement, move
+from weighlock.gates.promotion.movement import Movement, move, person
 from weighlock.gates.promotion.requirement import AFTER, QUARANTINE, REGISTRY, VERIFIER, Requirement, guarded
 from weighlock.gates.promotion.verdict import about_engines, decide
 from weighlock.gates.promotion.verifier import verified_by
@@ -104,7 +104,10 @@ def promote(request: Request, project: Project, places: Places, progress: Progre
         promotable=case.promotable,
         requirements=case.requirements,
         previous=case.previous,
-        inputs=tuple(item for one in judged.requirements for item in one.inputs),
+        inputs=(
+            *(item for one in judged.requirements for item in one.inputs),
+            *map(person, _people(judged.requirements)),
+        ),
         model=case.model,
         version=case.version,
         documents=tuple(one.kept for one in judged.requirements if one.kept),
@@ -150,9 +153,13 @@ def _requirements(case: Case) -> list[Requirement]:
         looked.append(guarded(AFTER, lambda: before.staged(case, after)))
     if stage.requires(APPROVAL):
         looked.append(guarded(APPROVAL, lambda: approved.approved(case, signed.authors_of(case))))
-    people = tuple(mark for one in looked for mark in (*one.people, *one.identities))
-    looked.append(guarded(QUARANTINE, lambda: before.free(case, people)))
+    looked.append(guarded(QUARANTINE, lambda: before.free(case, _people(looked))))
     return looked
+
+
+def _people(requirements: Sequence[Requirement]) -> tuple[str, ...]:
+    """Return the names of everybody who counted, and what was verified of them."""
+    return tuple(dict.fromkeys(mark for one in requirements for mark in (*one.people, *one.identities)))
 
 
 def _audit(case: Case) -> Audit:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 ENTRY = "entry"
 """Kind of the input that is the entry of the lockfile, kept with the version."""
 
+PERSON = "person"
+"""Kind of the inputs that say who signed and who approved: names, and what was verified of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
@@ -92,7 +95,7 @@ def move(movement: Movement, signer: Signer, verifiers: Trust, *, files: Mapping
         vsa = _summary(movement, entry, version)
         bundle = signer.sign(statement_of(vsa).to_bytes()).to_bytes()
         promoted = verify_vsa(bundle, promotable, verifiers, now=datetime.now(UTC))
-        require_move(promoted, project.policy, in_force=movement.previous, now=datetime.now(UTC))
+        require_move(promoted, project.policy, project.policy_path, in_force=movement.previous, now=datetime.now(UTC))
         marks = (promoted.verifier, promoted.identity)
         require_free(project, movement.environ, promotable.files.values(), movement.model, marks)
         intent = Intent(
@@ -112,6 +115,11 @@ def move(movement: Movement, signer: Signer, verifiers: Trust, *, files: Mapping
             raise
         finish(place, intent, project)
     return promoted
+
+
+def person(mark: str) -> Input:
+    """Return the input that names somebody who signed or approved, so that a rollback asks about them again."""
+    return Input(kind=PERSON, name=mark, digest=Digest.sha256(hashlib.sha256(mark.encode()).hexdigest()))
 
 
 def _kept(movement: Movement, entry: str, files: Mapping[str, Path] | None) -> str:
@@ -148,5 +156,5 @@ def _record(movement: Movement, promoted: Promoted, verdict: Verdict) -> None:
         verdict,
         kind="promotion",
         digest=Digest.sha256(promoted.digest.removeprefix("sha256:")),
-        evidence=tuple(str(one.digest) for one in promoted.vsa.inputs),
+        evidence=tuple(str(one.digest) for one in promoted.vsa.inputs if one.kind != PERSON),
     )

@@ -90,7 +90,7 @@ def open_store(project: Project, environ: Mapping[str, str]) -> BuiltinStore:
         require_files(promoted.vsa.promotable.files, files)
         if (again.digest, again.vsa.version) != (promoted.digest, promoted.vsa.version):
             raise ForgedError("the verification summary is about another version")
-        require_move(again, policy, in_force=in_force, now=now)
+        require_move(again, policy, project.policy_path, in_force=in_force, now=now)
 
     return BuiltinStore(database, blobs, admit)
 

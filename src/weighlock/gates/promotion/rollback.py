@@ -22,7 +22,7 @@ from weighlock.gates.promotion.before import require_free
 from weighlock.gates.promotion.bill import grave
 from weighlock.gates.promotion.case import named_model, verifiers_of
 from weighlock.gates.promotion.intent import recover
-from weighlock.gates.promotion.movement import ENTRY, Movement, move
+from weighlock.gates.promotion.movement import ENTRY, PERSON, Movement, move
 from weighlock.gates.promotion.registries import kind_of, named_in, open_registry, open_store
 from weighlock.lockfile import Lockfile, PathSource, parse
 from weighlock.promotion import BUILTIN, MLFLOW, OCI, Input, Promotable
@@ -137,7 +137,7 @@ def roll_back(request: Request, project: Project, signer: Signer) -> RolledBack:
         environ=request.environ,
         registry=registry,
         promotable=vsa.promotable,
-        requirements=requirements_digest(policy, stage_of(policy, request.stage)),
+        requirements=requirements_digest(policy, stage_of(policy, request.stage), project.policy_path),
         previous=current.digest,
         inputs=chosen.inputs,
         model=chosen.model,
@@ -201,12 +201,13 @@ class _Looking:
         inputs = {one.kind: one for one in promoted.vsa.inputs}
         model = self._entry(inputs, promoted)
         # 4. Judge
-        marks = (promoted.verifier, promoted.identity)
+        people = tuple(one for one in promoted.vsa.inputs if one.kind == PERSON)
+        marks = (promoted.verifier, promoted.identity, *(one.name for one in people))
         require_free(self.project, self.request.environ, files.values(), model, marks)
         self._require_no_advisory(inputs)
         kept = tuple(inputs[kind] for kind in (BOM,) if kind in inputs)
         old = Input(kind=GATE, name=standing.version, digest=Digest.sha256(standing.digest.removeprefix("sha256:")))
-        return _Candidate(promoted=promoted, model=model, inputs=(old, *kept))
+        return _Candidate(promoted=promoted, model=model, inputs=(old, *kept, *people))
 
     def _entry(self, inputs: Mapping[str, Input], promoted: Promoted) -> LockedModel:
         if ENTRY not in inputs:

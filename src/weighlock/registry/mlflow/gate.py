@@ -81,6 +81,7 @@ class MlflowGate:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._policy, place = find_policy(environ)
+        self._policy_path = place
         self._trust = trust_in(self._policy, place, self._policy.promotion.verifiers)
         self._decider = open_decider(GATE, self._policy, place, environ)
         self._quarantine = open_quarantine(environ, self._policy, place)
@@ -141,7 +142,7 @@ class MlflowGate:
             ForgedError: It does not.
         """
         last = None if standing is None else standing.digest
-        require_move(promoted, self._policy, in_force=last, now=datetime.now(UTC))
+        require_move(promoted, self._policy, self._policy_path, in_force=last, now=datetime.now(UTC))
 
     def require_standing(self, standing: Standing | None, model: str, version: int, stage: Stage) -> Vsa:
         """Demand that a version is what was promoted to a stage last, and that this still counts.

@@ -111,7 +111,7 @@ class OciGate:
         waiting: Path,
     ) -> None:
         self._host = host
-        self._policy = policy
+        self._policy, self._policy_path = policy, policy_path
         self._trust = trust_in(policy, policy_path, policy.promotion.verifiers)
         self._quarantine = quarantine
         self._registry = registry
@@ -195,7 +195,8 @@ class OciGate:
         if promoted.vsa.version != manifest.digest:
             said = promoted.vsa.version[:80]
             raise ForgedError(f"the verification summary is about {said}, and this is {manifest.digest}")
-        require_move(promoted, self._policy, in_force=history[0].digest if history else None, now=now)
+        in_force = history[0].digest if history else None
+        require_move(promoted, self._policy, self._policy_path, in_force=in_force, now=now)
         # 4. Quarantine
         digests = _digests(manifest, files)
         signers = promoted.verifier, promoted.identity
