@@ -50,6 +50,15 @@ def test_scan_names_a_file_that_is_no_model_and_in_quarantine(project, capsys):
     assert "quarantined" in capsys.readouterr().out
 
 
+def test_what_is_in_quarantine_is_released_and_not_approved(project, capsys):
+    said = deny(capsys, "net/m.pkl")
+    (project / "models.lock").unlink()
+    assert main(["lock", "./net"]) == 1
+    told = capsys.readouterr().err
+    assert f"--release {said['id']}" in told
+    assert "weighlock approve" not in told
+
+
 def test_a_model_is_denied_by_its_name_with_every_file_that_is_known(project, capsys):
     said = deny(capsys, "./net", "--as", "model")
     assert said["models"] == ["./net"]

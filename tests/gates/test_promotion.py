@@ -549,6 +549,16 @@ def test_a_verifier_in_quarantine_signs_nothing_that_moves(room):
     assert room.in_force("staging") is None
 
 
+def test_nobody_is_nowhere_while_summaries_are_not_looked_at_for_signers(room):
+    from weighlock.gates.where import reach
+
+    assert not reach("ci", environ=room.environ, lockfile=str(room.folder / "models.lock")).gaps
+    room.through()
+    found = reach("ci", environ=room.environ, lockfile=str(room.folder / "models.lock"))
+    assert not found.found
+    assert [one.place for one in found.gaps] == [room.store().place]
+
+
 def test_where_finds_what_was_promoted(room):
     done = room.through()
     (sha256, *_) = done.promoted.vsa.promotable.files.values()

@@ -23,6 +23,7 @@ from weighlock.gates.clients import Clients
 from weighlock.gates.collect import Brought, Collector, Errand
 from weighlock.gates.judge import JudgedFile, inspect_file, judge, locked_file, with_approvals
 from weighlock.gates.places import Places
+from weighlock.gates.quarantined import RULE
 from weighlock.gates.request import ModelRequest, find
 from weighlock.gates.selection import Selection, select
 from weighlock.gates.twins import Party, Proof, Proofs, prove_model, with_kept
@@ -303,8 +304,8 @@ def _remedy(plan: _Plan, item: JudgedFile, proofs: Proofs) -> str:
         )
     if plan.old is not None:
         return f"{leave_out}, or stay with what is locked; the lockfile was not changed"
-    if _denier(item):
-        remedy = item.verdict.reasons[0].remedy or "change the rules of that engine"
+    if _denier(item) or item.verdict.reasons[0].rule == RULE:
+        remedy = item.verdict.reasons[0].remedy or "change what denies it"
         return f"{leave_out}, or {remedy}; the lockfile was not changed"
     subject = f"{item.model}:{item.locked.path}"
     if isinstance(plan.listing.source, PathSource):

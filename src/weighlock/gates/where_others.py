@@ -11,7 +11,7 @@ from weighlock.advisories.database import Database, place
 from weighlock.errors import AdvisoryError, WeighlockError
 from weighlock.gates.signatures import signatures_of, verify_document
 from weighlock.gates.signed_lockfile import trust_of
-from weighlock.gates.where_documents import BILL, LOCKFILE
+from weighlock.gates.where_documents import BILL, LOCKFILE, PROMOTIONS
 from weighlock.incidents import names
 from weighlock.incidents.reach import READ, UNREADABLE, Gap, Looked
 
@@ -93,6 +93,9 @@ def signed_by(
         collected.gaps.append(Gap(place=error.where or "the policy", why=error.message, remedy=error.hint or ""))
         return sense, []
     for one in collected.sources:
+        if one.kind == PROMOTIONS and search.of_source([one.id], "promoted"):
+            why = "who signed the summaries and approvals in it is not looked at"
+            collected.gaps.append(Gap(place=one.place, why=why, remedy="weighlock ledger search --gate promotion"))
         if one.kind not in {LOCKFILE, BILL} or one.problem or not signatures_of(Path(one.place)):
             continue
         try:

@@ -159,7 +159,8 @@ def _said(answer: Answer, resource: Resource, host: str) -> dict[str, Any]:
     if answer.status == 404:
         raise NotFoundError("the tokens of this registry are not issued by weighlock", where=host)
     if answer.status == 403:
-        raise ForgedError(f"the issuer refuses: {complaint(answer)}", where=resource.uri)
+        hint = "whoever has a role of `promote` for that repository may, with a summary about what is there now"
+        raise ForgedError(f"the issuer refuses: {complaint(answer)}", where=resource.uri, hint=hint)
     try:
         said = json.loads(answer.data)
     except (ValueError, RecursionError):

@@ -282,7 +282,8 @@ def require(answer: Answer, good: set[int], where: str) -> Answer:
         raise SourceError(
             f"the registry refuses: {complaint(answer)}",
             where=where,
-            hint=f"log in with `docker login {host}` or `oras login {host}`, or ask for access",
+            hint=f"log in with `docker login {host}` or `oras login {host}`, as somebody who may do that there; "
+            "what holds a stage takes promotions alone: `weighlock promote`",
         )
     if answer.status == 404:
         raise NotFoundError(f"is not there: {complaint(answer)}", where=where, hint="check the name and the tag")
