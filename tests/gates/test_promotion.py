@@ -640,3 +640,58 @@ def test_a_store_with_rows_that_nobody_wrote_is_a_refusal_and_no_traceback(room)
         connection.close()
         with pytest.raises(WeighlockError):
             room.roll_back()
+
+
+def test_an_approver_who_is_in_quarantine_under_another_name_with_the_same_key(tmp_path, monkeypatch):
+    room = made(tmp_path, monkeypatch, signers=TWO_ALIKE.format("bob"))
+    room.promote("staging")
+    room.approve()
+    listed_as_bad(room, signers=("alias",))
+    assert "quarantine" in unmet(room.promote())
+
+
+def test_a_package_of_the_bill_of_materials_is_in_quarantine(room, monkeypatch):
+    def beside(name):
+        path = room.folder / "models.cdx.json"
+        said = json.loads(path.read_text())
+        one = {"type": "library", "bom-ref": "p", "name": name, "version": "1.0", "purl": f"pkg:pypi/{name}@1.0"}
+        said["components"] = [*said.get("components", []), one]
+        path.write_text(json.dumps(said))
+
+    monkeypatch.setattr("weighlock.gates.promotion.bill._known_today", lambda *_: iter(()))
+    monkeypatch.setattr("weighlock.gates.promotion.bill._require_recorded", lambda *_: None)
+    room.promote("staging")
+    beside("evil-pkg")
+    room.audit()
+    room.approve()
+    assert room.promote().verdict.allowed
+    listed_as_bad(room, packages=("Evil_Pkg==1.0",))
+    assert "in quarantine" in unmet(room.rehearse())["bom"]
+    room.change()
+    monkeypatch.setattr("weighlock.gates.promotion.gate._requirements", lambda case: [])
+    assert room.promote().verdict.allowed
+    with pytest.raises(AdmissionError, match="in quarantine"):
+        room.roll_back()
+
+
+def test_a_store_that_the_policy_moves_before_what_was_left_undone_is_settled(room, monkeypatch):
+    room.promote("staging")
+    room.approve()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("weighlock.gates.promotion.movement.finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        room.promote()
+    monkeypatch.undo()
+    monkeypatch.setenv("WEIGHLOCK_STATE", room.environ["WEIGHLOCK_STATE"])
+    monkeypatch.setenv("WEIGHLOCK_POLICY", room.environ["WEIGHLOCK_POLICY"])
+    monkeypatch.chdir(room.folder)
+    room.policy(store="elsewhere")
+    with pytest.raises(WeighlockError, match="another registry"):
+        room.promote("staging")
+    assert not any("abandoned" in entry.rules for entry in entries(room))
+    room.policy()
+    room.promote("staging")
+    assert any("completed" in entry.rules for entry in entries(room))

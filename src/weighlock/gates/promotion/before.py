@@ -10,7 +10,11 @@ from weighlock.gates.load_quarantine import names_of_model
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
 from weighlock.gates.promotion.requirement import AFTER, FAILS, MISSING, OK, QUARANTINE, Requirement
 from weighlock.gates.quarantined import open_quarantine
+from weighlock.gates.signed_lockfile import trusted_signers
 from weighlock.promotion import Input, Promotable
+from weighlock.quarantine import folded_signer
+from weighlock.signing.trust import names_of as names_of_signer
+from weighlock.signing.trust import people, person_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,13 +85,37 @@ def require_free(
     Raises:
         AdmissionError: Something is, or nobody knows what is.
     """
+    persons = names_of_people(project, signers)
     quarantine = open_quarantine(environ, project.policy, project.policy_path)
     try:
         quarantine.refuse(
-            digests, models=(*names_of_model(model), *names_of(model.source)), signers=signers, where=model.name
+            digests, models=(*names_of_model(model), *names_of(model.source)), signers=persons, where=model.name
         )
     finally:
         quarantine.close()
+
+
+def names_of_people(project: Project, marks: Iterable[str]) -> tuple[str, ...]:
+    """Return every name and key by which the policy knows some people: who is denied under one is under all.
+
+    Args:
+        project: Its policy has the signers.
+        marks: Names, and what was verified of them.
+
+    Raises:
+        WeighlockError: A key cannot be read.
+    """
+    given = tuple(dict.fromkeys(marks))
+    known = trusted_signers(project.policy.evidence.signers, project.policy_path)
+    persons = people(known)
+    folded = {folded_signer(mark) for mark in given}
+    meant = {
+        persons[person_mark(one.name)]
+        for one in known
+        if not folded.isdisjoint(folded_signer(name) for name in names_of_signer(one))
+    }
+    others = (name for one in known if persons[person_mark(one.name)] in meant for name in names_of_signer(one))
+    return tuple(dict.fromkeys((*given, *others)))
 
 
 def names_of(source: ModelSource) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from weighlock.formats.inventory import Inventory
+    from weighlock.gates.project import Project
     from weighlock.gates.promotion.case import Case
     from weighlock.policy import Policy
     from weighlock.promotion_policy import Stage
@@ -50,6 +51,7 @@ def described(case: Case) -> Requirement:
     inventory = require_described(data, place.name, case.lockfile)
     _require_recorded(case, place)
     policy, now = case.project.policy, case.request.now
+    require_no_denied_package(inventory, case.project, case.request.environ)
     found = next(grave(inventory, policy, case.stage, case.request.environ, now), None)
     if found is not None:
         status = MISSING if found.startswith(_UNKNOWN) else FAILS
@@ -91,15 +93,34 @@ def grave(
     yield from _known_today(inventory, policy, stage, environ, now)
 
 
-def _known_today(
-    inventory: Inventory, policy: Policy, stage: Stage, environ: Mapping[str, str], now: datetime
-) -> Iterator[str]:
-    wanted = [
+def require_no_denied_package(inventory: Inventory, project: Project, environ: Mapping[str, str]) -> None:
+    """Demand that no package that a bill lists is in quarantine.
+
+    Raises:
+        AdmissionError: One is, or nobody knows what is.
+    """
+    from weighlock.gates.quarantined import open_quarantine
+
+    quarantine = open_quarantine(environ, project.policy, project.policy_path)
+    try:
+        quarantine.refuse(packages=[f"{name}=={version}" for name, version in _packages(inventory)])
+    finally:
+        quarantine.close()
+
+
+def _packages(inventory: Inventory) -> list[tuple[str, str]]:
+    return [
         (canonical_name(purl.name), purl.version or one.version or "")
         for one in inventory.components
         for purl in one.purls
         if purl.type == "pypi" and not one.subject and not one.ancestor
     ]
+
+
+def _known_today(
+    inventory: Inventory, policy: Policy, stage: Stage, environ: Mapping[str, str], now: datetime
+) -> Iterator[str]:
+    wanted = _packages(inventory)
     if not wanted:
         return
     most = policy.install.advisory_max_age

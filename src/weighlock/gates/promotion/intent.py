@@ -42,12 +42,14 @@ class Intent:
         resource: Which name moves.
         digest: Of the verification summary by which it moves.
         entry: The lockfile with the one entry that the project's takes over with the move; empty where it takes none.
+        place: Of the registry; another one does not know whether the name moved.
     """
 
     gate: str
     resource: Resource
     digest: str
     entry: str = ""
+    place: str = ""
 
     def to_bytes(self) -> bytes:
         """Return what lies on the disk."""
@@ -123,6 +125,10 @@ def _settle(place: Path, project: Project, environ: Mapping[str, str]) -> None:
         return
     intent = _read(place)
     registry = open_registry(intent.resource.registry, project, environ)
+    if intent.place and os.path.realpath(intent.place) != os.path.realpath(registry.place):
+        said = f"something was left undone in {intent.place}, and {registry.place} is another registry"
+        hint = "settle it under the policy and the environment of then: run the same command again with them"
+        raise WeighlockError(said, where=str(place), hint=hint)
     history = registry.history(intent.resource)
     if history and history[0].digest == intent.digest:
         _record(intent, project, "completed", Decision.ALLOW)

@@ -103,6 +103,7 @@ def move(movement: Movement, signer: Signer, verifiers: Trust, *, files: Mapping
             resource=promotable.resource,
             digest=promoted.digest,
             entry=entry if movement.takes_entry else "",
+            place=movement.registry.place,
         )
         remember(place, intent)
         _record(movement, promoted, movement.verdict)

@@ -19,7 +19,7 @@ from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, ForgedError, LockfileError, SourceError, WeighlockError
 from weighlock.gates.promoted import requirements_digest, resource_of, stage_of, verify_vsa
 from weighlock.gates.promotion.before import require_free
-from weighlock.gates.promotion.bill import grave
+from weighlock.gates.promotion.bill import grave, require_no_denied_package
 from weighlock.gates.promotion.case import named_model, verifiers_of
 from weighlock.gates.promotion.intent import recover
 from weighlock.gates.promotion.movement import ENTRY, PERSON, Movement, move
@@ -224,6 +224,7 @@ class _Looking:
             return
         policy, stage = self.project.policy, stage_of(self.project.policy, self.resource.stage)
         inventory = bill.parse(_read(self._blobs, inputs[BOM]))
+        require_no_denied_package(inventory, self.project, self.request.environ)
         found = next(grave(inventory, policy, stage, self.request.environ, self.request.now), None)
         if found is not None:
             raise ForgedError(f"its bill of materials: {found}")
