@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import pickle
+import threading
 
 import pytest
 
@@ -147,3 +150,41 @@ def test_a_list_that_was_rolled_back_is_neither_shown_nor_continued(project, cap
     for words in (["--show"], ["--refresh"], ["d" * 64, "--reason", "x", "--yes"]):
         assert main(["quarantine", *words]) == 1
         assert "rolled back" in capsys.readouterr().err
+
+
+def test_show_reads_a_list_behind_a_url_and_names_what_else_holds_here(project, capsys, monkeypatch):
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(project / "www"))
+    ) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/list.json"
+        team(project, monkeypatch, url)
+        assert main(["quarantine", "--show"]) == 2
+        assert f"--list {url}" in capsys.readouterr().err
+        assert main(["quarantine", "--show", "--list", url]) == 2
+        assert "there is no list" in capsys.readouterr().err
+        listed = ["--list", "www/list.json", "--key", "security.pem"]
+        assert main(["quarantine", "net/m.pkl", "--reason", "it opens a shell", "--yes", *listed]) == 0
+        assert main(["quarantine", "--show", "--list", url]) == 0
+        assert "it opens a shell" in capsys.readouterr().out
+        assert main(["quarantine", "--refresh", "--list", url, "--key", "security.pem"]) == 2
+        server.shutdown()
+    assert main(["quarantine", "--show", "--list", url]) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+def team(project, monkeypatch, url: str) -> None:
+    """Let a team's policy name a list behind a URL."""
+    (project / "www").mkdir()
+    assert main(["sign", "--generate-key", "security.pem", "--no-passphrase"]) == 0
+    text = '[[evidence.signers]]\nname = "security"\nkey = "security.pem.pub"\n'
+    text += f'[quarantine]\nlists = ["{url}"]\nsigners = ["security"]\n'
+    (project / "weighlock.toml").write_text(text)
+    monkeypatch.setenv("WEIGHLOCK_POLICY", str(project / "weighlock.toml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,7 +98,7 @@ def command(
     _require_one(subject, release, export, show=show, refresh=refresh)
     require_place(output)
     project = project_of(lockfile)
-    keeper = Keeper(project, os.environ, place, lambda: datetime.now(UTC))
+    keeper = Keeper(project, os.environ, place, lambda: datetime.now(UTC), reads=show)
     signing = _Signing(key=key, certificate=certificate, keyless=keyless, staging=staging)
     task = _Task(keeper=keeper, project=project, signing=signing, reason=reason, kind=kind, output=output)
     if show:
@@ -147,12 +148,17 @@ class _Task:
         self._changed(self.keeper.refresh(self._signer()), "refreshed")
 
     def show(self) -> None:
+        from weighlock.output.escape import printable
         from weighlock.output.quarantine import list_json, list_text
 
         known, now = self.keeper.read(), datetime.now(UTC)
+        others = [f"`weighlock quarantine --show --list {shlex.quote(one)}`" for one in self.keeper.others]
         if known is None:
-            raise UsageError("there is no list", where=self.keeper.place, hint="nothing is in quarantine by it")
+            hint = "; ".join(["nothing is in quarantine by it", *(f"another list holds here: {one}" for one in others)])
+            raise UsageError("there is no list", where=self.keeper.place, hint=hint)
         self._emit((list_json if self.kind == "json" else list_text)(known, self.keeper.place, now))
+        for one in others:
+            click.echo(printable(f"another list holds here, too: {one}"), err=True)
 
     def export(self, place: Path) -> None:
         from weighlock.files import write_atomically

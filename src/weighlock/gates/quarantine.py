@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from weighlock.errors import ForgedError, UsageError, WeighlockError
 from weighlock.files import exclusive, read_regular, write_atomically
 from weighlock.gates.quarantine_memory import Memory
-from weighlock.gates.quarantine_places import LedgerPlace, Sight
+from weighlock.gates.quarantine_places import LedgerPlace, Sight, UrlPlace
 from weighlock.gates.watched_list import WatchedList, own_place, place_of, signers_of
 from weighlock.quarantine import Denial, QuarantineList, Release
 from weighlock.quarantine_policy import LEDGER, is_url
@@ -91,12 +91,19 @@ class Keeper:
         environ: Says where the ledger and the state of this user are.
         place: A path, or ``ledger``; by default the first list of the policy that is no URL, else that of this user.
         now: The time.
+        reads: It is only read, which a list behind a URL can be, too.
     """
 
     def __init__(
-        self, project: Project, environ: Mapping[str, str], place: str | None, now: Callable[[], datetime]
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        place: str | None,
+        now: Callable[[], datetime],
+        *,
+        reads: bool = False,
     ) -> None:
-        self._project, self._environ, self._now = project, environ, now
+        self._project, self._environ, self._now, self._reads = project, environ, now, reads
         policy, self._path = project.policy, project.policy_path
         self._own = own_place(environ, policy.evidence.ledger, self._path)
         self._table: QuarantineTable | None = None
@@ -110,6 +117,17 @@ class Keeper:
         lists = self._project.policy.quarantine.lists
         named = {place_of(one, self._environ, self._project.policy, self._path).name for one in lists}
         return self.is_own or self.place in named
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other lists that the guards of this project look at, as ``--list`` takes them."""
+        names = {
+            one: place_of(one, self._environ, self._project.policy, self._path).name
+            for one in self._project.policy.quarantine.lists
+        }
+        found = [one for one, name in names.items() if name != self.place]
+        own = [self._own] if self._own and not self.is_own and os.path.lexists(self._own) else []
+        return tuple(dict.fromkeys((*found, *own)))
 
     def ledger_signer(self) -> Signer:
         """Return the key of the ledger, which is made where there is none.
@@ -246,6 +264,8 @@ class Keeper:
                 return self._table.read()
             finally:
                 self._table.close()
+        if is_url(self.place):
+            return self._asked()
         try:
             return read_regular(self.place, LARGEST + 1)
         except FileNotFoundError:
@@ -253,6 +273,13 @@ class Keeper:
         except OSError as error:
             hint = "it has to be a file that this user may read"
             raise WeighlockError(f"cannot be read: {error.strerror}", where=self.place, hint=hint) from None
+
+    def _asked(self) -> bytes | None:
+        sight = UrlPlace(self.place).look()
+        if sight is None or sight.why:
+            why, hint = (sight.why, sight.hint) if sight is not None else ("does not answer", None)
+            raise WeighlockError(why, where=self.place[:200], hint=hint)
+        return sight.data
 
     def _record(self, digest: str, rule: str, denial: Denial | None) -> None:
         from weighlock.artifact import Digest
@@ -277,6 +304,8 @@ class Keeper:
                 hint = "set WEIGHLOCK_LEDGER to a folder that is yours alone, or name a list with --list FILE"
                 raise UsageError("nothing says where the list of this user is", where="--list", hint=hint)
             return self._own
+        if is_url(text) and self._reads:
+            return text
         if is_url(text):
             hint = "change the file that is published there, and publish it again with --export FILE"
             raise UsageError("a list behind a URL cannot be changed from here", where=text[:200], hint=hint)
