@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import multiprocessing
+import os
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -230,6 +232,19 @@ def test_a_file_that_is_no_database(tmp_path):
         SqliteDatabase(str(tmp_path / "store.sqlite")).transaction(),
     ):
         pass
+
+
+def test_a_store_that_may_not_be_written_says_so_and_what_to_do(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "store.sqlite")
+
+    database = SqliteDatabase(str(tmp_path / "store.sqlite"))
+    (tmp_path / "store.sqlite").touch()
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SourceError) as error, database.transaction(reads=True):
+        pass
+    assert error.value.message == "the store cannot be used: Read-only file system"
+    assert "let this user write to its folder" in error.value.hint
 
 
 def test_a_database_server_that_is_not_there_tells_no_password(tmp_path):

@@ -30,7 +30,7 @@ _REMEDIES = {
     LOCKFILE: "restore it, or `weighlock lock`",
     BILL: "write it anew: `weighlock bom --output FILE`",
     ENVIRONMENT: "let this user read it",
-    PROMOTIONS: "mend the store",
+    PROMOTIONS: "let this user write to the folder of the store, or mend it",
 }
 
 

@@ -127,7 +127,7 @@ class Reader:
                 return known
             found = list(store.collect())
         except WeighlockError as error:
-            return self._problem(PROMOTIONS, store.place, str(error))
+            return self._problem(PROMOTIONS, store.place, error.message)
         told = Told(text=_amount(len(found), "promoted version"))
         return self._keep(Source(0, PROMOTIONS, store.place, stamp, b"", "", told.kept()), of_promotions(found))
 

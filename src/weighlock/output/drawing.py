@@ -52,7 +52,7 @@ def box(node: Node, x: float, y: float, width: float) -> Markup:
     inner = tag(  # a drawing of its own cuts what is wider than letters usually are
         "svg",
         tag("text", cut(node.name, letters), x=12, y=20, class_="label"),
-        tag("text", cut(node.under, letters + 9), x=12, y=37, class_="soft"),
+        tag("text", cut(node.under, letters + 5), x=12, y=37, class_="soft"),
         x=f"{x:g}",
         y=f"{y:g}",
         width=f"{width - 8:g}",

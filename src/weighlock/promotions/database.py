@@ -118,7 +118,9 @@ class SqliteDatabase:
             connection.close()  # what was not committed is undone
 
     def _error(self, error: Exception) -> SourceError:
-        return SourceError(f"the store cannot be used: {error}", where=self.place)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        hint = "let this user write to its folder, for questions, too: SQLite keeps its log there"
+        return SourceError(f"the store cannot be used: {why}", where=self.place, hint=hint)
 
 
 class PostgresDatabase:

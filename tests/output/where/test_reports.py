@@ -76,5 +76,5 @@ def test_the_page_is_whole_and_inert(name):
 def test_the_drawing_shows_every_step_of_it():
     page = html.render(everywhere(), now=NOW)
     counts = ("used 1,234 times, denied once", "denied 2 times, eve")
-    for shown in ("promoted to production", "made from org/base", *counts):
+    for shown in ("production, in force", "made from org/base", *counts):
         assert shown in page

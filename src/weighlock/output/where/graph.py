@@ -45,7 +45,7 @@ def _places(found: Reach) -> Iterator[Node]:
     for promoted in sorted(found.promoted, key=lambda one: not one.in_force):
         yield Node(
             name=f"{promoted.model} {promoted.version}".rstrip(),
-            under=f"promoted to {standing(promoted)}",
+            under=standing(promoted),
             look="denied" if promoted.in_force else "floating",
         )
     models: dict[str, list[str]] = {}

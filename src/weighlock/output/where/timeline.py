@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weighlock.incidents.reach import Access
 
 _MOST = 10
-_ROW = 44
+_ROW = 60
 _TITLE = "When it was used"
 
 
@@ -43,8 +43,9 @@ def drawn(accesses: Sequence[Access]) -> Markup:
 
 def _row(top: float, host: str, accesses: Sequence[Access], span: tuple[datetime, datetime]) -> Iterator[Markup]:
     yield tag("text", cut(host or "an unknown host", 30), x=0, y=top + 13, class_="label")
-    yield tag("text", counted(accesses), x="100%", y=top + 13, text_anchor="end", class_="soft")
-    yield tag("rect", x=0, y=top + 20, width="100%", height=12, rx=3, class_="track")
+    # On a line of its own: beside the name, it would be written over it on a small screen.
+    yield tag("text", counted(accesses), x=0, y=top + 30, class_="soft")
+    yield tag("rect", x=0, y=top + 37, width="100%", height=12, rx=3, class_="track")
     for one in sorted(accesses, key=lambda one: one.is_use):
         start, width = _share(one.first, span), _share(one.last, span) - _share(one.first, span)
         start = min(start, 99.2)
@@ -52,7 +53,7 @@ def _row(top: float, host: str, accesses: Sequence[Access], span: tuple[datetime
             "rect",
             tag("title", f"{moment(one.first)} to {moment(one.last)}: {one.verdict}, {times(one.count)}"),
             x=f"{start:.2f}%",
-            y=top + (20 if one.is_use else 27),
+            y=top + (37 if one.is_use else 44),
             width=f"{min(max(width, 0.8), 100 - start):.2f}%",
             height=7 if one.is_use else 5,
             rx=2,
