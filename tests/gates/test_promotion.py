@@ -24,6 +24,7 @@ from weighlock.gates.promotion.gate import promote, rehearse
 from weighlock.gates.promotion.rollback import Request as RollbackRequest
 from weighlock.gates.promotion.rollback import roll_back
 from weighlock.gates.promotion.verifier import require_verifier
+from weighlock.gates.signing import sign_locked_model
 from weighlock.model_source import HubSource
 from weighlock.sources.interface import Silence
 
@@ -695,3 +696,31 @@ def test_a_store_that_the_policy_moves_before_what_was_left_undone_is_settled(ro
     room.policy()
     room.promote("staging")
     assert any("completed" in entry.rules for entry in entries(room))
+
+
+SIGNED = '[[promotion.stages]]\nname = "staging"\nrequire = ["lock", "scan", "signature"]\n'
+
+
+def test_an_approval_in_a_lockfile_that_nobody_signed_beside_a_signed_model(tmp_path, monkeypatch):
+    """The signature of a model is about its bytes, and not about what models.lock says that they may import."""
+    room = made(tmp_path, monkeypatch, stages=SIGNED)
+    lockfile = read_lockfile(room.folder / "models.lock")
+    sign_locked_model("./m", lockfile, KEYS["carol"], KEYS["carol"].public, folder=room.folder)
+    files = lockfile.models[0].files
+    names = {"imports": ("os.system",), "needs": ("os.system",), "approved": ("os.system",), "reason": "r"}
+    first = replace(files[0], format="pickle", outcome="needs-approval", **names)
+    model = replace(lockfile.models[0], files=(first, *files[1:]))
+    (room.folder / "models.lock").write_text(replace(lockfile, models=(model,)).dumps({}))
+    refused = unmet(room.rehearse("staging"))["signature"]
+    assert "approves" in refused
+    room.sign("bob")
+    assert unmet(room.rehearse("staging")) == {}
+
+
+def test_a_signature_of_the_model_alone_is_enough_where_the_lockfile_approves_nothing(tmp_path, monkeypatch):
+    room = made(tmp_path, monkeypatch, stages=SIGNED)
+    for place in room.folder.glob("models.lock*.sigstore.json"):
+        place.unlink()
+    lockfile = read_lockfile(room.folder / "models.lock")
+    sign_locked_model("./m", lockfile, KEYS["carol"], KEYS["carol"].public, folder=room.folder)
+    assert unmet(room.rehearse("staging")) == {}
