@@ -8,6 +8,7 @@ import os
 import pickle
 import struct
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -217,6 +218,9 @@ def test_a_file_that_is_opened_lazily_is_refused(bench):
     opened = bench.open(data)
     open_lazily(gate, opened, "f", "a test").close()
     bench.deny(data)
+    assert open_lazily(gate, opened, "f", "a test") is None  # it is judged as a whole
+    refusal(lambda: gate.admit_file(opened, "f", "a test"))
+    gate.lockfile = replace(gate.lockfile, signed_by=("ci",))
     refusal(lambda: open_lazily(gate, opened, "f", "a test"))
 
 
@@ -271,3 +275,19 @@ def test_whatever_goes_wrong_with_the_lists_refuses(bench, monkeypatch):
     gate = bench.gate(locked())
     monkeypatch.setattr(gate._quarantine._quarantine, "look", lambda: 1 / 0)
     assert "ZeroDivisionError" in refusal(lambda: gate.admit_bytes(DATA, "memory", "a test"))
+
+
+def chunked(data=DATA, *, sha256, **facts) -> LockedFile:
+    parts = tuple(_sha(data[start : start + 400]) for start in range(0, len(data), 400))
+    return LockedFile(path="model.bin", size=len(data), sha256=sha256, chunks=Chunks(size=400, sha256=parts), **facts)
+
+
+def test_a_lockfile_that_gives_a_denied_file_another_digest_beside_its_parts(bench, old):
+    forged = chunked(sha256="0" * 64)
+    gate, file = bench.gate(forged), bench.open()
+    gate.admit_file(file, "f", "a test")
+    assert gate.holds(file, forged)
+    bench.deny()
+    assert "rule: quarantined" in refusal(lambda: gate.admit_file(file, "f", "a test"))
+    assert "rule: quarantined" in refusal(lambda: bench.gate(forged).admit_file(file, "f", "a test"))
+    assert not gate.holds(file, forged)

@@ -713,7 +713,7 @@ def test_an_approval_in_a_lockfile_that_nobody_signed_beside_a_signed_model(tmp_
     (room.folder / "models.lock").write_text(replace(lockfile, models=(model,)).dumps({}))
     refused = unmet(room.rehearse("staging"))["signature"]
     assert "approves" in refused
-    room.sign("bob")
+    room.sign("bob", label="bob")
     assert unmet(room.rehearse("staging")) == {}
 
 

@@ -122,13 +122,16 @@ def open_lazily(gate: LoadGate, descriptor: int, label: str, loader: str) -> Laz
 
     Returns:
         The file, or ``None`` where it has to be judged as a whole: it is not in the lockfile, has no chunk digests
-        there, or is no safetensors file; or several locked files begin alike, as a model and what was trained from it
-        may do, and only the rest tells which one it is.
+        there, or is no safetensors file; something is in quarantine, and no signature vouches for its digest; or
+        several locked files begin alike, as a model and what was trained from it may do, and only the rest tells
+        which one it is.
 
     Raises:
         LoadRefused: It is in the lockfile and may not be loaded.
     """
     if gate.policy.verify != "lazy" or gate.mode != "enforce" or gate.lockfile is None:
+        return None
+    if not gate.chunks_suffice():
         return None
     candidates = gate.lockfile.of_size(os.fstat(descriptor).st_size)
     known = {file.chunks for _, file in candidates if file.chunks and file.format == "safetensors"}

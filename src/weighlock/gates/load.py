@@ -319,7 +319,8 @@ class LoadGate(Recognising):
             LoadRefused: It was changed while it was read.
         """
         known = admission.digest or admission.denied
-        if known is not None and not offset:
+        by_chunks = any(locked.chunks for _, locked in admission.located) and not self.chunks_suffice()
+        if known is not None and not offset and not by_chunks:
             return (known,)
         digests = self._hashed.get((file.key, offset))
         if digests is None:

@@ -77,6 +77,14 @@ class LoadQuarantine:
             return None
         return Stop(rule=UNKNOWN_RULE, message=problem.message, remedy=problem.hint, evidence=quarantine.evidence)
 
+    def denies_anything(self) -> bool:
+        """Say whether digests matter now; where that cannot be told, they do."""
+        try:
+            self._quarantine.look()
+        except Exception:  # noqa: BLE001 - `stop` refuses for it, and says why
+            return True
+        return not self._quarantine.is_empty
+
     def close(self) -> None:
         """Let go of servers and databases."""
         self._quarantine.close()
