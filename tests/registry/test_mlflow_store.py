@@ -93,7 +93,7 @@ def test_a_server_that_could_promote_nothing_ends(tmp_path):
 
 def test_workspaces_do_not_start(tmp_path, environ, monkeypatch):
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    with pytest.raises(PolicyError, match="workspaces"):
+    with pytest.raises(PolicyError, match=r"workspaces.*hint: run one server for each workspace"):
         open_store(f"weighlock+sqlite:///{tmp_path}/registry.db")
 
 

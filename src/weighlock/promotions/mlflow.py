@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LARGEST = 64 << 20
 _PAGE = 200
 _MOST_PAGES = 50
-_GUARD = "start the server with --registry-store-uri weighlock+…, see docs/mlflow.md"
+_GUARD = "start the server with --registry-store-uri weighlock+…, see docs/mlflow-server.md"
 
 
 class MlflowPromotions:

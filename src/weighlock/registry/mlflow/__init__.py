@@ -17,9 +17,15 @@ def open_store(store_uri: str) -> Any:
     Raises:
         WeighlockError: There is no policy by which anything could be promoted, so that the server must not start.
     """
+    from weighlock.errors import PolicyError
     from weighlock.registry.mlflow.store import GuardedStore
 
-    return GuardedStore(store_uri)
+    try:
+        return GuardedStore(store_uri)
+    except PolicyError as error:
+        # MLflow prints the text alone, and whoever starts the server needs the next step.
+        hint = f"; hint: {error.hint}" if error.hint else ""
+        raise PolicyError(f"{error.message}{hint}", where=error.where, hint=error.hint) from None
 
 
 def open_artifacts(artifact_uri: str, tracking_uri: Any = None, registry_uri: Any = None) -> Any:
