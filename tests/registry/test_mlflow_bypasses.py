@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import threading
+import time
 import zlib
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.mlflow_rig import MALLORY, changed, is_refused
+from tests.mlflow_rig import _WORDS, MALLORY, changed, is_refused
 from weighlock.signing.key import generate
 
 pytestmark = pytest.mark.e2e
@@ -250,6 +252,25 @@ def test_artifacts_that_are_overwritten_through_the_server_after_the_alias(promo
     answer = promoted.rig.server.call("PUT", promoted.artifact(path), b"evil", user="admin", place=place)
     assert is_refused(answer, "artifacts of what was promoted") or answer[0] == 400, answer
     assert promoted.files() == before
+
+
+def test_artifacts_by_an_upload_that_began_before_the_promotion_and_ends_after_it(rig):
+    model, evil = rig.model(), b"evil" * 50_000
+    model.attach(model.summary())
+    before = model.files()
+    login = base64.b64encode(f"author:{_WORDS}".encode()).decode()
+    address = urlsplit(rig.server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        head = f"PUT /api/{model.artifact('data/model.bin')} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        head += f"Authorization: Basic {login}\r\nConnection: close\r\nContent-Length: {len(evil)}\r\n\r\n"
+        connection.sendall(head.encode() + evil[:-1])
+        time.sleep(1)  # the upload is under way, and what is promoted is still what was signed
+        assert model.alias("production")[0] == 200
+        connection.sendall(evil[-1:])
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert model.files() == before, answer
+    assert b"artifacts of what was promoted" in answer
+    assert model.named() == {"production": 1}
 
 
 @pytest.mark.parametrize("path", ["data/model.bin", "data", "", ".."])

@@ -4,12 +4,14 @@
 experiment overwrite and delete its artifacts, those of versions in production included. Clients verify what they load,
 so that such bytes are refused; here they do not come about.
 
-What is asked is the registry store of the same server, before each write. Who can write to the folder itself is not
-held back.
+What is asked is the registry store of the same server, before each write, and again when an upload has come to its end:
+who uploads slowly would else begin before a promotion and end after it. Who can write to the folder itself is not held
+back.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from mlflow.protos.databricks_pb2 import INVALID_STATE
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Callable
     from typing import BinaryIO
 
 _SCHEME = "weighlock+"
@@ -35,6 +37,8 @@ class SealedArtifacts(LocalArtifactRepository):  # type: ignore[misc] # as for t
     """
 
     def __init__(self, artifact_uri: str, tracking_uri: Any = None, registry_uri: Any = None) -> None:
+        if not hasattr(LocalArtifactRepository, "_publish_staged_artifact"):
+            raise MlflowException("weighlock+file: does not know how this MLflow writes artifacts", INVALID_STATE)
         super().__init__(artifact_uri.removeprefix(_SCHEME), tracking_uri, registry_uri)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
@@ -60,6 +64,14 @@ class SealedArtifacts(LocalArtifactRepository):  # type: ignore[misc] # as for t
         """Write one file, if it is no promoted one."""
         _require_open(artifact_path, artifact_file_name)
         await super().log_artifact_from_async_stream(chunks, artifact_file_name, artifact_path)
+
+    def _publish_staged_artifact(
+        self, temp_file_path: str, destination_file_path: str, finalize_temp_path: Callable[[str], None] | None = None
+    ) -> None:
+        """Put an uploaded file in its place, if what is there was not promoted meanwhile."""
+        folder, name = os.path.split(os.path.relpath(destination_file_path, self.artifact_dir))
+        _require_open(folder.replace(os.sep, "/"), name)
+        super()._publish_staged_artifact(temp_file_path, destination_file_path, finalize_temp_path)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file or a folder, if nothing below it was promoted."""
