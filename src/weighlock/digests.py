@@ -6,8 +6,10 @@ chunks, which any number of threads can compute at once: hashlib and `os.preadv`
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING
 
@@ -41,15 +43,18 @@ def sha256_file(descriptor: int, size: int) -> str:
 
 
 def digest_of(path: str | os.PathLike[str]) -> tuple[Digest, int]:
-    """Return the digest of a file and its size; a link is not followed.
+    """Return the digest of a file and its size; a link is not followed, and nobody waits for a named pipe.
 
     Raises:
-        OSError: It cannot be read, or is a link.
+        OSError: It cannot be read, is a link, or no regular file.
         DigestMismatchError: It became shorter meanwhile.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        size = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+        size = status.st_size
         return Digest.sha256(sha256_file(descriptor, size)), size
     finally:
         os.close(descriptor)

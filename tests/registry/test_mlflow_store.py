@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -148,6 +149,49 @@ def test_a_summary_that_was_changed_in_the_database_is_not_believed(store, tmp_p
     connection.close()
     with pytest.raises(MlflowException, match="weighlock refuses"):
         store.get_model_version_by_alias("net", "production")
+
+
+def test_nothing_is_hashed_for_who_has_no_summary_that_moves_the_name(store, tmp_path, artifacts, monkeypatch):
+    """An artifact may be a terabyte of nothing, and whoever asks may ask again and again."""
+    from weighlock.registry.mlflow import gate
+
+    first = attach(store, tmp_path, artifacts)
+    store.set_registered_model_alias("net", "production", 1)
+    attach(store, tmp_path, artifacts, previous=first)
+    store.set_registered_model_alias("net", "production", 1)
+    store.create_model_version("net", str(artifacts))
+    _, key, value = summary_of(tmp_path, "net", 1, artifacts, first)
+    store.set_model_version_tag("net", 2, ModelVersionTag(key, value))
+    monkeypatch.setattr(gate, "files_of", lambda _uri: pytest.fail("it was hashed"))
+    with pytest.raises(MlflowException, match="weighlock refuses"):
+        store.set_registered_model_alias("net", "production", 2)
+    store.create_model_version("net", str(artifacts))
+    with pytest.raises(MlflowException, match="there is no verification summary"):
+        store.set_registered_model_alias("net", "production", 3)
+
+
+def test_a_named_pipe_among_the_artifacts_holds_up_no_server(store, tmp_path, artifacts):
+    attach(store, tmp_path, artifacts)
+    (artifacts / "data" / "model.bin").unlink()
+    os.mkfifo(artifacts / "data" / "model.bin")
+    said = []
+    asked = threading.Thread(target=_asked, args=(store, said), daemon=True)
+    asked.start()
+    asked.join(20)
+    is_held_up = asked.is_alive()
+    if is_held_up:
+        os.close(os.open(artifacts / "data" / "model.bin", os.O_WRONLY))
+        asked.join()
+    assert not is_held_up
+    assert "is no regular file" in said[0]
+    assert in_force(store) is None
+
+
+def _asked(store, said):
+    try:
+        store.set_registered_model_alias("net", "production", 1)
+    except MlflowException as error:
+        said.append(str(error))
 
 
 def test_a_thousand_files_fit_and_ten_thousand_are_counted(store, tmp_path, artifacts):

@@ -2,8 +2,8 @@
 
 For a move:
 1. the name is one of a stage, written plainly, and the user is one who may move it;
-2. the artifacts are hashed, as they are now;
-3. a verification summary among the tags of the version is about exactly them, and replaces what is in force;
+2. a verification summary among the tags of the version is about it, and replaces what is in force;
+3. the artifacts are hashed, as they are now, and are exactly those of the summary;
 4. none of it is in quarantine;
 5. it is recorded, before anything moves.
 
@@ -26,9 +26,9 @@ from weighlock.artifact import Digest
 from weighlock.errors import AdmissionError, ForgedError, WeighlockError
 from weighlock.gates.deciding import open_decider
 from weighlock.gates.load_settings import find_policy
-from weighlock.gates.promoted import require_move, resource_of, trust_in, verify_vsa
+from weighlock.gates.promoted import require_files, require_move, resource_of, trust_in, verify_vsa
 from weighlock.gates.quarantined import open_quarantine
-from weighlock.promotion import MLFLOW, Promotable, Promoted, Vsa
+from weighlock.promotion import MLFLOW, Promotable
 from weighlock.promotion_policy import folded
 from weighlock.promotions.mlflow_tags import bundle_of
 from weighlock.registry.mlflow.actor import current_actor
@@ -40,8 +40,9 @@ from weighlock.signing.vsa import read_vsa
 from weighlock.verdict import Decision, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from weighlock.promotion import Promoted, Resource, Vsa
     from weighlock.promotion_policy import PromotionPolicy, Stage
     from weighlock.registry.mlflow.memory import Standing
 
@@ -125,11 +126,9 @@ class MlflowGate:
         if stage.actors and user not in stage.actors:
             said = f"{user or 'an unknown user'} may not move names of the stage {stage.name!r}"
             raise AdmissionError(said, hint="ask one of its actors, whom the policy of the server names")
-        # 2. The artifacts as they are, and 3. the summary
-        bundles = [bundle_of(key, value) for key, value in candidate.tags.items()]
+        # 2. The summary, before anything is hashed for who has none, and 3. the artifacts as they are
         resource = resource_of(self._policy, MLFLOW, candidate.model, stage.name)
-        expected = Promotable(resource=resource, files=files_of(candidate.uri))
-        promoted = self._matching(bundles, expected, candidate, standing)
+        promoted = _about(self._movable(candidate, resource, standing), files_of(candidate.uri))
         # 4. Quarantine
         self._quarantine.refuse(signers=(promoted.verifier, promoted.identity))
         self.require_free(promoted.vsa, candidate.model)
@@ -222,13 +221,18 @@ class MlflowGate:
             self._record(Verdict(decision=Decision.DENY, reasons=(reason,)), kind, subject)
             raise MlflowException(f"weighlock refuses {subject}: {error}{hint}", PERMISSION_DENIED) from error
 
-    def _matching(
-        self, bundles: list[bytes], expected: Promotable, candidate: Candidate, standing: Standing | None
-    ) -> Promoted:
-        """Return the one summary that moves the name; where none does, say why the best one does not."""
+    def _movable(self, candidate: Candidate, resource: Resource, standing: Standing | None) -> list[Promoted]:
+        """Return the summaries that move the name, whatever files they are about.
+
+        Raises:
+            WeighlockError: None does, and why the likeliest one does not.
+        """
+        movable: list[Promoted] = []
         failures: list[WeighlockError] = []
-        for bundle in _likely(bundles, expected, None if standing is None else standing.digest):
+        bundles = [bundle_of(key, value) for key, value in candidate.tags.items()]
+        for bundle, files in _likely(bundles, resource, None if standing is None else standing.digest):
             try:
+                expected = Promotable(resource=resource, files=files)
                 promoted = verify_vsa(bundle, expected, self._trust, now=datetime.now(UTC))
                 if promoted.vsa.version != str(candidate.version):
                     raise ForgedError(f"the verification summary is about version {promoted.vsa.version[:20]}")
@@ -236,11 +240,12 @@ class MlflowGate:
             except WeighlockError as error:
                 failures.append(error)
             else:
-                return promoted
-        if failures:
-            raise failures[0]
-        hint = _how(candidate.model, candidate.version, expected.resource.stage)
-        raise ForgedError("there is no verification summary with this version", hint=hint)
+                movable.append(promoted)
+        if not movable:
+            hint = _how(candidate.model, candidate.version, resource.stage)
+            none = ForgedError("there is no verification summary with this version", hint=hint)
+            raise failures[0] if failures else none
+        return movable
 
     def _record(
         self, verdict: Verdict, kind: str, subject: str, vsa: str | None = None, inputs: tuple[str, ...] = ()
@@ -254,19 +259,36 @@ def _how(model: str, version: int, stage: str) -> str:
     return f"{lock}, then `weighlock promote models:/{model} --to {stage} --key FILE`"
 
 
-def _likely(bundles: list[bytes], expected: Promotable, in_force: str | None) -> list[bytes]:
-    """Return the few bundles that are worth verifying, the likeliest first.
+def _about(movable: Sequence[Promoted], files: Mapping[str, str]) -> Promoted:
+    """Return the summary that is about exactly some files.
+
+    Raises:
+        ForgedError: None is, and why the likeliest one is not.
+    """
+    failures: list[ForgedError] = []
+    for promoted in movable:
+        try:
+            require_files(promoted.vsa.promotable.files, files)
+        except ForgedError as error:
+            failures.append(error)
+        else:
+            return promoted
+    raise failures[0]
+
+
+def _likely(bundles: list[bytes], resource: Resource, in_force: str | None) -> list[tuple[bytes, Mapping[str, str]]]:
+    """Return the few bundles that are worth verifying, with the files that they claim, the likeliest first.
 
     What a bundle claims chooses only when it is looked at: first those that replace what is in force, then that itself,
     then the newest of all others, for the sake of the message.
     """
-    ranked: list[tuple[int, float, bytes]] = []
+    ranked: list[tuple[int, float, bytes, Mapping[str, str]]] = []
     for bundle in bundles:
         said = read_vsa(read_statement(read_bundle(bundle).envelope.payload))
-        if said.promotable.resource.uri == expected.resource.uri:
+        if said.promotable.resource.uri == resource.uri:
             is_again = f"sha256:{sha256(bundle).hexdigest()}" == in_force
             rank = 1 if is_again else 0 if said.previous == in_force else 2
-            ranked.append((rank, -said.made.timestamp(), bundle))
-    ranked.sort()
-    likely = [bundle for rank, _, bundle in ranked if rank < 2]
-    return [*likely[:_MOST_LIKELY], *[bundle for rank, _, bundle in ranked if rank == 2][:1]]
+            ranked.append((rank, -said.made.timestamp(), bundle, said.promotable.files))
+    ranked.sort(key=lambda one: one[:3])
+    likely = [(bundle, files) for rank, _, bundle, files in ranked if rank < 2]
+    return [*likely[:_MOST_LIKELY], *[(bundle, files) for rank, _, bundle, files in ranked if rank == 2][:1]]
