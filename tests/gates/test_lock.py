@@ -273,6 +273,17 @@ def test_a_url_is_locked_into_the_folder_of_torch_hub(bench: Any, weights: dict[
     assert bench.lock(url, upgrade=(url,)).changes[0].changed == ("net.pth",)
 
 
+def test_the_same_bytes_that_come_again_are_not_called_other_ones(bench: Any, weights: dict[str, bytes]) -> None:
+    bench.hub.add_repo("org/a", {"net.pth": weights["data"]})
+    url = f"{bench.hub.endpoint}/org/a/resolve/main/net.pth"
+    bench.lock(url)
+    bench.lock(url, upgrade=(url,))
+    assert not any("other bytes" in line for line in bench.heard.lines)
+    bench.hub.commit("org/a", {"net.pth": weights["safetensors"]})
+    bench.lock(url, upgrade=(url,))
+    assert any("other bytes" in line for line in bench.heard.lines)
+
+
 def test_an_unencrypted_url_is_refused(bench: Any) -> None:
     with pytest.raises(UsageError, match="without encryption"):
         bench.lock("http://example.org/a.pth")

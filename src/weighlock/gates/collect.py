@@ -116,7 +116,9 @@ class Collector:
         for errand, first in zip(errands, present, strict=True):
             found = second.get(id(errand), first)
             if id(errand) in downloaded:
-                found = Brought(errand=errand, fetched=downloaded[id(errand)], replaces=found is not None)
+                fetched = downloaded[id(errand)]
+                other = found is not None and found.fetched.sha256 != fetched.sha256
+                found = Brought(errand=errand, fetched=fetched, replaces=other)
             if found is not None:
                 result.append(found)
         return result
