@@ -11,8 +11,8 @@ from weighlock.quarantine import Subject
 pytestmark = pytest.mark.e2e
 
 
-def resolve(model):
-    query = f"registered-models/alias?name={model.name}&alias=production"
+def resolve(model, alias="production"):
+    query = f"registered-models/alias?name={model.name}&alias={alias}"
     return model.rig.call(query, method="GET", user="viewer")
 
 
@@ -61,3 +61,17 @@ def test_a_list_that_is_not_the_verifier_s_admits_nothing(rig):
     finally:
         place.write_bytes(kept)
     assert resolve(model)[0] == 200
+
+
+@pytest.mark.parametrize("alias", ["candidate", "latest"])
+@pytest.mark.parametrize("what", ["digest", "model"])
+def test_what_is_in_quarantine_is_not_resolved_by_a_name_that_is_open(rig, alias, what):
+    model = rig.model()
+    model.promote()
+    assert model.alias("candidate")[0] == 200
+    assert resolve(model, alias)[0] == 200
+    digest = f"sha256:{model.files()['data/model.bin']}"
+    value = digest if what == "digest" else model.name
+    digests, models = ((digest,), ()) if what == "digest" else ((), (model.name,))
+    rig.quarantine(denial(id=f"O{model.name}", subject=Subject(kind=what, value=value), digests=digests, models=models))
+    assert is_refused(resolve(model, alias), "it opens a shell")

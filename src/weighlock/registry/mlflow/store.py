@@ -165,12 +165,13 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
         """Return the version that an alias stands for, if that was promoted and still counts."""
         version = super().get_model_version_by_alias(name, alias)
         subject = f"mlflow:{name}@{alias}"
-        if alias.lower() == "latest" and self._gate.promotion.stage(alias) is None:
-            self._gate.record("model", f"mlflow:{name}/{version.version}", "resolved")
-            return version
+        is_latest = alias.lower() == "latest" and self._gate.promotion.stage(alias) is None
         with self._gate.refusing("model", subject):
-            stage = self._gate.stage(alias)
-            vsa = None if stage is None else self._require_standing(name, int(version.version), stage)
+            stage = None if is_latest else self._gate.stage(alias)
+            if stage is None:
+                vsa = self._require_free(name, int(version.version))
+            else:
+                vsa = self._require_standing(name, int(version.version), stage)
             self._gate.record("model", f"mlflow:{name}/{version.version}", "resolved", vsa)
         return version
 
@@ -190,12 +191,7 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
         """Return where a version lies, if nothing that is known of it is in quarantine."""
         uri = super().get_model_version_download_uri(name, version)
         with self._gate.refusing("model", f"mlflow:{name}/{version}"):
-            with self.ManagedSessionMaker() as session:
-                known = [one for one in memory.of_model(session, name) if one.version == int(version)]
-            for standing in known:
-                self._gate.require_free(self._gate.vsa_of(standing), name)
-            self._gate.require_free(None, name)
-            last = known[-1].digest if known else None
+            last = self._require_free(name, int(version))
             self._gate.record("model", f"mlflow:{name}/{version}", "located", last)
         return uri
 
@@ -243,6 +239,15 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
         self._gate.require_standing(standing, name, version, stage)
         assert standing is not None  # noqa: S101 - demanded above
         return standing.digest
+
+    def _require_free(self, name: str, version: int) -> str | None:
+        """Demand that nothing known of a version is in quarantine; return the digest of its last summary, if any."""
+        with self.ManagedSessionMaker() as session:
+            known = [one for one in memory.of_model(session, name) if one.version == version]
+        for standing in known:
+            self._gate.require_free(self._gate.vsa_of(standing), name)
+        self._gate.require_free(None, name)
+        return known[-1].digest if known else None
 
     def _standing(self, uri: str) -> memory.Standing | None:
         with self.ManagedSessionMaker() as session:
