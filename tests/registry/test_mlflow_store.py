@@ -170,6 +170,33 @@ def test_nothing_is_hashed_for_who_has_no_summary_that_moves_the_name(store, tmp
         store.set_registered_model_alias("net", "production", 3)
 
 
+@pytest.mark.parametrize("how", ["overwritten", "in the old one's place", "one more"])
+def test_artifacts_that_are_changed_while_they_are_hashed_are_not_promoted(
+    store, tmp_path, artifacts, monkeypatch, how
+):
+    from weighlock.registry.mlflow import gate
+
+    attach(store, tmp_path, artifacts)
+    place, real = artifacts / "data" / "model.bin", gate.files_of
+
+    def files_of(uri):
+        found, status = real(uri), place.stat()
+        if how == "one more":
+            (artifacts / "more.py").write_text("print()")
+        else:
+            data = b"x" * status.st_size
+            target = place if how == "overwritten" else place.with_name("other")
+            target.write_bytes(data)
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+            target.replace(place)
+        return found
+
+    monkeypatch.setattr(gate, "files_of", files_of)
+    with pytest.raises(MlflowException, match="changed while they were hashed"):
+        store.set_registered_model_alias("net", "production", 1)
+    assert in_force(store) is None
+
+
 def test_a_named_pipe_among_the_artifacts_holds_up_no_server(store, tmp_path, artifacts):
     attach(store, tmp_path, artifacts)
     (artifacts / "data" / "model.bin").unlink()

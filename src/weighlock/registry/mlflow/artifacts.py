@@ -43,8 +43,24 @@ def files_of(uri: str) -> dict[str, str]:
     """
     try:
         repository, root = _repository(uri)
-        return {_relative(path, root): _digest(repository, path) for path in _listed(repository, root)}
+        return {_relative(path, root): _digest(repository, path) for path, _ in _listed(repository, root)}
     except (MlflowException, OSError, DigestMismatchError) as error:
+        raise SourceError(f"the artifacts cannot be read: {error}"[:500], where=uri[:200]) from error
+
+
+def stamps_of(uri: str) -> dict[str, tuple[int, ...]]:
+    """Return what tells that a file below an address was changed meanwhile, by its path there.
+
+    A store that the server reaches over a network says no more of a file than its size.
+
+    Raises:
+        SourceError: It cannot be read, or is at an address that may answer the server alone.
+        OverBudgetError: There are absurdly many files.
+    """
+    try:
+        repository, root = _repository(uri)
+        return {path: _stamp(repository, path, size) for path, size in _listed(repository, root)}
+    except (MlflowException, OSError) as error:
         raise SourceError(f"the artifacts cannot be read: {error}"[:500], where=uri[:200]) from error
 
 
@@ -69,8 +85,8 @@ def _serves() -> bool:
     return os.environ.get("_MLFLOW_SERVER_SERVE_ARTIFACTS") == "true"
 
 
-def _listed(repository: Any, root: str) -> Iterator[str]:
-    """Yield the path of each file, in bounds."""
+def _listed(repository: Any, root: str) -> Iterator[tuple[str, int]]:
+    """Yield the path and the size of each file, in bounds."""
     waiting, count, total = [(root, 0)], 0, 0
     while waiting:
         folder, depth = waiting.pop()
@@ -83,7 +99,7 @@ def _listed(repository: Any, root: str) -> Iterator[str]:
             if info.is_dir:
                 waiting.append((info.path, depth + 1))
             else:
-                yield info.path
+                yield info.path, info.file_size or 0
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -109,3 +125,11 @@ def _digest(repository: Any, path: str) -> str:
         place = os.path.join(folder, "file")
         repository._download_file(path, place)  # noqa: SLF001 - the one method that every repository has
         return digest_of(place)[0].value
+
+
+def _stamp(repository: Any, path: str, size: int) -> tuple[int, ...]:
+    local = repository.get_local_path(path)
+    if local is None:
+        return (size,)
+    status = os.lstat(local)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,7 +1,7 @@
 """The move of a name, in one transaction: whoever kills the server finds the old or the new, and never a half.
 
 1. Hold the row of the model, so that no other client and no other server moves names of it.
-2. Demand again that the summary replaces what is in force.
+2. Demand again that the summary replaces what is in force, and that nobody changed a file since before it was hashed.
 3. Remember the summary.
 4. Move every name of the stage: a stage has one version.
 """
@@ -25,6 +25,8 @@ from weighlock.registry.mlflow.rows import aliases_of, lock_model, points_at, ta
 from weighlock.registry.mlflow.words import stages_said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from weighlock.promotion import Promoted
     from weighlock.promotion_policy import Stage
     from weighlock.registry.mlflow.gate import MlflowGate
@@ -42,6 +44,7 @@ class Move:
         stage: Whose name it is.
         promoted: The verification summary.
         version: Where to.
+        unchanged: Says whether the artifacts are still what was hashed, by what their store tells of them.
     """
 
     store: Any
@@ -49,6 +52,7 @@ class Move:
     stage: Stage
     promoted: Promoted
     version: int
+    unchanged: Callable[[], bool]
 
     def carry_out(self, alias: str, mlflow_stage: str) -> None:
         """Move an alias, or a version into a stage of MLflow, and every other name of that stage with it.
@@ -63,6 +67,10 @@ class Move:
             found = self.store._get_sql_model_version(session, resource.model, self.version)  # noqa: SLF001
             standing = memory.in_force(session, resource.uri)
             self.gate.require_move(self.promoted, standing)
+            if not self.unchanged():
+                raise ForgedError(
+                    "the artifacts were changed while they were hashed", hint="look who did; then try again"
+                )
             # 3. Remember
             if standing is None or standing.digest != self.promoted.digest:
                 self._remember(session)

@@ -29,6 +29,7 @@ from weighlock.errors import AdmissionError, PolicyError
 from weighlock.promotion_policy import folded
 from weighlock.promotions.mlflow_tags import IN_FORCE, OURS, VSA
 from weighlock.registry.mlflow import memory
+from weighlock.registry.mlflow.artifacts import stamps_of
 from weighlock.registry.mlflow.gate import Candidate, MlflowGate
 from weighlock.registry.mlflow.move import Move
 from weighlock.registry.mlflow.rows import points_at, stages_of, summaries_of, versions_at
@@ -229,10 +230,12 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc] # MLflow is not looke
             )
             standing = memory.in_force(session, uri)
         with self._gate.refusing("promotion", uri):
+            stamps = stamps_of(candidate.uri)
             promoted = self._gate.examine(candidate, stage, standing)
             inputs = tuple(str(one.digest) for one in promoted.vsa.inputs)
             self._gate.record("promotion", uri, "promoted", promoted.digest, inputs)
-        Move(self, self._gate, stage, promoted, version).carry_out(alias, mlflow_stage)
+        move = Move(self, self._gate, stage, promoted, version, lambda: stamps_of(candidate.uri) == stamps)
+        move.carry_out(alias, mlflow_stage)
 
     def _require_standing(self, name: str, version: int, stage: Stage) -> str:
         standing = self._standing(self._gate.uri(name, stage))
