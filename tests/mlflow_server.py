@@ -31,6 +31,11 @@ import pytest
 ADMIN = "admin"
 
 _PATIENCE_S = 120
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # six processes more, for the evaluation of traces
+}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -193,7 +198,7 @@ def _start(command: list[str], place: str, log: str, environ: Mapping[str, str])
         return subprocess.Popen(
             command,
             cwd=place,
-            env=kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"} | dict(environ),
+            env=kept | _QUIET | dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
