@@ -70,6 +70,7 @@ def main() -> None:
             ("large", linear(more=np.zeros(300_000))),  # a file of more than a megabyte
         ):
             sklearn.log_model(model, registered_model_name=name, serialization_format="pickle", **words)
+        sklearn.log_model(linear(more=2), serialization_format="pickle", **words | {"name": "unregistered"})
         sklearn.log_model(linear(), registered_model_name="skops", serialization_format="skops", **words)
         module = torch.nn.Linear(1, 1)
         pytorch.log_model(module, registered_model_name="torch", serialization_format="pickle", **words)

@@ -303,7 +303,7 @@ version = client.get_model_version("credit", "2")
 mlflow.sklearn.load_model(version.source)
 """
     assert program.loads("said = mlflow.MlflowClient().get_model_version('credit', '2').source").startswith("models:/")
-    for uri in ("version.source", "f'runs:/{version.run_id}/model'"):
+    for uri in ("version.source", "f'runs:/{version.run_id}/unregistered'"):
         program.refuses(code.replace("version.source", uri), "MLmodel", "rule: not-in-lock")
     assert program.loads(code.replace('"2"', '"1"') + "said = 1") == 1
 

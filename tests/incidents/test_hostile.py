@@ -130,4 +130,5 @@ def test_an_entry_in_the_name_of_another_counts_for_what_it_says(world):
 
 def test_a_device_or_a_folder_is_no_subject(world):
     assert not world.where("/dev/null").found
-    assert not world.where("/").found
+    with pytest.raises(UsageError, match="a folder that no lockfile lists"):
+        world.where("/")

@@ -142,7 +142,12 @@ def test_a_ledger_that_cannot_be_written_is_read_nevertheless(world, monkeypatch
 def test_the_ledger_of_another_place_has_another_index(world):
     world.record(world.entry("w"))
     assert world.where(digest("w")).found
-    question = Question(subject=digest("w"), environ=world.environ, now=NOW, ledger=str(world.folder / "second"))
+    second = str(world.folder / "second")
+    question = Question(subject=digest("w"), environ=world.environ, now=NOW, ledger=second)
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        answer(question)
+    with_entry = world.entry("other")
+    open_ledger(world.environ, second).append([with_entry.to_bytes()])
     assert not answer(question).found
 
 
