@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -260,9 +261,12 @@ def _restored(blobs: Blobs, sha256: str, place: Path) -> Path:
                 for part in blobs.read(sha256):
                     file.write(part)
                 os.fchmod(file.fileno(), 0o644)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(name, place)
         except BaseException:
-            os.unlink(name)
+            with contextlib.suppress(OSError):
+                os.unlink(name)
             raise
     return place
 

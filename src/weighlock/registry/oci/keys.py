@@ -31,7 +31,7 @@ _EARLIER = timedelta(seconds=10)
 """A token counts from a little before it was made, as the clock of the registry may be behind."""
 
 _OWN_CLOCK = ("verify_exp", "verify_nbf", "verify_iat")
-"""What the library would compare with its own clock, and is compared with the time that is given."""
+"""What the library would compare with its own clock; that a token is over is compared with the time that is given."""
 
 _MISSING = 'install it with `pip install "weighlock[registry]"`'
 
@@ -57,12 +57,7 @@ class IssuerKey:
     def claims(self, token: str, *, issuer: str, audience: str, now: datetime) -> dict[str, Any] | None:
         """Return what a token of this key says, or ``None`` for one that does not count."""
         jwt = _library()
-        options = {
-            "require": ["exp", "iss", "aud", "sub"],
-            "verify_exp": False,
-            "verify_nbf": False,
-            "verify_iat": False,
-        }
+        options = {"require": ["exp", "iss", "aud", "sub"], **dict.fromkeys(_OWN_CLOCK, False)}
         try:
             said = jwt.decode(
                 token, self.private.public_key(), [_ALGORITHM], options=options, issuer=issuer, audience=audience
