@@ -32,6 +32,10 @@ from weighlock.registry.mlflow.actor import Actor
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+_KILLS = 12
+"""By a person now and then 500; that takes a minute."""
+
+
 @pytest.fixture
 def artifacts(tmp_path):
     place = tmp_path / "artifacts"
@@ -247,9 +251,8 @@ def test_a_process_that_is_killed_leaves_the_old_or_the_new(store, tmp_path, art
     """Children move the alias to and fro and are killed at any moment; alias and memory always agree."""
     store.create_model_version("net", str(artifacts))
     store._dispose_engine()
-    kills = int(os.environ.get("WEIGHLOCK_TEST_KILLS", "12"))
     chance = random.Random(7)
-    for _ in range(kills):
+    for _ in range(_KILLS):
         child = os.fork()
         if child == 0:
             try:
