@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weighlock.output.escape import encodable, printable
+from weighlock.output.escape import printable
+from weighlock.output.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def promotion_json(done: Promotion, *, dry_run: bool) -> str:
         if promoted is None
         else {"version": promoted.vsa.version, "digest": promoted.digest, "verifier": promoted.verifier},
     }
-    return _dumped(document)
+    return json_text(document)
 
 
 def approval_text(done: Approved) -> str:
@@ -91,7 +91,7 @@ def approval_json(done: Approved) -> str:
         "bundle": str(done.place),
         "digest": done.digest,
     }
-    return _dumped(document)
+    return json_text(document)
 
 
 def rollback_text(done: RolledBack) -> str:
@@ -121,7 +121,7 @@ def rollback_json(done: RolledBack) -> str:
         "lockfile": done.lockfile if done.locked else None,
         "restored": list(done.restored),
     }
-    return _dumped(document)
+    return json_text(document)
 
 
 def _requirement(one: Requirement, *, color: bool) -> Iterator[str]:
@@ -135,7 +135,3 @@ def _requirement(one: Requirement, *, color: bool) -> Iterator[str]:
         yield f"{'':22}in {printable(one.where)}"
     if not one.met and one.hint:
         yield f"{'':10}{'hint':<12}{printable(one.hint)}"
-
-
-def _dumped(document: dict[str, Any]) -> str:
-    return json.dumps(encodable(document), indent=2, ensure_ascii=False) + "\n"

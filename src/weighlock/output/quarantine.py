@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from weighlock.output.escape import encodable, inert, printable
+from weighlock.output.escape import inert, printable
+from weighlock.output.json_text import json_text
 from weighlock.quarantine import Denial, Release
 
 if TYPE_CHECKING:
@@ -189,10 +189,4 @@ def _text(lines: Iterable[str]) -> str:
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps(encodable(_lists(document)), indent=2, ensure_ascii=False) + "\n"
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+    return json_text(document)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from weighlock import __version__
+from weighlock.output.gaps import listed_gaps
 from weighlock.output.incident import timeline
 from weighlock.output.incident.words import (
     CLOCKS,
@@ -80,17 +81,9 @@ def _top(incident: Incident) -> Markup:
 
 
 def _gaps(incident: Incident) -> list[Markup]:
-    rows = [
-        tag(
-            "li",
-            tag("p", foreign(one.place, 300)),
-            tag("p", foreign(one.why, 600), class_="bad"),
-            tag("p", "Next: ", code(one.remedy)) if one.remedy else "",
-            class_="finding",
-        )
-        for one in incident.gaps
-    ]
-    return [section("gaps", "What is not known", str(len(rows)), tag("ul", *rows, class_="findings"))] if rows else []
+    if not incident.gaps:
+        return []
+    return [section("gaps", "What is not known", str(len(incident.gaps)), listed_gaps(incident.gaps))]
 
 
 def _took(incident: Incident) -> Markup:

@@ -6,13 +6,11 @@ Source:
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weighlock.output.escape import encodable
 from weighlock.output.incident.words import questions, word
+from weighlock.output.json_text import json_text
 
 if TYPE_CHECKING:
     from weighlock.incidents.timeline import Incident
@@ -26,14 +24,4 @@ def render(incident: Incident) -> str:
     found["reach"] = {name: found["reach"][name] for name in ("meanings", "digests", "looked")}
     found["questions"] = [{"question": asked, "facts": facts} for asked, facts in questions(incident)]
     document = {"version": VERSION, "answer": word(incident).lower(), "complete": not incident.gaps} | found
-    return json.dumps(encodable(_plain(document)), indent=2, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.total_seconds() if isinstance(value, timedelta) else value
+    return json_text(document)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from weighlock import __version__
+from weighlock.output.gaps import listed_gaps
 from weighlock.output.markup import Markup, code, cut, digest, foreign, joined, tag
 from weighlock.output.page import document, section
 from weighlock.output.where import graph, timeline
@@ -81,18 +82,8 @@ def _main(found: Reach) -> Markup:
 def _gaps(found: Reach) -> list[Markup]:
     if not found.gaps:
         return []
-    rows = [
-        tag(
-            "li",
-            tag("p", foreign(one.place, 300)),
-            tag("p", foreign(one.why, 600), class_="bad"),
-            tag("p", "Next: ", code(one.remedy)) if one.remedy else "",
-            class_="finding",
-        )
-        for one in found.gaps
-    ]
     lead = tag("p", "It may be there, too: nobody could look.", class_="lead")
-    return [section("gaps", "Not looked at", str(len(rows)), lead, tag("ul", *rows, class_="findings"))]
+    return [section("gaps", "Not looked at", str(len(found.gaps)), lead, listed_gaps(found.gaps))]
 
 
 def _drawn(found: Reach) -> list[Markup]:
