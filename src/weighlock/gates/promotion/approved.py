@@ -6,7 +6,6 @@ in force now; so one for another stage, another model, other rules, or one that 
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,7 +18,7 @@ from weighlock.promotion import Input
 from weighlock.promotion_policy import APPROVAL, folded
 from weighlock.promotions.store import BuiltinStore
 from weighlock.signing.approval import read_approval
-from weighlock.signing.bundle import LARGEST
+from weighlock.signing.bundle import LARGEST, digest_of
 from weighlock.signing.promotion_fields import AHEAD
 from weighlock.signing.trust import people, person_mark
 from weighlock.signing.verification import tally
@@ -53,16 +52,17 @@ def approved(case: Case, authors: Tally) -> Requirement:
     project, stage, folder = case.project, case.stage, folder_of(case)
     trust = trust_in(project.policy, project.policy_path, stage.approvers, stage.approvals)
     bundles = _bundles(folder)
-    used = case.registry.used(map(_digest, bundles.values())) if isinstance(case.registry, BuiltinStore) else ()
+    digests = {name: str(digest_of(data)) for name, data in bundles.items()}
+    used = case.registry.used(digests.values()) if isinstance(case.registry, BuiltinStore) else ()
 
     def accept(statement: Statement) -> None:
         require_about(read_approval(statement), case)
 
-    fresh = [(name, data) for name, data in bundles.items() if _digest(data) not in used]
+    fresh = [(name, data) for name, data in bundles.items() if digests[name] not in used]
     found = tally(fresh, trust, now=case.request.now, accept=accept)
     counted, own = _without_authors(case, found.counted, authors)
     problems = [f"{one.bundle}: {one.why}" for one in found.not_counted]
-    problems += [f"{name}: was used before" for name, data in bundles.items() if _digest(data) in used]
+    problems += [f"{name}: was used before" for name in bundles if digests[name] in used]
     problems += [f"{name}: {one.signer} is an author, and authors do not approve" for name, one in own]
     names = tuple(sorted({one.signer for _, one in counted}))
     if len(_persons(case, counted)) >= stage.approvals:
@@ -117,10 +117,6 @@ def _bundles(folder: Path) -> dict[str, bytes]:
         hint = "remove those that are not for this promotion"
         raise ForgedError(f"has {len(places)} approvals, and {_MOST} are read", where=str(folder), hint=hint)
     return {place.name: read_regular(place, LARGEST + 1) for place in places}
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _marks(case: Case, *found: tuple[tuple[str, Verified], ...]) -> dict[str, str]:
